@@ -1,0 +1,91 @@
+/*
+ * What a port provides to the station core. The core calls these from
+ * station_step only, never from an interrupt, and keeps nothing that they hand
+ * out beyond the call unless said otherwise.
+ */
+#ifndef FIRMWARE_HAL_H
+#define FIRMWARE_HAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The moment of a step, as the port's clocks see it. */
+struct hal_time {
+    int64_t wall_ns; /* since 1970 UTC; meaningless while wall_set is false */
+    int64_t mono_ns; /* since boot or any fixed moment; never goes back */
+    bool wall_set;   /* the wall clock has been set at least once */
+    bool wall_synced; /* and is kept right by a time source now */
+};
+
+enum hal_result {
+    HAL_OK = 0,
+    HAL_AGAIN,  /* not now (a queue is full, a bus is busy): ask in a later step */
+    HAL_GONE,   /* the link is down; nothing handed over in this connection can be relied on */
+    HAL_FAILED  /* the device answers wrongly or not at all */
+};
+
+/* --- sensors ---------------------------------------------------------------- */
+
+enum hal_sample_kind {
+    HAL_SAMPLE_VALUE,   /* value and state are set */
+    HAL_SAMPLE_MISSING, /* the sensor had nothing for this moment */
+    HAL_SAMPLE_FAILED   /* the sensor did not answer */
+};
+
+struct hal_sample {
+    enum hal_sample_kind kind;
+    double value;
+    uint8_t state; /* TT 10/2021: 0 measuring, 1 calibrating, 2 fault */
+};
+
+struct hal_sensors {
+    void *context;
+    /* Reads channel (0 .. count - 1 of the station's configuration) for the scheduled moment. */
+    struct hal_sample (*sample)(void *context, size_t channel, int64_t at_ns);
+};
+
+/* --- flash -------------------------------------------------------------------
+ * NOR rules: program only clears bits, erase sets a whole block to 0xFF. A cut of
+ * the power may leave the operation under way half done, and touches nothing else.
+ */
+struct hal_flash {
+    void *context;
+    uint32_t block_size;  /* bytes, a power of two, at least 512 */
+    uint32_t block_count; /* at least 2 */
+    enum hal_result (*read)(void *context, uint32_t offset, void *bytes, size_t length);
+    /* Programs bytes that are erased; done means durable after the next sync. */
+    enum hal_result (*program)(void *context, uint32_t offset, const void *bytes, size_t length);
+    enum hal_result (*erase)(void *context, uint32_t block);
+    enum hal_result (*sync)(void *context);
+};
+
+/* --- network -----------------------------------------------------------------
+ * One MQTT 3.1.1 session. The port connects and reconnects by itself, with backoff,
+ * with the will it was given at its creation, and subscribes to ack and cmd
+ * at each connection. The core polls.
+ */
+enum hal_leaf { HAL_LEAF_OBS, HAL_LEAF_STATUS, HAL_LEAF_RSP };
+enum hal_inbound { HAL_INBOUND_NONE, HAL_INBOUND_ACK, HAL_INBOUND_CMD };
+
+struct hal_network {
+    void *context;
+    /* A number that changes with every new connection; 0 while there is none. */
+    uint32_t (*connection)(void *context);
+    /*
+     * Hands a message over; the bytes are copied before it returns. HAL_OK says
+     * only that it was taken, not that it arrived. status is retained, QoS is 1.
+     */
+    enum hal_result (*publish)(void *context, enum hal_leaf leaf, const void *bytes, size_t length);
+    /* The next message that came in, copied to buffer (a longer one is dropped). */
+    enum hal_inbound (*receive)(void *context, void *buffer, size_t capacity, size_t *length);
+};
+
+/* --- randomness ------------------------------------------------------------- */
+
+struct hal_random {
+    void *context;
+    uint32_t (*next)(void *context); /* for log identities and jitter; not for keys */
+};
+
+#endif

@@ -1,0 +1,97 @@
+#include "base/clock.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static int64_t now_ns(clockid_t id)
+{
+    struct timespec now;
+    (void)clock_gettime(id, &now);
+    return (int64_t)now.tv_sec * SECOND_NS + now.tv_nsec;
+}
+
+/* Takes "name=NUMBER" off *at; the number must be finite. */
+static bool take_field(const char **at, const char *name, double *value)
+{
+    size_t length = strlen(name);
+    if (strncmp(*at, name, length) != 0 || (*at)[length] != '=') {
+        return false;
+    }
+    const char *begin = *at + length + 1;
+    char *end = NULL;
+    errno = 0;
+    *value = strtod(begin, &end);
+    if (end == begin || errno != 0 || !isfinite(*value) || (*end != '\0' && *end != ',')) {
+        return false;
+    }
+    *at = *end == ',' ? end + 1 : end;
+    return true;
+}
+
+enum clock_status clock_parse(struct clock *clock, const char *specification, struct problem *problem)
+{
+    *clock = (struct clock){ 0 };
+    if (specification == NULL || *specification == '\0') {
+        return CLOCK_OK;
+    }
+    const char *at = specification;
+    double start = NAN, speed = NAN, origin = NAN;
+    while (*at != '\0') {
+        if (!take_field(&at, "start", &start) && !take_field(&at, "speed", &speed) &&
+            !take_field(&at, "origin", &origin)) {
+            problem_set(problem,
+                        "clock: cannot read \"%s\"; write start=EPOCH,speed=N,origin=EPOCH in seconds",
+                        at);
+            return CLOCK_BAD_SPEC;
+        }
+    }
+    bool in_range = fabs(start) < 9e9 && fabs(origin) < 9e9 && speed > 0 && speed <= 1e6;
+    if (!in_range || (speed > 1 && start > origin)) {
+        problem_set(problem, "clock: \"%s\" needs start, speed in (0, 1000000] and origin, "
+                             "with start not after origin",
+                    specification);
+        return CLOCK_BAD_SPEC;
+    }
+    clock->start_ns = (int64_t)(start * 1e6) * 1000;
+    clock->origin_ns = (int64_t)(origin * 1e6) * 1000;
+    clock->speed = speed;
+    return CLOCK_OK;
+}
+
+wall_time clock_at(const struct clock *clock, wall_time real)
+{
+    if (clock->speed <= 0) {
+        return real;
+    }
+    double passed = (double)(real.ns - clock->origin_ns) * clock->speed;
+    if (passed >= (double)(real.ns - clock->start_ns)) {
+        return real; /* the present is reached */
+    }
+    return (wall_time){ clock->start_ns + (int64_t)passed };
+}
+
+wall_time clock_wall(const struct clock *clock)
+{
+    return clock_at(clock, clock_real());
+}
+
+wall_time clock_real(void)
+{
+    return (wall_time){ now_ns(CLOCK_REALTIME) };
+}
+
+mono_time clock_mono(void)
+{
+    return (mono_time){ now_ns(CLOCK_MONOTONIC) };
+}
+
+void clock_sleep_until(mono_time until)
+{
+    struct timespec at = { .tv_sec = (time_t)(until.ns / SECOND_NS),
+                           .tv_nsec = (long)(until.ns % SECOND_NS) };
+    (void)clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+}

@@ -1,0 +1,133 @@
+/*
+ * What people and monitors see over HTTP: the status page on /, /healthz,
+ * /readyz, /metrics. server.c is the only user of libmicrohttpd; page.c and
+ * metrics.c turn a view into text and are pure. The view is taken through the
+ * functions of a console_source, which copy under the owner's lock, so
+ * that a slow reader never holds up the pipeline.
+ */
+#ifndef CONSOLE_CONSOLE_H
+#define CONSOLE_CONSOLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/problem.h"
+#include "phusa/report.h"
+#include "phusa/status.h"
+#include "settings/rule.h"
+#include "settings/station.h"
+
+enum console_link {
+    CONSOLE_NEVER_SEEN, /* no message since the collector knows the station */
+    CONSOLE_ONLINE,
+    CONSOLE_QUIET,   /* nothing for 3 x every, though its link did not say goodbye */
+    CONSOLE_OFFLINE  /* its last will or status says so */
+};
+
+struct console_reading {
+    const struct phusa_parameter *parameter;
+    double value;
+    int64_t time_ns;
+    uint8_t flag; /* enum phusa_flag */
+};
+
+struct console_station {
+    const struct station *station;
+    enum console_link link;
+    int64_t last_seen_ns; /* receive time of the last message; 0 = never */
+    uint64_t received, duplicates, stored, quarantined; /* readings since the journal begins */
+    uint64_t reports, missing_reports;
+    uint64_t reasons[PHUSA_REASON_COUNT];
+    size_t reading_count;
+    struct console_reading *readings; /* sorted by the parameter's name */
+    enum severity severity; /* the highest active alarm */
+};
+
+struct console_alarm {
+    const struct rule *rule;
+    const struct station *station;
+    enum severity severity;
+    int64_t since_ns;
+    double value; /* at the transition */
+};
+
+/* Numbers of the whole process; cumulative unless said otherwise. */
+struct console_totals {
+    wall_time now;
+    int64_t up_ns; /* since the process started, real time */
+    const char *version;
+    bool broker_connected, journal_writable, store_up;
+    bool ready;
+    const char *not_ready; /* why; "" when ready */
+    char store_problem[PROBLEM_TEXT_MAX];
+    uint64_t messages, journal_bytes, journal_records, journal_unsynced;
+    uint64_t pipeline_behind; /* records synced but not yet processed */
+    uint64_t received, duplicates, stored, pending, quarantined;
+    uint64_t unknown_reasons[PHUSA_REASON_COUNT]; /* messages of no known station */
+    uint64_t receipts, reconnects;
+    uint64_t store_requests, store_failures, store_bytes, store_resent, store_rewinds;
+    uint64_t store_lines_refused, store_rows_invalid, store_rows_ignored;
+    uint64_t spool_bytes, spool_records_waiting;
+    uint64_t transitions, notifications_sent, notifications_failed, notifications_waiting;
+    uint64_t configuration_loads, configuration_refused;
+    char configuration_problem[PROBLEM_TEXT_MAX]; /* why the last reload was refused; "" = in force */
+};
+
+/* A copy of what there is to see; made by the owner, freed with console_view_free. */
+struct console_view {
+    struct console_totals totals;
+    int32_t utc_offset_s;
+    size_t station_count; /* sorted by site, then id */
+    struct console_station *stations;
+    size_t alarm_count; /* active, gravest first */
+    struct console_alarm *alarms;
+    void (*release)(struct console_view *view); /* frees what the owner allocated, and lets go of the settings */
+    void *owner;
+};
+
+struct console_source {
+    void *context;
+    /* Fills the totals only: cheap. */
+    void (*totals)(void *context, struct console_totals *totals);
+    /* Makes a view; NULL when out of memory. */
+    struct console_view *(*view)(void *context);
+};
+
+struct console;
+
+/*
+ * Listens on "ADDRESS:PORT" ("[::1]:8080" for IPv6, port 0 = any free one) and
+ * serves until freed, in threads of its own. NULL with a problem on failure. source and its
+ * context must outlive it.
+ */
+struct console *console_create(const char *listen, const struct console_source *source,
+                               struct problem *problem);
+void console_free(struct console *console);
+
+/* The port in use. */
+unsigned console_port(const struct console *console);
+
+/* --- pure parts --------------------------------------------------------- */
+
+/* A growing text with an upper limit, freed by text_buffer_free. */
+#define TEXT_BUFFER_MAX (32u << 20)
+struct text_buffer {
+    char *data;
+    size_t used, capacity;
+    bool failed; /* out of memory or over the limit; what is there stays valid */
+};
+void text_buffer_free(struct text_buffer *buffer);
+void text_buffer_add(struct text_buffer *buffer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* With & < > " ' written as entities. */
+void text_buffer_add_html(struct text_buffer *buffer, const char *text);
+
+/* The status page, Vietnamese with English beside it. site = NULL for all. */
+void console_page(const struct console_view *view, const char *site, struct text_buffer *out);
+
+/* Prometheus text format 0.0.4. */
+void console_metrics(const struct console_view *view, struct text_buffer *out);
+
+#endif

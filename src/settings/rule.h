@@ -1,0 +1,60 @@
+/* Rules: when a reading becomes an alarm (contract, Rules). Plain data, checked at load. */
+#ifndef SETTINGS_RULE_H
+#define SETTINGS_RULE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "phusa/parameter.h"
+
+#define RULES_MAX         4096
+#define RULE_LEVELS_MAX   4  /* one for each severity */
+#define RULE_CHANNELS_MAX 16
+#define RULE_STATIONS_MAX 1024
+
+/* Severities are CAP 1.2's; ascending, so they can be compared. */
+enum severity {
+    SEVERITY_NORMAL = 0,
+    SEVERITY_MINOR,
+    SEVERITY_MODERATE,
+    SEVERITY_SEVERE,
+    SEVERITY_EXTREME
+};
+
+/* "normal", "minor", "moderate", "severe", "extreme"; never NULL. */
+const char *severity_name(enum severity severity);
+
+enum rule_direction { RULE_ABOVE, RULE_BELOW, RULE_OUTSIDE };
+
+struct rule_level {
+    enum severity severity;
+    /* above uses _high, below _low, outside both. clear never lies beyond raise. */
+    double raise_low, raise_high, clear_low, clear_high;
+    int64_t for_ns, clear_for_ns; /* >= 0 */
+};
+
+struct rule {
+    const char *id;   /* [a-z0-9][a-z0-9-]{0,31}, unique */
+    const char *kind; /* of the stations it concerns */
+    const struct phusa_parameter *parameter;
+    const char *const *stations; /* when station_count > 0: only these ids */
+    size_t station_count;
+    enum rule_direction direction;
+    struct rule_level levels[RULE_LEVELS_MAX]; /* ascending severity */
+    size_t level_count;                        /* 1 .. RULE_LEVELS_MAX */
+    int64_t max_gap_ns;                        /* > 0 */
+    int64_t live_within_ns;                    /* 0 = max(3 x every, 15 min) of the station */
+    uint16_t accept;                           /* bit n set: readings flagged n take part */
+    size_t channels[RULE_CHANNELS_MAX];        /* indexes into settings->channels */
+    size_t channel_count;
+    const char *message_vi, *message_en; /* one line each for people */
+    const char *file;
+    int line;
+};
+
+struct rulebook {
+    const struct rule *rules; /* in the order of the files (sorted by name) */
+    size_t count;
+};
+
+#endif

@@ -1,0 +1,127 @@
+/*
+ * What one run is told: the configuration file with all it includes, checked
+ * as a whole, in one immutable value. Rooms take from it what concerns them.
+ *
+ * Reading is schema-driven: each group has one table of its keys (name, type,
+ * limits), from which unknown keys, wrong types and missing keys are found; the
+ * same tables are what the man page phusa.cfg(5) documents.
+ */
+#ifndef SETTINGS_SETTINGS_H
+#define SETTINGS_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "phusa/parameter.h"
+#include "settings/rule.h"
+#include "settings/station.h"
+
+#define CHANNELS_MAX        64
+#define SETTINGS_ERRORS_MAX 200 /* mistakes reported in one check; the rest is counted */
+
+enum store_kind { STORE_VICTORIA, STORE_INFLUXDB1, STORE_INFLUXDB2 };
+enum channel_kind { CHANNEL_WEBHOOK };
+enum gzip_choice { GZIP_AUTO, GZIP_ON, GZIP_OFF }; /* auto: on unless the store is on loopback */
+
+struct broker_settings {
+    const char *uri;       /* tcp://HOST:PORT or ssl://HOST:PORT */
+    const char *client_id; /* default "phusa" */
+    const char *user;      /* "" = none */
+    const char *password;  /* read from password_file; "" = none; never logged */
+    const char *ca;        /* PEM file for ssl; "" = the system's */
+    int64_t keepalive_ns;  /* default 30 s */
+};
+
+struct journal_settings {
+    const char *path;      /* folder; absolute or relative to the configuration file */
+    int64_t keep_ns;       /* default 30 d */
+    int64_t keep_bytes;    /* default 20 G */
+    int64_t reserve_bytes; /* default 64 M */
+    int64_t segment_bytes; /* default 64 M; 1 M .. 1 G */
+    int64_t sync_ns;       /* longest wait for a sync while there is data; default 20 ms */
+    bool strict;           /* sync before the broker hears of a message; default false */
+};
+
+struct store_settings {
+    enum store_kind kind;
+    const char *url;      /* base, e.g. http://127.0.0.1:8428 */
+    const char *database; /* influxdb1; default "phusa" */
+    const char *org, *bucket; /* influxdb2; bucket default "phusa" */
+    const char *user, *password; /* influxdb1 basic authentication, password from password_file; "" = none */
+    const char *token;    /* read from token_file; "" = none; never logged */
+    const char *ca;       /* "" = the system's */
+    int64_t batch_lines;  /* default 5000 */
+    int64_t batch_bytes;  /* default 1 M */
+    int64_t batch_age_ns; /* default 200 ms */
+    int64_t timeout_ns;   /* for one request; default 30 s */
+    enum gzip_choice gzip;
+    int64_t margin_ns;    /* what is sent again after a restart of the store; default 10 s, at least 10 s */
+    int64_t spool_bytes;  /* default 10 G */
+};
+
+struct http_settings {
+    const char *listen; /* ADDRESS:PORT, default 127.0.0.1:8080; port 0 = any free one */
+};
+
+struct channel_settings {
+    const char *id;
+    enum channel_kind kind;
+    const char *url;
+    const char *secret;  /* read from secret_file; "" = none */
+    const char *ca;
+    int64_t timeout_ns;  /* default 10 s */
+    const char *file;
+    int line;
+};
+
+struct settings {
+    const char *file;            /* the path given */
+    int32_t utc_offset_s;        /* local time, default +07:00 */
+    int64_t ahead_ns;            /* readings further ahead of their receive time are flagged; default 5 min */
+    struct phusa_catalogue catalogue;
+    struct registry registry;
+    struct rulebook rulebook;
+    struct broker_settings broker;
+    struct journal_settings journal;
+    struct store_settings store;
+    struct http_settings http;
+    const struct channel_settings *channels;
+    size_t channel_count;
+};
+
+/* What is loaded and checked: each tool asks for no more than it uses. */
+enum settings_need {
+    SETTINGS_CATALOGUE = 1,          /* parameters */
+    SETTINGS_STATIONS = 2,           /* stations (implies the catalogue) */
+    SETTINGS_RULES = 4,              /* rules (implies stations); channels are not checked */
+    SETTINGS_SERVICES = 8,           /* broker, journal, store, http, channels, and rules against channels */
+    SETTINGS_ALL = 15
+};
+
+struct settings_error {
+    char *text; /* "file:line: what, and what would be right", one line */
+};
+
+struct settings_errors {
+    size_t count;   /* kept, at most SETTINGS_ERRORS_MAX */
+    size_t dropped; /* found beyond that */
+    struct settings_error items[SETTINGS_ERRORS_MAX];
+};
+
+enum settings_status { SETTINGS_OK = 0, SETTINGS_BAD, SETTINGS_NO_MEMORY };
+
+/*
+ * Loads a file and all it names. On SETTINGS_OK *settings is to be freed with
+ * settings_free. On SETTINGS_BAD *settings is NULL and errors holds every
+ * mistake found, in the order of files and lines. Errors must be
+ * zero-initialised and cleared with settings_errors_clear.
+ */
+enum settings_status settings_load(const char *file, unsigned need, struct settings **settings,
+                                   struct settings_errors *errors);
+void settings_free(struct settings *settings);
+
+void settings_errors_print(const struct settings_errors *errors, FILE *out);
+void settings_errors_clear(struct settings_errors *errors);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * InfluxDB line protocol, written: one line per station and time. Pure.
+ * Grammar: https://docs.influxdata.com/influxdb/v1/write_protocols/line_protocol_reference/
+ */
+#ifndef STORE_LINEPROTO_H
+#define STORE_LINEPROTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "phusa/text.h"
+
+/* A growing line in the caller's buffer. A write that does not fit sets full and leaves used at
+ * the end of the last whole line. */
+struct line_writer {
+    char *buffer;
+    size_t capacity, used;
+    size_t line_start; /* where the open line began */
+    bool fields;       /* the open line has a field already */
+    bool full;
+};
+
+void line_writer_init(struct line_writer *writer, char *buffer, size_t capacity);
+
+/*
+ * Escapes a key: measurement, tag or field. Returns the bytes written or 0 if
+ * capacity is too small or the text cannot stand in line protocol (empty, a line
+ * break, a trailing backslash).
+ */
+size_t line_escape_measurement(struct phusa_text text, char *buffer, size_t capacity);
+size_t line_escape_tag(struct phusa_text text, char *buffer, size_t capacity);
+
+/* Opens a line with its head: measurement and tags, escaped and joined ("water,site=a,station=b").
+ * Heads are made once per station. */
+void line_begin(struct line_writer *writer, struct phusa_text head);
+
+/* Fields; the key is written as it is (parameters' names need no escape). Values must be finite. */
+void line_field_double(struct line_writer *writer, struct phusa_text key, double value);
+void line_field_int(struct line_writer *writer, struct phusa_text key, struct phusa_text suffix,
+                    int64_t value);
+
+/* Closes the line with its time and a line break; a line without fields is taken back.
+ * True if a whole line stands in the buffer. */
+bool line_end(struct line_writer *writer, int64_t time_ns);
+
+/*
+ * True if text is exactly one valid line without line break, as a store would
+ * accept it (used on what leaves for a store that does not check). Fields of
+ * types float, integer, unsigned, boolean and string.
+ */
+bool line_valid(struct phusa_text text);
+
+#endif
