@@ -1,6 +1,7 @@
 # Phù Sa. `make help` says what there is.
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
+.SECONDARY:
 
 CC      ?= gcc
 ifeq ($(origin CC),default)
@@ -9,6 +10,9 @@ endif
 B       ?= build
 OPT     ?= -O2 -g
 VERSION := 0.1.0
+PREFIX  ?= /usr/local
+ARGS    ?=
+Q       := $(if $(V),,@)# make V=1 shows every command
 
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 CPPFLAGS += -D_GNU_SOURCE -DPHUSA_VERSION='"$(VERSION)"' -Iinclude -Isrc -Ifirmware -Ifirmware/core
@@ -27,17 +31,96 @@ object   = $(patsubst %.c,$(B)/obj/%.o,$(1))
 PROGRAMS := $(B)/phusad $(B)/phusa $(B)/phusa-station
 UNIT    := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+FUZZER  := $(patsubst tests/fuzz/%.c,$(B)/fuzzer/%,$(wildcard tests/fuzz/*_fuzz.c))
 BENCH   := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+MAN1    := $(wildcard docs/*.1)
+MAN5    := $(wildcard docs/*.5)
+MAN8    := $(wildcard docs/*.8)
 
-.PHONY: all help run check bench lint fuzz install clean setup unit
+.PHONY: all help setup run check bench lint fuzz install clean unit fuzzers libfuzzers benches
 all: $(PROGRAMS)
+
+help:
+	@echo 'make              builds phusad, phusa and phusa-station into $(B)/'
+	@echo 'make run          shows the whole line at work      ARGS="--for 60 --store influxdb"'
+	@echo 'make check        builds with sanitizers and runs every test and check'
+	@echo 'make bench        measures speed and memory         ARGS=...'
+	@echo 'make lint         format, static analysis and the rules of the house'
+	@echo 'make fuzz         hunts for crashes with libFuzzer  ARGS="--for 60 --seed 1"'
+	@echo 'make install      into $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX)'
+	@echo 'make setup        installs missing packages (run, check, bench, lint and fuzz do it first)'
+	@echo 'make clean        removes $(B)/'
+
+setup:
+	@tools/setup
+
+# --- what people ask for: set-up first, then the build, then the thing itself ---
+
+SANITIZED = $(MAKE) --no-print-directory B=$(B)/san OPT='-O1 -g' \
+            SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
+FUZZING   = $(MAKE) --no-print-directory B=$(B)/fuzz-clang CC=clang OPT='-O1 -g' WARN='-Wall -Wextra' \
+            SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
+
+run: setup
+	@$(MAKE) --no-print-directory all
+	@PHUSA_BUILD=$(B) tools/run $(ARGS)
+
+check: setup
+	@$(MAKE) --no-print-directory all
+	@$(SANITIZED) all unit fuzzers
+	@PHUSA_BUILD=$(B) tests/run-all $(ARGS)
+
+lint: setup
+	@$(MAKE) --no-print-directory all
+	@PHUSA_BUILD=$(B) tests/run-all lint $(ARGS)
+
+fuzz: setup
+	@$(FUZZING) libfuzzers
+	@tools/fuzz --build $(B)/fuzz-clang $(ARGS)
+
+bench: setup
+	@$(MAKE) --no-print-directory all benches
+	@PHUSA_BUILD=$(B) tests/run-bench $(ARGS)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/phusa \
+	    $(DESTDIR)$(PREFIX)/lib/systemd/system $(addprefix $(DESTDIR)$(PREFIX)/share/man/man,1 5 8)
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	$(if $(MAN1),install -m 644 $(MAN1) $(DESTDIR)$(PREFIX)/share/man/man1)
+	$(if $(MAN5),install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5)
+	$(if $(MAN8),install -m 644 $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8)
+	cp -R --no-preserve=ownership config/. $(DESTDIR)$(PREFIX)/share/phusa
+	sed 's|@PREFIX@|$(PREFIX)|g' config/systemd/phusad.service \
+	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/phusad.service
+	rm -r $(DESTDIR)$(PREFIX)/share/phusa/systemd
+
+clean:
+	rm -rf $(B)
+
+unit: $(UNIT)
+fuzzers: $(FUZZ)
+libfuzzers: $(FUZZER)
+benches: $(BENCH)
+
+# --- how it is built -------------------------------------------------------------
+
+# Two notes in the build folder, rewritten when they change: how things are compiled, and of
+# which files. What depends on them is built anew.
+define note
+$(if $(filter-out $(strip $(file <$(B)/$(1))),$(strip $(2)))$(filter-out $(strip $(2)),$(strip $(file <$(B)/$(1)))),\
+    $(shell mkdir -p $(B))$(file >$(B)/$(1),$(strip $(2))))
+endef
+ifeq ($(filter help clean setup,$(MAKECMDGOALS)),)
+$(call note,flags,$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LIBS))
+$(call note,files,$(SHARED) $(COLLECT) $(CLI) $(STATION))
+endif
 
 $(B)/libshared.a: $(call object,$(SHARED))
 $(B)/libcollector.a: $(call object,$(COLLECT))
 $(B)/libstation.a: $(call object,$(STATION))
-$(B)/lib%.a:
+$(B)/lib%.a: $(B)/files
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
 
 ALL_LIBS := $(B)/libcollector.a $(B)/libstation.a $(B)/libshared.a
 
@@ -45,25 +128,33 @@ $(B)/phusad: $(call object,src/phusad.c) $(B)/libcollector.a $(B)/libshared.a
 $(B)/phusa: $(call object,$(CLI)) $(B)/libcollector.a $(B)/libshared.a
 $(B)/phusa-station: $(call object,firmware/port/posix/main.c) $(B)/libstation.a $(B)/libcollector.a $(B)/libshared.a
 $(PROGRAMS):
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(if $(V),,@echo '  link  $@')
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(ALL_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(if $(V),,@echo '  link  $@')
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 
 # Fuzz targets also run without a fuzzer: over their seeds and mutations of them.
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/standalone.o $(ALL_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(if $(V),,@echo '  link  $@')
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/fuzzer/%: $(B)/obj/tests/fuzz/%.o $(ALL_LIBS)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  link  $@')
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
 $(B)/bench/%: $(B)/obj/tests/bench/%.o $(ALL_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(if $(V),,@echo '  link  $@')
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(B)/obj/%.o: %.c
+$(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
-
-unit: $(UNIT)
+	$(if $(V),,@echo '  cc    $<')
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

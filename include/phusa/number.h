@@ -33,7 +33,8 @@ size_t phusa_decimal_scan(const char *text, size_t length, struct phusa_decimal 
 /*
  * The double nearest to the number at text[0..length), exactly rounded, ties to
  * even; overflow gives infinity, underflow zero or a denormal. The text must be
- * what phusa_decimal_scan accepted whole, and *decimal what it found.
+ * what phusa_decimal_scan accepted whole, and *decimal what it found; a decimal
+ * made by hand, without `more`, needs no text (NULL, 0).
  */
 double phusa_decimal_to_double(const char *text, size_t length,
                                const struct phusa_decimal *decimal);
@@ -47,6 +48,12 @@ bool phusa_double_parse(const char *text, size_t length, double *value);
  * fit 64 bits.
  */
 bool phusa_decimal_to_nanos(const struct phusa_decimal *decimal, int64_t *nanos);
+
+/*
+ * The number as an integer. False if it is negative, not whole or does not fit 64
+ * bits; 5.0 and 5e0 are whole.
+ */
+bool phusa_decimal_to_uint(const struct phusa_decimal *decimal, uint64_t *value);
 
 /*
  * Writes a finite double in a form that reads back as the same double, at most

@@ -8,11 +8,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/problem.h"
 
-#define HTTP_ANSWER_MAX   65536 /* bytes of an answer kept; the rest is read and dropped */
-#define HTTP_HEADERS_MAX  8
+#define HTTP_ANSWER_MAX  262144 /* bytes of an answer kept; the rest is read and dropped */
+#define HTTP_HEADERS_MAX 8
 
 struct http_client;
 
@@ -39,6 +40,7 @@ enum http_status {
 struct http_answer {
     int code;            /* 200 ... */
     bool new_connection; /* this request had to open one */
+    int64_t retry_after_s; /* what the answer's Retry-After says; 0 = nothing */
     size_t length;       /* bytes of body kept */
     char body[HTTP_ANSWER_MAX + 1]; /* terminated */
 };
@@ -55,7 +57,8 @@ void http_client_free(struct http_client *client);
 enum http_status http_perform(struct http_client *client, const struct http_request *request,
                               struct http_answer *answer, struct problem *problem);
 
-/* Makes a request under way in another thread end soon with HTTP_BROKEN; for the stop. */
+/* Makes a request under way in another thread end at once with HTTP_BROKEN, and all later ones of
+ * this client too; for the stop. */
 void http_client_abort(struct http_client *client);
 
 #endif

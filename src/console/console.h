@@ -1,7 +1,8 @@
 /*
  * What people and monitors see over HTTP: the status page on /, /healthz,
- * /readyz, /metrics. server.c is the only user of libmicrohttpd; page.c and
- * metrics.c turn a view into text and are pure. The view is taken through the
+ * /readyz, /metrics, and the same view as JSON on /api/v1/status. server.c is the
+ * only user of libmicrohttpd; page.c, metrics.c and status.c turn a view
+ * into text and are pure (words.c: the words the page is made of). The view is taken through the
  * functions of a console_source, which copy under the owner's lock, so
  * that a slow reader never holds up the pipeline.
  */
@@ -71,6 +72,7 @@ struct console_totals {
     uint64_t store_lines_refused, store_rows_invalid, store_rows_ignored;
     uint64_t spool_bytes, spool_records_waiting;
     uint64_t transitions, notifications_sent, notifications_failed, notifications_waiting;
+    uint64_t notifications_retries, notifications_dropped;
     uint64_t configuration_loads, configuration_refused;
     char configuration_problem[PROBLEM_TEXT_MAX]; /* why the last reload was refused; "" = in force */
 };
@@ -124,10 +126,28 @@ void text_buffer_add(struct text_buffer *buffer, const char *format, ...)
 /* With & < > " ' written as entities. */
 void text_buffer_add_html(struct text_buffer *buffer, const char *text);
 
-/* The status page, Vietnamese with English beside it. site = NULL for all. */
-void console_page(const struct console_view *view, const char *site, struct text_buffer *out);
+/* As it is: not a format. */
+void text_buffer_add_text(struct text_buffer *buffer, const char *text);
+
+/*
+ * The status page, Vietnamese with English beside it. site = NULL for all: with
+ * more than CONSOLE_OVERVIEW_ABOVE stations an overview of the sites. A page shows the
+ * readings of CONSOLE_DETAIL_MAX stations; further ones get a line each. False if
+ * the site has no station; the page then says so.
+ */
+#define CONSOLE_OVERVIEW_ABOVE 200
+#define CONSOLE_DETAIL_MAX     500
+#define CONSOLE_ALARMS_MAX     200 /* alarms listed on a page; the rest is counted */
+bool console_page(const struct console_view *view, const char *site, struct text_buffer *out);
 
 /* Prometheus text format 0.0.4. */
 void console_metrics(const struct console_view *view, struct text_buffer *out);
+
+/*
+ * The view as one JSON object: "totals", "stations" [{id, site, state, last_seen, received, ...,
+ * "readings": [{parameter, value, unit, time, flag}]}], "alarms" [{rule, station, site, severity,
+ * since, value}]. Times in epoch seconds; null for what is not known.
+ */
+void console_status(const struct console_view *view, struct text_buffer *out);
 
 #endif

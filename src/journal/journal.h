@@ -90,8 +90,8 @@ enum journal_status journal_append(struct journal *journal, const struct journal
 enum journal_status journal_sync(struct journal *journal, struct problem *problem);
 
 /* Highest position appended, highest position that is durable. Thread-safe. */
-uint64_t journal_appended(const struct journal *journal);
-uint64_t journal_synced(const struct journal *journal);
+uint64_t journal_appended(struct journal *journal);
+uint64_t journal_synced(struct journal *journal);
 
 /*
  * Blocks until there is something appended that is not synced, or timeout;

@@ -3,10 +3,13 @@
  *
  * outbox.c   SQLite: transitions and their messages, committed together with
  *            the journal position they came from; what is not sent yet survives a kill.
- * webhook.c  one channel: JSON by HTTP POST.
+ * wording.c  the sentences in it that people read.
+ * notice.c   the JSON of a notice and its key.
+ * webhook.c  one kind of channel: JSON by HTTP POST.
  * retained.c the alarm topic: the last state, retained; empty when normal.
- * notifier.c the sending thread's step: takes what is due from the outbox, hands it
- *            to its channel, marks it, retries with exponential backoff and jitter.
+ * schedule.c when a channel may try again: exponential backoff with jitter. Pure.
+ * notifier.c one thread for each channel and one for the alarm topic: takes the next
+ *            message from the outbox, hands it to its channel, marks it.
  *
  * Order: for one rule, station and parameter the messages of a channel are sent in
  * order, the next only when the one before is done. Channels do not wait for
@@ -25,9 +28,10 @@
 #include "settings/rule.h"
 #include "settings/settings.h"
 
-#define NOTICE_KEY_CHARS 64   /* SHA-256 in hex */
-#define NOTICE_BODY_MAX  4096 /* bytes of a message's JSON */
+#define NOTICE_KEY_CHARS   64     /* SHA-256 in hex */
+#define NOTICE_BODY_MAX    4096   /* bytes of a message's JSON */
 #define OUTBOX_WAITING_MAX 100000 /* messages not sent yet; beyond it the oldest goes, counted */
+#define OUTBOX_KEEP_NS     (30 * 86400 * SECOND_NS) /* for messages done with; transitions stay */
 
 /* One change of an alarm's state. */
 struct notice {
@@ -37,18 +41,21 @@ struct notice {
     int64_t time_ns;  /* of the reading that changed it */
     int64_t since_ns; /* when the present state began; = time_ns unless told late */
     double value;
-    bool historical; /* recorded from a backlog */
-    bool tell;       /* goes to the channels; otherwise it is only recorded */
+    bool historical;   /* recorded from a backlog */
+    bool transition;   /* the state changed at this reading: recorded (else only told, late) */
+    bool tell;         /* goes to the channels; otherwise it is only recorded */
     uint64_t position; /* of the journal record it came from */
 };
 
-/* SHA-256 of "rule\nstation\nparameter\ntime\nstate", time as in the JSON, in lower-case hex, terminated. */
-void notice_key(const struct notice *notice, char key[NOTICE_KEY_CHARS + 1]);
+/* SHA-256 of "rule\nstation\nparameter\ntime\nstate", time as in the JSON, in lower-case hex,
+ * terminated. False when the crypto library fails (out of memory). */
+bool notice_key(const struct notice *notice, char key[NOTICE_KEY_CHARS + 1]);
 
 /*
  * The JSON of the contract (Rules): time, rule, station, parameter, from, to, value,
  * key, since, site, severity, message {vi, en}, historical; severity is `to` in CAP's
- * spelling (normal gives "normal"). Terminated; returns the length, 0 if it does not fit.
+ * spelling (normal gives "normal"). Terminated; returns the length, 0 if it does not fit,
+ * which cannot be with a capacity of NOTICE_BODY_MAX, or when there is no key.
  */
 size_t notice_json(const struct notice *notice, char *buffer, size_t capacity);
 
@@ -61,7 +68,8 @@ struct outbox;
 
 enum outbox_status { OUTBOX_OK = 0, OUTBOX_NONE, OUTBOX_FAILED };
 
-/* Opens or makes the database file. *position receives the highest journal position committed. */
+/* Opens or makes the database file. *position receives the highest journal position committed,
+ * 0 for none. A file that is no outbox, damaged or of a newer version is OUTBOX_FAILED. */
 enum outbox_status outbox_open(const char *path, struct outbox **outbox, uint64_t *position,
                                struct problem *problem);
 void outbox_close(struct outbox *outbox);
@@ -69,20 +77,32 @@ void outbox_close(struct outbox *outbox);
 /*
  * Commits notices, the messages of those with `tell` for each of their rule's channels
  * and for the retained topic, and the position, in one transaction; durable on return.
- * Thread-safe with the notifier.
+ * Thread-safe with the notifier, which is to be woken afterwards. Nothing is committed on
+ * OUTBOX_FAILED: call again with the same. count may be 0. Messages done with for
+ * OUTBOX_KEEP_NS are removed on the way, some at each commit.
  */
 enum outbox_status outbox_commit(struct outbox *outbox, const struct notice *notices, size_t count,
                                  const struct channel_settings *channels, uint64_t position,
                                  wall_time now, struct problem *problem);
 
+/* Since the outbox was opened, but for `waiting`, which is now. */
 struct outbox_counters {
-    uint64_t transitions, sent, failed, waiting, dropped;
+    uint64_t transitions; /* committed, told or not */
+    uint64_t sent;
+    uint64_t retries; /* tries that did not get through and come again */
+    uint64_t failed;  /* given up for ever: refused for 24 h, or their channel is gone */
+    uint64_t waiting;
+    uint64_t dropped; /* by OUTBOX_WAITING_MAX */
 };
 void outbox_read_counters(struct outbox *outbox, struct outbox_counters *counters);
 
 /* --- notifier --------------------------------------------------------------- */
 
-/* How the notifier reaches the broker; retained, QoS 1. True when the broker has it. */
+/*
+ * How the notifier reaches the broker; retained, QoS 1. True when the broker
+ * has it; false lets it be tried again later. Called from a thread of the
+ * notifier; must return within half a second, since notifier_free waits for it.
+ */
 struct notifier_publish {
     void *context;
     bool (*publish)(void *context, const char *topic, const char *payload, size_t length);
@@ -90,20 +110,27 @@ struct notifier_publish {
 
 struct notifier;
 
-/* NULL when out of memory. Channels are copied; a message of a channel that no longer exists is
- * given up, counted and logged. seed feeds the jitter. */
+/*
+ * Starts sending, in one thread for each channel and one for the alarm topic,
+ * so that a slow endpoint delays nobody else. What an earlier run left
+ * is due at once. Channels and publish are copied; the outbox must outlive the
+ * notifier. seed feeds the jitter. Messages of channels that are not among
+ * these are given up, counted and logged. NULL when out of memory or threads.
+ */
 struct notifier *notifier_create(struct outbox *outbox, const struct channel_settings *channels,
-                                 size_t count, const struct notifier_publish *publish, uint64_t seed);
+                                 size_t count, const struct notifier_publish *publish,
+                                 uint64_t seed);
+
+/* Ends requests under way and joins the threads, within a second; what is not marked sent
+ * waits in the outbox. */
 void notifier_free(struct notifier *notifier);
 
-/* New channels after a reload; thread-safe. */
+/* There is something new in the outbox. Thread-safe, never blocks for long. */
+void notifier_wake(struct notifier *notifier);
+
+/* New channels after a reload; thread-safe. Channels that did not change go on undisturbed;
+ * blocks up to a second while others end. To be called before commits that use new channels. */
 void notifier_configure(struct notifier *notifier, const struct channel_settings *channels,
                         size_t count);
-
-/* Sends what is due; returns when it wants to be called again at the latest. */
-mono_time notifier_step(struct notifier *notifier, mono_time now);
-
-/* Ends a request under way, from another thread. */
-void notifier_abort(struct notifier *notifier);
 
 #endif

@@ -11,8 +11,11 @@
 
 #include "phusa/text.h"
 
+#define LINE_TAGS_MAX 64 /* tags in a line that line_valid accepts; the contract's lines have at most 10 */
+
 /* A growing line in the caller's buffer. A write that does not fit sets full and leaves used at
- * the end of the last whole line. */
+ * the end of the last whole line; what is written after that is dropped. A number is taken to
+ * fit only where the longest number would. */
 struct line_writer {
     char *buffer;
     size_t capacity, used;
@@ -24,9 +27,10 @@ struct line_writer {
 void line_writer_init(struct line_writer *writer, char *buffer, size_t capacity);
 
 /*
- * Escapes a key: measurement, tag or field. Returns the bytes written or 0 if
- * capacity is too small or the text cannot stand in line protocol (empty, a line
- * break, a trailing backslash).
+ * Escapes a measurement, or a tag's key or value. Returns the bytes written or 0
+ * if capacity is too small or the text cannot stand in line protocol: empty, a
+ * control character, not UTF-8, a trailing backslash, a measurement with '#' in
+ * front.
  */
 size_t line_escape_measurement(struct phusa_text text, char *buffer, size_t capacity);
 size_t line_escape_tag(struct phusa_text text, char *buffer, size_t capacity);
@@ -35,20 +39,28 @@ size_t line_escape_tag(struct phusa_text text, char *buffer, size_t capacity);
  * Heads are made once per station. */
 void line_begin(struct line_writer *writer, struct phusa_text head);
 
-/* Fields; the key is written as it is (parameters' names need no escape). Values must be finite. */
+/* Fields; the key is written as it is (parameters' names need no escape). A value that is not
+ * finite writes no field. */
 void line_field_double(struct line_writer *writer, struct phusa_text key, double value);
 void line_field_int(struct line_writer *writer, struct phusa_text key, struct phusa_text suffix,
                     int64_t value);
 
-/* Closes the line with its time and a line break; a line without fields is taken back.
- * True if a whole line stands in the buffer. */
+/* Closes the line with its time and a line break; a line without fields, or with a time that no
+ * store takes (the first two and the last nanosecond of 64 bits), is taken back. True if a whole
+ * line stands in the buffer. */
 bool line_end(struct line_writer *writer, int64_t time_ns);
 
 /*
  * True if text is exactly one valid line without line break, as a store would
  * accept it (used on what leaves for a store that does not check). Fields of
- * types float, integer, unsigned, boolean and string.
+ * types float, integer, unsigned, boolean and string. The time may be missing.
+ * Stricter than the grammar in three things: no line break inside a string, at
+ * most LINE_TAGS_MAX tags, floats below 1.7976931348623158e308.
  */
 bool line_valid(struct phusa_text text);
+
+/* Readings in a line: its fields but for the flags (`_qc`). For a line that is not valid, what can
+ * be seen of them. */
+uint32_t line_readings(struct phusa_text text);
 
 #endif

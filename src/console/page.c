@@ -1,0 +1,462 @@
+/*
+ * The status page: plain HTML5, one inline stylesheet, no script. From top to bottom what
+ * an operator asks: does the system run, what is wrong, what does each station say.
+ * html is in Vietnamese; what is English says so by lang.
+ */
+#include <string.h>
+
+#include "console/style.h"
+#include "console/words.h"
+#include "settings/display.h"
+
+#define REFRESH_S 10
+
+static void add_text(struct text_buffer *out, struct phusa_text text)
+{
+    text_buffer_add(out, "%.*s", (int)text.length, text.data);
+}
+
+static const char *label_or_name(const char *label, struct phusa_text name)
+{
+    return label != NULL && label[0] != '\0' ? label : name.data;
+}
+
+/* --- head ------------------------------------------------------------------------- */
+
+static void add_head(const struct console_view *view, struct text_buffer *out)
+{
+    text_buffer_add(out,
+                    "<!DOCTYPE html>\n<html lang=vi><head><meta charset=utf-8>"
+                    "<meta name=viewport content=\"width=device-width,initial-scale=1\">"
+                    "<meta http-equiv=refresh content=%d><title>",
+                    REFRESH_S);
+    if (view->alarm_count > 0) {
+        text_buffer_add(out, "(%zu) ", view->alarm_count);
+    }
+    text_buffer_add_text(out, "Phù Sa</title><style>");
+    text_buffer_add_text(out, console_style);
+    text_buffer_add_text(out, "</style></head>\n<body><header><h1><a href=\"/\">Phù Sa</a></h1><p>");
+    add_both(out, "Giám sát trạm quan trắc", "Station monitoring");
+    text_buffer_add_text(out, "</p><p class=now>");
+    add_local_time(out, view->totals.now.ns, view->utc_offset_s);
+    text_buffer_add_text(out, "</p></header>\n<main>");
+}
+
+/* --- summary ------------------------------------------------------------------------ */
+
+static void add_health(struct text_buffer *out, const char *vi, const char *en, bool good,
+                       struct word yes, struct word no)
+{
+    struct word word = good ? yes : no;
+    text_buffer_add_text(out, "<li>");
+    add_both(out, vi, en);
+    text_buffer_add(out, " <span class=\"badge %s\">%s ", word.style, good ? "✓" : "✕");
+    add_both(out, word.vi, word.en);
+    text_buffer_add_text(out, "</span></li>");
+}
+
+static void add_links(const struct console_totals *totals, struct text_buffer *out)
+{
+    const struct word connected = { "đã nối", "connected", "good" };
+    const struct word apart = { "mất kết nối", "not connected", "bad" };
+    const struct word writable = { "ghi được", "writable", "good" };
+    const struct word stuck = { "không ghi được", "not writable", "bad" };
+    const struct word answers = { "trả lời", "answers", "good" };
+    const struct word silent = { "không trả lời", "no answer", "bad" };
+    const struct word current = { "kịp thời", "up to date", "good" };
+    const struct word behind = { "đang trễ", "behind", "warn" };
+    text_buffer_add_text(out, "<ul class=links>");
+    add_health(out, "Máy chủ MQTT", "broker", totals->broker_connected, connected, apart);
+    add_health(out, "Nhật ký", "journal", totals->journal_writable, writable, stuck);
+    add_health(out, "Kho dữ liệu", "store", totals->store_up, answers, silent);
+    add_health(out, "Xử lý", "pipeline", totals->ready || totals->pipeline_behind == 0, current, behind);
+    text_buffer_add_text(out, "</ul>");
+}
+
+static void add_counted(struct text_buffer *out, const char *vi, const char *en, uint64_t count)
+{
+    text_buffer_add_text(out, "<div><dt>");
+    add_both(out, vi, en);
+    text_buffer_add_text(out, "</dt><dd>");
+    add_count(out, count);
+    text_buffer_add_text(out, "</dd></div>");
+}
+
+static void add_note(struct text_buffer *out, const char *vi, const char *en, const char *text)
+{
+    if (text == NULL || text[0] == '\0') {
+        return;
+    }
+    text_buffer_add_text(out, "<p class=note><b>");
+    add_both(out, vi, en);
+    text_buffer_add_text(out, ":</b> <span lang=en>");
+    text_buffer_add_html(out, text);
+    text_buffer_add_text(out, "</span></p>");
+}
+
+static void add_summary(const struct console_totals *totals, struct text_buffer *out)
+{
+    text_buffer_add_text(out, "<section class=strip>");
+    add_links(totals, out);
+    text_buffer_add_text(out, "<dl class=counts>");
+    add_counted(out, "Số đo nhận", "received", totals->received);
+    add_counted(out, "Đã lưu", "stored", totals->stored);
+    add_counted(out, "Đang chờ", "pending", totals->pending);
+    add_counted(out, "Cách ly", "quarantined", totals->quarantined);
+    add_counted(out, "Trùng", "duplicates", totals->duplicates);
+    text_buffer_add_text(out, "</dl></section>");
+    add_note(out, "Chưa sẵn sàng", "not ready", totals->ready ? "" : totals->not_ready);
+    add_note(out, "Kho dữ liệu", "store", totals->store_problem);
+    add_note(out, "Cấu hình mới bị từ chối", "new configuration refused", totals->configuration_problem);
+}
+
+/* --- values --------------------------------------------------------------------------- */
+
+static void add_value(struct text_buffer *out, const struct phusa_parameter *parameter, double value)
+{
+    char number[DISPLAY_NUMBER_MAX];
+    struct phusa_text unit = display_unit(parameter->unit);
+    text_buffer_add(out, "<b>%s</b>", display_value(parameter, value, DECIMAL_VI, number));
+    if (unit.length > 0) {
+        text_buffer_add_text(out, " <span class=unit>");
+        add_text(out, unit);
+        text_buffer_add_text(out, "</span>");
+    }
+}
+
+static void add_label(struct text_buffer *out, const struct phusa_parameter *parameter)
+{
+    text_buffer_add_html(out, label_or_name(parameter->label_vi, parameter->name));
+    text_buffer_add_text(out, " <span class=en lang=en>");
+    text_buffer_add_html(out, label_or_name(parameter->label_en, parameter->name));
+    text_buffer_add_text(out, "</span>");
+}
+
+/* --- alarms ---------------------------------------------------------------------------- */
+
+static void add_alarm(const struct console_view *view, const struct console_alarm *alarm,
+                      struct text_buffer *out)
+{
+    struct word severity = word_of_severity(alarm->severity);
+    text_buffer_add(out, "<li class=%s>", severity.style);
+    add_badge(out, severity);
+    text_buffer_add_text(out, "<h3>");
+    text_buffer_add_html(out, alarm->rule->message_vi);
+    text_buffer_add_text(out, " <span class=en lang=en>");
+    text_buffer_add_html(out, alarm->rule->message_en);
+    text_buffer_add_text(out, "</span></h3><p>");
+    text_buffer_add_html(out, alarm->station->name);
+    text_buffer_add_text(out, " <span class=id>");
+    text_buffer_add_html(out, alarm->station->id);
+    text_buffer_add_text(out, "</span> · ");
+    add_label(out, alarm->rule->parameter);
+    text_buffer_add_text(out, " ");
+    add_value(out, alarm->rule->parameter, alarm->value);
+    text_buffer_add_text(out, "</p><p class=age>");
+    add_both(out, "từ", "since");
+    text_buffer_add_text(out, " ");
+    add_local_time(out, alarm->since_ns, view->utc_offset_s);
+    text_buffer_add_text(out, " · ");
+    add_age(out, view->totals.now, alarm->since_ns);
+    text_buffer_add_text(out, "</p></li>");
+}
+
+static bool of_site(const struct station *station, const char *site)
+{
+    return site == NULL || strcmp(station->site, site) == 0;
+}
+
+static size_t count_alarms(const struct console_view *view, const char *site)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < view->alarm_count; i++) {
+        count += of_site(view->alarms[i].station, site);
+    }
+    return count;
+}
+
+static void add_alarms(const struct console_view *view, const char *site, struct text_buffer *out)
+{
+    size_t count = count_alarms(view, site), listed = 0;
+    text_buffer_add_text(out, "<section><h2>");
+    add_both(out, "Cảnh báo đang có", "Active alarms");
+    text_buffer_add(out, " <small>%zu</small></h2>", count);
+    if (count == 0) {
+        text_buffer_add_text(out, "<p class=calm>✓ ");
+        add_both(out, "Không có cảnh báo nào.", "No alarm.");
+        text_buffer_add_text(out, "</p></section>");
+        return;
+    }
+    text_buffer_add_text(out, "<ul class=alarms>");
+    for (size_t i = 0; i < view->alarm_count && listed < CONSOLE_ALARMS_MAX; i++) {
+        if (of_site(view->alarms[i].station, site)) {
+            add_alarm(view, &view->alarms[i], out);
+            listed++;
+        }
+    }
+    text_buffer_add_text(out, "</ul>");
+    if (listed < count) {
+        text_buffer_add(out, "<p>… +%zu</p>", count - listed);
+    }
+    text_buffer_add_text(out, "</section>");
+}
+
+/* --- stations --------------------------------------------------------------------------- */
+
+static void add_reading(const struct console_view *view, const struct console_reading *reading,
+                        struct text_buffer *out)
+{
+    struct word flag = word_of_flag(reading->flag);
+    text_buffer_add_text(out, "<tr><th scope=row>");
+    add_label(out, reading->parameter);
+    text_buffer_add_text(out, "</th><td class=num>");
+    add_value(out, reading->parameter, reading->value);
+    text_buffer_add(out, "</td><td class=how><span class=\"flag %s\">", flag.style);
+    add_both(out, flag.vi, flag.en);
+    text_buffer_add_text(out, "</span><span class=age>");
+    add_age(out, view->totals.now, reading->time_ns);
+    text_buffer_add_text(out, "</span></td></tr>");
+}
+
+static void add_name(const struct console_station *station, struct text_buffer *out)
+{
+    text_buffer_add_text(out, "<h3>");
+    text_buffer_add_html(out, station->station->name);
+    text_buffer_add_text(out, " <span class=id>");
+    text_buffer_add_html(out, station->station->id);
+    text_buffer_add_text(out, "</span></h3>");
+}
+
+static void add_seen(const struct console_view *view, const struct console_station *station,
+                     struct text_buffer *out)
+{
+    if (station->last_seen_ns == 0) {
+        return;
+    }
+    text_buffer_add_text(out, "<p class=seen>");
+    add_both(out, "thấy", "seen");
+    text_buffer_add_text(out, " ");
+    add_local_time(out, station->last_seen_ns, view->utc_offset_s);
+    text_buffer_add_text(out, " · ");
+    add_age(out, view->totals.now, station->last_seen_ns);
+    text_buffer_add_text(out, "</p>");
+}
+
+static void add_badges(const struct console_station *station, struct text_buffer *out)
+{
+    text_buffer_add_text(out, "<span>");
+    if (station->severity != SEVERITY_NORMAL) {
+        add_badge(out, word_of_severity(station->severity));
+        text_buffer_add_text(out, " ");
+    }
+    add_badge(out, word_of_link(station->link));
+    text_buffer_add_text(out, "</span>");
+}
+
+static void add_card(const struct console_view *view, const struct console_station *station,
+                     struct text_buffer *out)
+{
+    if (station->severity == SEVERITY_NORMAL) {
+        text_buffer_add_text(out, "<article class=card>");
+    } else {
+        text_buffer_add(out, "<article class=\"card alarmed %s\">", severity_name(station->severity));
+    }
+    text_buffer_add_text(out, "<div class=top>");
+    add_name(station, out);
+    add_badges(station, out);
+    text_buffer_add_text(out, "</div>");
+    add_seen(view, station, out);
+    text_buffer_add_text(out, "<table>");
+    for (size_t i = 0; i < station->reading_count; i++) {
+        add_reading(view, &station->readings[i], out);
+    }
+    text_buffer_add_text(out, "</table></article>\n");
+}
+
+static void add_line(const struct console_view *view, const struct console_station *station,
+                     struct text_buffer *out)
+{
+    text_buffer_add_text(out, "<li>");
+    add_name(station, out);
+    add_badges(station, out);
+    add_seen(view, station, out);
+    text_buffer_add_text(out, "</li>\n");
+}
+
+/* --- sites ----------------------------------------------------------------------------- */
+
+/* One site's stations stand together: [first, end) of the view's. */
+struct site {
+    const char *id;
+    size_t first, end;
+    size_t links[CONSOLE_OFFLINE + 1]; /* how many are in each state */
+};
+
+/* The site that begins at `first`. */
+static struct site site_at(const struct console_view *view, size_t first)
+{
+    struct site site = { .id = view->stations[first].station->site, .first = first, .end = first };
+    while (site.end < view->station_count && of_site(view->stations[site.end].station, site.id)) {
+        enum console_link link = view->stations[site.end++].link;
+        site.links[link <= CONSOLE_OFFLINE ? link : CONSOLE_NEVER_SEEN]++;
+    }
+    return site;
+}
+
+static void add_site_link(const char *id, struct text_buffer *out)
+{
+    text_buffer_add_text(out, "<a href=\"/?site=");
+    text_buffer_add_html(out, id);
+    text_buffer_add_text(out, "\">");
+    text_buffer_add_html(out, id);
+    text_buffer_add_text(out, "</a>");
+}
+
+static void add_site_size(const struct site *site, struct text_buffer *out)
+{
+    size_t count = site->end - site->first;
+    text_buffer_add(out, "%zu trạm <span class=en lang=en>station%s</span>", count, count == 1 ? "" : "s");
+}
+
+/* *detail_left counts the stations whose readings may still be shown. */
+static void add_site(const struct console_view *view, const struct site *site, size_t *detail_left,
+                     struct text_buffer *out)
+{
+    size_t shown = 0, last = site->first;
+    text_buffer_add_text(out, "<section><h2>");
+    add_site_link(site->id, out);
+    text_buffer_add_text(out, " <small>");
+    add_site_size(site, out);
+    text_buffer_add_text(out, "</small></h2><div class=cards>");
+    for (; last < site->end && *detail_left > 0; last++) {
+        if (view->stations[last].reading_count > 0) {
+            add_card(view, &view->stations[last], out);
+            --*detail_left;
+            shown++;
+        }
+    }
+    text_buffer_add_text(out, "</div>");
+    if (shown < site->end - site->first) {
+        text_buffer_add_text(out, "<ul class=silent>");
+        for (size_t i = site->first; i < site->end; i++) {
+            if (i >= last || view->stations[i].reading_count == 0) {
+                add_line(view, &view->stations[i], out);
+            }
+        }
+        text_buffer_add_text(out, "</ul>");
+    }
+    text_buffer_add_text(out, "</section>\n");
+}
+
+static void add_site_summary(const struct console_view *view, const struct site *site,
+                             struct text_buffer *out)
+{
+    static const enum console_link order[] = { CONSOLE_ONLINE, CONSOLE_QUIET, CONSOLE_OFFLINE,
+                                               CONSOLE_NEVER_SEEN };
+    size_t alarms = count_alarms(view, site->id);
+    text_buffer_add_text(out, "<article class=card><div class=top><h3>");
+    add_site_link(site->id, out);
+    text_buffer_add_text(out, "</h3><span>");
+    add_site_size(site, out);
+    text_buffer_add_text(out, "</span></div><div class=states>");
+    if (alarms > 0) {
+        text_buffer_add(out, "<span class=\"badge severe\">%zu ", alarms);
+        add_both(out, "cảnh báo", "alarms");
+        text_buffer_add_text(out, "</span>");
+    }
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        struct word word = word_of_link(order[i]);
+        if (site->links[order[i]] > 0) {
+            text_buffer_add(out, "<span class=\"badge %s\">%zu ", word.style, site->links[order[i]]);
+            add_both(out, word.vi, word.en);
+            text_buffer_add_text(out, "</span>");
+        }
+    }
+    text_buffer_add_text(out, "</div></article>\n");
+}
+
+static void add_overview(const struct console_view *view, struct text_buffer *out)
+{
+    text_buffer_add_text(out, "<section><h2>");
+    add_both(out, "Địa điểm", "Sites");
+    text_buffer_add_text(out, "</h2><div class=cards>");
+    for (size_t at = 0; at < view->station_count;) {
+        struct site site = site_at(view, at);
+        add_site_summary(view, &site, out);
+        at = site.end;
+    }
+    text_buffer_add_text(out, "</div></section>\n");
+}
+
+/* Returns false if there is no such site. */
+static bool add_sites(const struct console_view *view, const char *only, struct text_buffer *out)
+{
+    size_t detail_left = CONSOLE_DETAIL_MAX;
+    bool any = only == NULL;
+    for (size_t at = 0; at < view->station_count;) {
+        struct site site = site_at(view, at);
+        if (only == NULL || strcmp(site.id, only) == 0) {
+            add_site(view, &site, &detail_left, out);
+            any = true;
+        }
+        at = site.end;
+    }
+    return any;
+}
+
+static void add_way_back(struct text_buffer *out)
+{
+    text_buffer_add_text(out, "<p><a href=\"/\">← ");
+    add_both(out, "Tất cả địa điểm", "All sites");
+    text_buffer_add_text(out, "</a></p>");
+}
+
+static void add_unknown_site(const char *site, struct text_buffer *out)
+{
+    text_buffer_add_text(out, "<p class=note>");
+    add_both(out, "Không có trạm nào ở địa điểm này", "No station at this site");
+    text_buffer_add_text(out, ": <b>");
+    text_buffer_add_html(out, site);
+    text_buffer_add_text(out, "</b></p>");
+}
+
+static void add_foot(const struct console_view *view, struct text_buffer *out)
+{
+    const struct console_totals *totals = &view->totals;
+    text_buffer_add_text(out, "</main><footer><p>Phù Sa ");
+    text_buffer_add_html(out, totals->version == NULL ? "" : totals->version);
+    text_buffer_add_text(out, " · ");
+    add_both(out, "chạy được", "up");
+    text_buffer_add_text(out, " ");
+    add_duration(out, totals->up_ns);
+    text_buffer_add_text(out, " · ");
+    add_both(out, "báo cáo nhận", "messages");
+    text_buffer_add_text(out, " ");
+    add_count(out, totals->messages);
+    text_buffer_add_text(out, "</p><p>");
+    add_both(out, "Trang tự làm mới mỗi 10 giây.", "The page refreshes every 10 s.");
+    text_buffer_add_text(out, " <a href=\"/metrics\">metrics</a> · "
+                              "<a href=\"/api/v1/status\">JSON</a></p></footer></body></html>\n");
+}
+
+bool console_page(const struct console_view *view, const char *site, struct text_buffer *out)
+{
+    bool found = true;
+    add_head(view, out);
+    if (site == NULL) {
+        add_summary(&view->totals, out);
+    } else {
+        add_way_back(out);
+    }
+    add_alarms(view, site, out);
+    if (site == NULL && view->station_count > CONSOLE_OVERVIEW_ABOVE) {
+        add_overview(view, out);
+    } else {
+        found = add_sites(view, site, out);
+    }
+    if (!found) {
+        add_unknown_site(site, out);
+    }
+    add_foot(view, out);
+    return found;
+}

@@ -1,0 +1,300 @@
+#include "ingest/mqtt.h"
+
+#include <MQTTAsync.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QOS              1
+#define CONNECT_SECONDS  10
+#define BACKOFF_FIRST_NS (INT64_C(250) * MILLI_NS)
+#define BACKOFF_LAST_NS  (INT64_C(15) * SECOND_NS)
+#define STOP_MS          1000
+#define WHY_MAX          200
+
+enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_UP };
+
+struct mqtt {
+    MQTTAsync client;
+    const struct broker_settings *broker;
+    bool persistent;
+    const char *filters[MQTT_SUBSCRIPTIONS_MAX];
+    int filter_count;
+    struct mqtt_handlers handlers;
+    atomic_int flight;
+
+    pthread_mutex_t lock; /* never held while Paho or a handler is called */
+    enum link_state state;
+    int64_t next_try_ns, backoff_ns;
+    uint64_t connections;
+    unsigned random;
+};
+
+/* --- state ------------------------------------------------------------------ */
+
+static enum link_state get_state(struct mqtt *mqtt)
+{
+    (void)pthread_mutex_lock(&mqtt->lock);
+    enum link_state state = mqtt->state;
+    (void)pthread_mutex_unlock(&mqtt->lock);
+    return state;
+}
+
+/* Half of the pause is random, so that a thousand clients do not come back at once. */
+static int64_t jittered(struct mqtt *mqtt, int64_t pause)
+{
+    return pause / 2 + (int64_t)((double)rand_r(&mqtt->random) / RAND_MAX * (double)pause / 2);
+}
+
+static void went_down(struct mqtt *mqtt, const char *why)
+{
+    (void)pthread_mutex_lock(&mqtt->lock);
+    if (mqtt->state == LINK_UP) {
+        mqtt->backoff_ns = BACKOFF_FIRST_NS;
+    }
+    mqtt->state = LINK_DOWN;
+    mqtt->next_try_ns = clock_mono().ns + jittered(mqtt, mqtt->backoff_ns);
+    mqtt->backoff_ns = mqtt->backoff_ns * 2 < BACKOFF_LAST_NS ? mqtt->backoff_ns * 2 : BACKOFF_LAST_NS;
+    (void)pthread_mutex_unlock(&mqtt->lock);
+    mqtt->handlers.link(mqtt->handlers.context, false, why);
+}
+
+static void came_up(struct mqtt *mqtt)
+{
+    (void)pthread_mutex_lock(&mqtt->lock);
+    mqtt->state = LINK_UP;
+    mqtt->backoff_ns = BACKOFF_FIRST_NS;
+    mqtt->connections++;
+    (void)pthread_mutex_unlock(&mqtt->lock);
+    mqtt->handlers.link(mqtt->handlers.context, true, "");
+}
+
+/* --- Paho's callbacks --------------------------------------------------------- */
+
+static int on_message(void *context, char *topic, int topic_length, MQTTAsync_message *message)
+{
+    struct mqtt *mqtt = context;
+    struct phusa_text name = { topic, topic_length > 0 ? (size_t)topic_length : strlen(topic) };
+    struct phusa_text payload = { message->payload, (size_t)message->payloadlen };
+    mqtt->handlers.message(mqtt->handlers.context, name, payload);
+    MQTTAsync_freeMessage(&message);
+    MQTTAsync_free(topic);
+    return 1; /* anything else would be redelivered in process, not withheld from the broker */
+}
+
+static void on_lost(void *context, char *cause)
+{
+    went_down(context, cause != NULL ? cause : "connection lost");
+}
+
+static const char *failure_text(const MQTTAsync_failureData *failure, char text[WHY_MAX])
+{
+    const char *said = failure != NULL && failure->message != NULL ? failure->message : "no answer";
+    (void)snprintf(text, WHY_MAX, "%s (code %d)", said, failure != NULL ? failure->code : 0);
+    return text;
+}
+
+static void on_subscribe_failed(void *context, MQTTAsync_failureData *failure)
+{
+    struct mqtt *mqtt = context;
+    char text[WHY_MAX];
+    MQTTAsync_disconnectOptions options = MQTTAsync_disconnectOptions_initializer;
+    (void)MQTTAsync_disconnect(mqtt->client, &options);
+    went_down(mqtt, failure_text(failure, text));
+}
+
+static void on_subscribed(void *context, MQTTAsync_successData *success)
+{
+    (void)success;
+    came_up(context);
+}
+
+static void on_connected(void *context, MQTTAsync_successData *success)
+{
+    (void)success;
+    struct mqtt *mqtt = context;
+    if (mqtt->filter_count == 0) {
+        came_up(mqtt);
+        return;
+    }
+    int qos[MQTT_SUBSCRIPTIONS_MAX];
+    for (int i = 0; i < mqtt->filter_count; i++) {
+        qos[i] = QOS;
+    }
+    MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
+    options.context = mqtt;
+    options.onSuccess = on_subscribed;
+    options.onFailure = on_subscribe_failed;
+    if (MQTTAsync_subscribeMany(mqtt->client, mqtt->filter_count, (char *const *)(void *)mqtt->filters,
+                                qos, &options) != MQTTASYNC_SUCCESS) {
+        on_subscribe_failed(mqtt, NULL);
+    }
+}
+
+static void on_connect_failed(void *context, MQTTAsync_failureData *failure)
+{
+    char text[WHY_MAX];
+    went_down(context, failure_text(failure, text));
+}
+
+/* --- life ------------------------------------------------------------------------ */
+
+struct mqtt *mqtt_create(const struct broker_settings *broker, bool persistent,
+                         const char *const *subscriptions, const struct mqtt_handlers *handlers,
+                         struct problem *problem)
+{
+    struct mqtt *mqtt = calloc(1, sizeof *mqtt);
+    if (mqtt == NULL) {
+        problem_set(problem, "mqtt: out of memory");
+        return NULL;
+    }
+    mqtt->broker = broker;
+    mqtt->persistent = persistent;
+    mqtt->handlers = *handlers;
+    mqtt->backoff_ns = BACKOFF_FIRST_NS;
+    mqtt->random = (unsigned)clock_mono().ns;
+    (void)pthread_mutex_init(&mqtt->lock, NULL);
+    for (; mqtt->filter_count < MQTT_SUBSCRIPTIONS_MAX && subscriptions[mqtt->filter_count] != NULL;
+         mqtt->filter_count++) {
+        mqtt->filters[mqtt->filter_count] = subscriptions[mqtt->filter_count];
+    }
+    int code = MQTTAsync_create(&mqtt->client, broker->uri, broker->client_id,
+                                MQTTCLIENT_PERSISTENCE_NONE, NULL);
+    if (code == MQTTASYNC_SUCCESS) {
+        code = MQTTAsync_setCallbacks(mqtt->client, mqtt, on_lost, on_message, NULL);
+    }
+    if (code != MQTTASYNC_SUCCESS) {
+        problem_set(problem, "mqtt: %s: %s", broker->uri, MQTTAsync_strerror(code));
+        mqtt_free(mqtt);
+        return NULL;
+    }
+    return mqtt;
+}
+
+void mqtt_free(struct mqtt *mqtt)
+{
+    if (mqtt == NULL) {
+        return;
+    }
+    if (mqtt->client != NULL) {
+        MQTTAsync_disconnectOptions options = MQTTAsync_disconnectOptions_initializer;
+        options.timeout = STOP_MS;
+        (void)MQTTAsync_disconnect(mqtt->client, &options);
+        mono_time until = { clock_mono().ns + STOP_MS * MILLI_NS };
+        while (MQTTAsync_isConnected(mqtt->client) && clock_mono().ns < until.ns) {
+            clock_sleep_until((mono_time){ clock_mono().ns + 5 * MILLI_NS });
+        }
+        MQTTAsync_destroy(&mqtt->client);
+    }
+    (void)pthread_mutex_destroy(&mqtt->lock);
+    free(mqtt);
+}
+
+static void connect_now(struct mqtt *mqtt)
+{
+    const struct broker_settings *broker = mqtt->broker;
+    MQTTAsync_SSLOptions ssl = MQTTAsync_SSLOptions_initializer;
+    ssl.trustStore = broker->ca[0] != '\0' ? broker->ca : NULL;
+    ssl.enableServerCertAuth = 1;
+    ssl.verify = 1; /* the certificate must be for the host that was named */
+    MQTTAsync_connectOptions options = MQTTAsync_connectOptions_initializer;
+    options.MQTTVersion = MQTTVERSION_3_1_1;
+    options.cleansession = mqtt->persistent ? 0 : 1;
+    options.keepAliveInterval = (int)(broker->keepalive_ns / SECOND_NS);
+    options.connectTimeout = CONNECT_SECONDS;
+    options.maxInflight = MQTT_FLIGHT_MAX;
+    options.username = broker->user[0] != '\0' ? broker->user : NULL;
+    options.password = broker->password[0] != '\0' ? broker->password : NULL;
+    options.ssl = strncmp(broker->uri, "ssl://", 6) == 0 ? &ssl : NULL;
+    options.onSuccess = on_connected;
+    options.onFailure = on_connect_failed;
+    options.context = mqtt;
+    int code = MQTTAsync_connect(mqtt->client, &options);
+    if (code != MQTTASYNC_SUCCESS) {
+        went_down(mqtt, MQTTAsync_strerror(code));
+    }
+}
+
+void mqtt_tend(struct mqtt *mqtt, mono_time now)
+{
+    (void)pthread_mutex_lock(&mqtt->lock);
+    bool due = mqtt->state == LINK_DOWN && now.ns >= mqtt->next_try_ns;
+    if (due) {
+        mqtt->state = LINK_CONNECTING;
+    }
+    (void)pthread_mutex_unlock(&mqtt->lock);
+    if (due) {
+        connect_now(mqtt);
+    }
+}
+
+bool mqtt_connected(struct mqtt *mqtt)
+{
+    return get_state(mqtt) == LINK_UP;
+}
+
+uint64_t mqtt_reconnects(struct mqtt *mqtt)
+{
+    (void)pthread_mutex_lock(&mqtt->lock);
+    uint64_t count = mqtt->connections > 0 ? mqtt->connections - 1 : 0;
+    (void)pthread_mutex_unlock(&mqtt->lock);
+    return count;
+}
+
+/* --- publishing --------------------------------------------------------------------- */
+
+static void on_published(void *context, MQTTAsync_successData *success)
+{
+    (void)success;
+    struct mqtt *mqtt = context;
+    (void)atomic_fetch_sub(&mqtt->flight, 1);
+}
+
+static void on_publish_failed(void *context, MQTTAsync_failureData *failure)
+{
+    (void)failure;
+    struct mqtt *mqtt = context;
+    (void)atomic_fetch_sub(&mqtt->flight, 1);
+}
+
+static int send_message(struct mqtt *mqtt, const char *topic, struct phusa_text payload, bool retained,
+                        MQTTAsync_responseOptions *options)
+{
+    MQTTAsync_message message = MQTTAsync_message_initializer;
+    message.payload = (void *)(uintptr_t)payload.data; /* Paho copies it and takes no const */
+    message.payloadlen = (int)payload.length;
+    message.qos = QOS;
+    message.retained = retained ? 1 : 0;
+    return MQTTAsync_sendMessage(mqtt->client, topic, &message, options);
+}
+
+bool mqtt_publish(struct mqtt *mqtt, const char *topic, struct phusa_text payload, bool retained)
+{
+    if (!mqtt_connected(mqtt) || atomic_load(&mqtt->flight) >= MQTT_FLIGHT_MAX) {
+        return false;
+    }
+    MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
+    options.context = mqtt;
+    options.onSuccess = on_published;
+    options.onFailure = on_publish_failed;
+    (void)atomic_fetch_add(&mqtt->flight, 1);
+    if (send_message(mqtt, topic, payload, retained, &options) != MQTTASYNC_SUCCESS) {
+        (void)atomic_fetch_sub(&mqtt->flight, 1);
+        return false;
+    }
+    return true;
+}
+
+bool mqtt_publish_wait(struct mqtt *mqtt, const char *topic, struct phusa_text payload, bool retained,
+                       int64_t timeout_ns)
+{
+    MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
+    if (!mqtt_connected(mqtt) ||
+        send_message(mqtt, topic, payload, retained, &options) != MQTTASYNC_SUCCESS) {
+        return false;
+    }
+    return MQTTAsync_waitForCompletion(mqtt->client, options.token,
+                                       (unsigned long)(timeout_ns / MILLI_NS)) == MQTTASYNC_SUCCESS;
+}

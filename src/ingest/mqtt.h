@@ -1,0 +1,66 @@
+/*
+ * MQTT in and out: the only user of Paho.
+ *
+ * One persistent session, MQTT 3.1.1, QoS 1, fixed client id. Paho's
+ * asynchronous client calls back before it acknowledges, as long as the
+ * callback returns at once and says "taken"; so the message handler must only
+ * write the message down. The connection is kept up by mqtt_tend, with
+ * exponential backoff and jitter, from the first connect on; subscriptions are made
+ * anew at every connection.
+ */
+#ifndef INGEST_MQTT_H
+#define INGEST_MQTT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/problem.h"
+#include "phusa/text.h"
+#include "settings/settings.h"
+
+#define MQTT_SUBSCRIPTIONS_MAX 4
+#define MQTT_FLIGHT_MAX        4096 /* publications handed to Paho and not acknowledged yet */
+
+struct mqtt_handlers {
+    void *context;
+    /* From Paho's thread, for every message; must not block nor call this room. */
+    void (*message)(void *context, struct phusa_text topic, struct phusa_text payload);
+    /* The link came up or went down; why says what was wrong. From Paho's thread or mqtt_tend's. */
+    void (*link)(void *context, bool up, const char *why);
+};
+
+struct mqtt;
+
+/*
+ * subscriptions: topic filters, NULL-terminated, at most MQTT_SUBSCRIPTIONS_MAX; they,
+ * the settings and the handlers' context must outlive it. persistent false gives a clean
+ * session (tools). Connects only in mqtt_tend. NULL with a problem on failure.
+ */
+struct mqtt *mqtt_create(const struct broker_settings *broker, bool persistent,
+                         const char *const *subscriptions, const struct mqtt_handlers *handlers,
+                         struct problem *problem);
+
+/* Disconnects, waiting at most one second, and frees. NULL is fine. */
+void mqtt_free(struct mqtt *mqtt);
+
+/* Connects if that is due. To be called by one thread about every 100 ms. */
+void mqtt_tend(struct mqtt *mqtt, mono_time now);
+
+bool mqtt_connected(struct mqtt *mqtt);
+
+/* Connections made after the first. */
+uint64_t mqtt_reconnects(struct mqtt *mqtt);
+
+/*
+ * Publishes at QoS 1; topic and payload are copied. False if the broker is away or
+ * too much is in flight: try again later.
+ */
+bool mqtt_publish(struct mqtt *mqtt, const char *topic, struct phusa_text payload, bool retained);
+
+/* The same, and waits until the broker has acknowledged it or timeout; true if it has. */
+bool mqtt_publish_wait(struct mqtt *mqtt, const char *topic, struct phusa_text payload, bool retained,
+                       int64_t timeout_ns);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * What has been seen of one series (station and parameter), so that the first value
+ * for a time wins: the last readings in order of arrival. Pure; owns its memory.
+ *
+ * A reading newer than all before is new without a search, so the usual case costs
+ * a comparison; only a late one is looked for among those remembered.
+ */
+#ifndef LEDGER_HISTORY_H
+#define LEDGER_HISTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HISTORY_FIRST_CAPACITY 16
+
+struct history {
+    int64_t *times;    /* capacity entries, then as many checks of values */
+    uint16_t *checks;
+    uint32_t capacity; /* a power of two times HISTORY_FIRST_CAPACITY; 0 at first */
+    uint32_t limit;    /* it grows to at most this; set by the owner, at least 1 */
+    uint32_t count, next;
+    int64_t newest;    /* INT64_MIN while empty */
+};
+
+enum history_result {
+    HISTORY_NEW,
+    HISTORY_DUPLICATE, /* the same value for this time came before */
+    HISTORY_CONFLICT,  /* another value for this time came before */
+    HISTORY_NO_MEMORY
+};
+
+void history_init(struct history *history, uint32_t limit);
+void history_free(struct history *history);
+
+/* Looks the reading up and, if it is new, remembers it. */
+enum history_result history_note(struct history *history, int64_t time_ns, double value);
+
+#endif

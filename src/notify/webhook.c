@@ -1,0 +1,113 @@
+/*
+ * One kind of channel: POST with the notice as JSON. `Idempotency-Key` lets the
+ * receiver drop what it has already; with a secret, `X-Phusa-Signature: sha256=<hex>`
+ * is the HMAC-SHA256 of the body. 2xx is done; other 4xx than 408, 425 and 429
+ * say that this message is not wanted; all else is trouble of the other side.
+ */
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/http.h"
+#include "notify/delivery.h"
+
+#define SIGNATURE_HEADER "X-Phusa-Signature: sha256="
+#define HEADER_MAX       128
+
+struct webhook {
+    struct http_client *client;
+    char *url, *secret; /* secret is empty for none */
+    struct http_answer answer;
+};
+
+/* False when the crypto library fails. */
+static bool sign(const char *secret, const struct outbox_message *message, char header[HEADER_MAX])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    if (HMAC(EVP_sha256(), secret, (int)strlen(secret), (const unsigned char *)message->body,
+             message->length, digest, &size) == NULL) {
+        return false;
+    }
+    size_t used = (size_t)snprintf(header, HEADER_MAX, SIGNATURE_HEADER);
+    for (unsigned i = 0; i < size && used + 3 <= HEADER_MAX; i++, used += 2) {
+        (void)snprintf(header + used, 3, "%02x", digest[i]);
+    }
+    return true;
+}
+
+static enum delivery judge(int code, struct problem *problem)
+{
+    if (code >= 200 && code < 300) {
+        return DELIVERY_DONE;
+    }
+    bool passing = code == 408 || code == 425 || code == 429;
+    problem_set(problem, "the endpoint answered %d", code);
+    return code >= 400 && code < 500 && !passing ? DELIVERY_REFUSED : DELIVERY_FAILED;
+}
+
+static enum delivery deliver(void *self, const struct outbox_message *message,
+                             struct problem *problem)
+{
+    struct webhook *webhook = self;
+    char key[HEADER_MAX], signature[HEADER_MAX];
+    (void)snprintf(key, sizeof key, "Idempotency-Key: %s", message->key);
+    struct http_request request = {
+        .method = "POST",
+        .url = webhook->url,
+        .headers = { "Content-Type: application/json", key },
+        .body = message->body,
+        .body_length = message->length,
+    };
+    if (webhook->secret[0] != '\0') {
+        if (!sign(webhook->secret, message, signature)) {
+            problem_set(problem, "the message could not be signed");
+            return DELIVERY_FAILED;
+        }
+        request.headers[2] = signature;
+    }
+    switch (http_perform(webhook->client, &request, &webhook->answer, problem)) {
+    case HTTP_DONE:
+        return judge(webhook->answer.code, problem);
+    case HTTP_UNREACHABLE:
+        return DELIVERY_UNREACHABLE;
+    case HTTP_BROKEN:
+        break;
+    }
+    return DELIVERY_FAILED;
+}
+
+static void abort_request(void *self)
+{
+    struct webhook *webhook = self;
+    http_client_abort(webhook->client);
+}
+
+static void webhook_free(void *self)
+{
+    struct webhook *webhook = self;
+    http_client_free(webhook->client);
+    free(webhook->url);
+    free(webhook->secret);
+    free(webhook);
+}
+
+bool webhook_open(struct carrier *carrier, const struct channel_settings *channel)
+{
+    struct webhook *webhook = calloc(1, sizeof *webhook);
+    if (webhook == NULL) {
+        return false;
+    }
+    struct http_options options = { .ca_file = channel->ca,
+                                    .total_ms = (long)(channel->timeout_ns / MILLI_NS) };
+    webhook->client = http_client_create(&options);
+    webhook->url = strdup(channel->url);
+    webhook->secret = strdup(channel->secret == NULL ? "" : channel->secret);
+    *carrier = (struct carrier){ webhook, deliver, abort_request, webhook_free };
+    if (webhook->client == NULL || webhook->url == NULL || webhook->secret == NULL) {
+        webhook_free(webhook);
+        return false;
+    }
+    return true;
+}

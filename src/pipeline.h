@@ -1,0 +1,94 @@
+/*
+ * The flow from a journal record to everything that follows from it: lines for
+ * the store, changes of alarms, what is set aside, receipts. A function of the
+ * records and the settings alone: no clock, no I/O, no thread. The daemon
+ * drives it with the live journal, `phusa replay` with an old one, `phusa decode`
+ * with a single payload. pipeline.c is the whole flow on one page.
+ */
+#ifndef PIPELINE_H
+#define PIPELINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "console/console.h"
+#include "journal/journal.h"
+#include "notify/notify.h"
+#include "phusa/message.h"
+#include "phusa/report.h"
+#include "settings/settings.h"
+
+/* A reading or a whole message that was not accepted. Texts live as long as the record. */
+struct set_aside {
+    enum phusa_reason reason;
+    const struct journal_record *record;
+    const struct station *station; /* NULL when no station of the registry is meant */
+    bool whole;                    /* the message as a whole; otherwise one reading of it */
+    const char *detail;            /* English, static: what was wrong; never NULL */
+    size_t offset;                 /* whole: the byte at which it was noticed */
+    struct phusa_text name;        /* one reading: its parameter as sent */
+    double value;
+    int64_t time_ns;
+};
+
+/* Where the results go; called from within pipeline_take, in the order of the flow. Any may be NULL. */
+struct pipeline_sink {
+    void *context;
+    /* Whole lines of line protocol; readings = how many values stand in them. */
+    void (*lines)(void *context, struct phusa_text lines, uint32_t readings, uint64_t position);
+    void (*notice)(void *context, const struct notice *notice);
+    void (*set_aside)(void *context, const struct set_aside *item);
+};
+
+struct pipeline;
+
+/* settings must outlive the pipeline or the next pipeline_reconfigure. NULL when out of memory. */
+struct pipeline *pipeline_create(const struct settings *settings, const struct pipeline_sink *sink);
+void pipeline_free(struct pipeline *pipeline);
+
+/* Takes the next record of the raw journal. */
+void pipeline_take(struct pipeline *pipeline, const struct journal_record *record);
+
+/* A reading that comes from elsewhere than a message (a CSV of the past). */
+struct pipeline_sample {
+    struct phusa_text station, parameter;
+    double value;
+    int64_t time_ns, received_ns;
+    enum phusa_device_state state;
+};
+enum phusa_reason pipeline_take_sample(struct pipeline *pipeline, const struct pipeline_sample *sample);
+
+/*
+ * Goes over to other settings. State of stations, series and rules that are the same stays; an
+ * alarm whose rule is gone ends with a notice. False (nothing changed) when out of memory.
+ * at_ns: receive time of the record that announced it.
+ */
+bool pipeline_reconfigure(struct pipeline *pipeline, const struct settings *settings, int64_t at_ns);
+
+/*
+ * Receipts that are due: publish is called with topic and payload, and returns
+ * false when it cannot take it now. Each station at most once a second.
+ * Returns how many were published.
+ */
+uint64_t pipeline_receipts(struct pipeline *pipeline, mono_time now,
+                           bool (*publish)(void *context, const char *topic, struct phusa_text payload),
+                           void *context);
+
+/* Highest position taken. */
+uint64_t pipeline_position(const struct pipeline *pipeline);
+
+struct pipeline_counters {
+    uint64_t messages;
+    uint64_t received, duplicates, accepted, quarantined; /* readings; a refused message counts as one */
+    uint64_t unknown_reasons[PHUSA_REASON_COUNT];         /* of messages of no known station */
+    uint64_t transitions;
+};
+void pipeline_read_counters(const struct pipeline *pipeline, struct pipeline_counters *counters);
+
+/* Fills stations and alarms of a view (not its totals); now_ns for "quiet". False when out of memory;
+ * pipeline_view_free frees what it made. */
+bool pipeline_fill_view(const struct pipeline *pipeline, int64_t now_ns, struct console_view *view);
+void pipeline_view_free(struct console_view *view);
+
+#endif

@@ -1,0 +1,280 @@
+/* Building, finding and moving what the pipeline remembers. */
+#include "pipeline_state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define WEEK_NS (INT64_C(7) * 24 * 3600 * SECOND_NS)
+
+/* --- rules by parameter ------------------------------------------------------------ */
+
+static size_t parameter_index(const struct settings *settings, const struct phusa_parameter *parameter)
+{
+    return (size_t)(parameter - settings->catalogue.parameters);
+}
+
+/* Counting sort: rules_of[p] .. rules_of[p + 1] are the rules of parameter p, in their order. */
+static bool index_rules(struct pipeline *pipeline)
+{
+    const struct settings *settings = pipeline->settings;
+    size_t parameters = settings->catalogue.count;
+    pipeline->rules = calloc(settings->rulebook.count + 1, sizeof(const struct rule *));
+    pipeline->rules_of = calloc(parameters + 2, sizeof *pipeline->rules_of);
+    if (pipeline->rules == NULL || pipeline->rules_of == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < settings->rulebook.count; i++) {
+        pipeline->rules_of[parameter_index(settings, settings->rulebook.rules[i].parameter) + 1]++;
+    }
+    for (size_t p = 1; p <= parameters; p++) {
+        pipeline->rules_of[p] += pipeline->rules_of[p - 1];
+    }
+    size_t *fill = calloc(parameters + 1, sizeof *fill);
+    if (fill == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < settings->rulebook.count; i++) {
+        const struct rule *rule = &settings->rulebook.rules[i];
+        size_t p = parameter_index(settings, rule->parameter);
+        pipeline->rules[pipeline->rules_of[p] + fill[p]++] = rule;
+    }
+    free(fill);
+    return true;
+}
+
+static bool rule_concerns(const struct rule *rule, const struct station *station)
+{
+    if (strcmp(rule->kind, station->kind) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < rule->station_count; i++) {
+        if (strcmp(rule->stations[i], station->id) == 0) {
+            return true;
+        }
+    }
+    return rule->station_count == 0;
+}
+
+static bool bind_rules(const struct pipeline *pipeline, const struct station *station,
+                       struct series *series)
+{
+    size_t p = parameter_index(pipeline->settings, series->parameter);
+    size_t begin = pipeline->rules_of[p], end = pipeline->rules_of[p + 1];
+    size_t count = 0;
+    for (size_t i = begin; i < end; i++) {
+        count += rule_concerns(pipeline->rules[i], station) ? 1 : 0;
+    }
+    series->alarms = NULL;
+    series->alarm_count = 0;
+    if (count == 0) {
+        return true;
+    }
+    series->alarms = calloc(count, sizeof *series->alarms);
+    if (series->alarms == NULL) {
+        return false;
+    }
+    for (size_t i = begin; i < end; i++) {
+        if (rule_concerns(pipeline->rules[i], station)) {
+            series->alarms[series->alarm_count++].rule = pipeline->rules[i];
+        }
+    }
+    return true;
+}
+
+/* --- stations ------------------------------------------------------------------------ */
+
+static bool add_tag(char *head, size_t *used, const char *key, const char *value)
+{
+    if (*used + 2 >= HEAD_BYTES_MAX) {
+        return false;
+    }
+    head[(*used)++] = ',';
+    size_t written = line_escape_tag(phusa_text_of(key), head + *used, HEAD_BYTES_MAX - *used);
+    *used += written;
+    if (written == 0 || *used + 2 >= HEAD_BYTES_MAX) {
+        return false;
+    }
+    head[(*used)++] = '=';
+    written = line_escape_tag(phusa_text_of(value), head + *used, HEAD_BYTES_MAX - *used);
+    *used += written;
+    return written > 0;
+}
+
+/* Measurement and tags never change while settings stand, so they are escaped once. */
+static bool make_head(struct station_state *state)
+{
+    char head[HEAD_BYTES_MAX];
+    const struct station *station = state->station;
+    size_t used = line_escape_measurement(phusa_text_of(station->kind), head, sizeof head);
+    bool good = used > 0 && add_tag(head, &used, "site", station->site) &&
+                add_tag(head, &used, "station", station->id);
+    for (size_t i = 0; good && i < station->tag_count; i++) {
+        good = add_tag(head, &used, station->tags[i].key, station->tags[i].value);
+    }
+    char *copy = good ? malloc(used) : NULL;
+    if (copy == NULL) {
+        return false;
+    }
+    memcpy(copy, head, used);
+    state->head = (struct phusa_text){ copy, used };
+    return true;
+}
+
+static bool init_station(struct pipeline *pipeline, struct station_state *state,
+                         const struct station *station)
+{
+    state->station = station;
+    state->base_name_length = strlen(station->id) + 1;
+    memcpy(state->base_name, station->id, state->base_name_length - 1);
+    state->base_name[state->base_name_length - 1] = ':';
+    size_t parameters = pipeline->settings->catalogue.count;
+    state->series_of = malloc((parameters + 1) * sizeof *state->series_of);
+    if (state->series_of == NULL || !make_head(state)) {
+        return false;
+    }
+    memset(state->series_of, 0xFF, (parameters + 1) * sizeof *state->series_of);
+    memset(state->hints, 0xFF, sizeof state->hints);
+    return true;
+}
+
+static void free_series(struct series *series)
+{
+    history_free(&series->history);
+    free(series->alarms);
+}
+
+static void free_station(struct station_state *state)
+{
+    for (size_t i = 0; i < state->series_count; i++) {
+        free_series(&state->series[i]);
+    }
+    for (size_t i = 0; i < state->log_count; i++) {
+        free(state->logs[i]);
+    }
+    free(state->series);
+    free(state->series_of);
+    free((char *)(uintptr_t)state->head.data);
+}
+
+bool pipeline_build(struct pipeline *pipeline, const struct settings *settings)
+{
+    pipeline->settings = settings;
+    pipeline->station_count = 0;
+    pipeline->wanting_count = 0;
+    pipeline->stations = calloc(settings->registry.count + 1, sizeof *pipeline->stations);
+    pipeline->wanting = calloc(settings->registry.count + 1, sizeof *pipeline->wanting);
+    if (pipeline->stations == NULL || pipeline->wanting == NULL || !index_rules(pipeline)) {
+        return false;
+    }
+    for (size_t i = 0; i < settings->registry.count; i++) {
+        pipeline->station_count = i + 1;
+        if (!init_station(pipeline, &pipeline->stations[i], &settings->registry.stations[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void pipeline_clear(struct pipeline *pipeline)
+{
+    for (size_t i = 0; i < pipeline->station_count; i++) {
+        free_station(&pipeline->stations[i]);
+    }
+    free(pipeline->stations);
+    free(pipeline->wanting);
+    free(pipeline->rules);
+    free(pipeline->rules_of);
+    pipeline->station_count = 0;
+    pipeline->stations = NULL;
+    pipeline->wanting = NULL;
+    pipeline->rules = NULL;
+    pipeline->rules_of = NULL;
+}
+
+struct station_state *state_find(struct pipeline *pipeline, struct phusa_text id)
+{
+    const struct registry *registry = &pipeline->settings->registry;
+    const struct station *station = registry_find(registry, id);
+    return station == NULL ? NULL : &pipeline->stations[station - registry->stations];
+}
+
+/* --- series ------------------------------------------------------------------------------ */
+
+static bool room_for_series(struct station_state *station)
+{
+    if (station->series_count < station->series_capacity) {
+        return true;
+    }
+    size_t capacity = station->series_capacity == 0 ? 8 : station->series_capacity * 2;
+    struct series *series = realloc(station->series, capacity * sizeof *series);
+    if (series == NULL) {
+        return false;
+    }
+    station->series = series;
+    station->series_capacity = capacity;
+    return true;
+}
+
+/* Numbered reports are recognised by their number; of others 7 days are remembered (contract). */
+static uint32_t history_limit(const struct station_state *station)
+{
+    if (station->numbered) {
+        return HISTORY_NUMBERED;
+    }
+    int64_t week = WEEK_NS / station->station->every_ns;
+    if (week < HISTORY_NUMBERED) {
+        return HISTORY_NUMBERED;
+    }
+    return week > HISTORY_FOREIGN_MAX ? HISTORY_FOREIGN_MAX : (uint32_t)week;
+}
+
+struct series *state_series(struct pipeline *pipeline, struct station_state *station,
+                            const struct phusa_parameter *parameter)
+{
+    size_t p = parameter_index(pipeline->settings, parameter);
+    if (station->series_of[p] != NO_SERIES) {
+        return &station->series[station->series_of[p]];
+    }
+    if (!room_for_series(station)) {
+        return NULL;
+    }
+    struct series *series = &station->series[station->series_count];
+    *series = (struct series){ .parameter = parameter };
+    if (!bind_rules(pipeline, station->station, series)) {
+        return NULL;
+    }
+    history_init(&series->history, history_limit(station));
+    station->series_of[p] = (uint16_t)station->series_count++;
+    return series;
+}
+
+/* --- logs and receipts --------------------------------------------------------------------- */
+
+struct log_state *state_log(struct station_state *station, uint32_t log)
+{
+    for (size_t i = 0; i < station->log_count; i++) {
+        if (station->logs[i]->log == log) {
+            return station->logs[i];
+        }
+    }
+    struct log_state *fresh = calloc(1, sizeof *fresh);
+    if (fresh == NULL) {
+        return NULL;
+    }
+    fresh->log = log;
+    if (station->log_count == STATION_LOGS_MAX) {
+        free(station->logs[--station->log_count]); /* the one begun longest ago */
+    }
+    memmove(station->logs + 1, station->logs, station->log_count * sizeof(struct log_state *));
+    station->logs[0] = fresh;
+    station->log_count++;
+    return fresh;
+}
+
+void state_want_receipt(struct pipeline *pipeline, struct station_state *station)
+{
+    if (!station->receipt_wanted) {
+        station->receipt_wanted = true;
+        pipeline->wanting[pipeline->wanting_count++] = station;
+    }
+}
