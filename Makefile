@@ -23,7 +23,7 @@ LIBS    := -lpaho-mqtt3as -lcurl -lconfig -lmicrohttpd -ljansson -lsqlite3 -lcry
 # One library a side: what both share, the collector, the station.
 SHARED  := $(wildcard src/shared/*.c)
 COLLECT := $(filter-out src/phusad.c,$(wildcard src/*.c)) \
-           $(foreach room,base settings ingest journal ledger alarm notify store console,$(wildcard src/$(room)/*.c))
+           $(filter-out src/shared/% src/cli/%,$(wildcard src/*/*.c))
 CLI     := $(wildcard src/cli/*.c)
 STATION := $(wildcard firmware/core/*.c) $(filter-out firmware/port/posix/main.c,$(wildcard firmware/port/posix/*.c))
 

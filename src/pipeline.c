@@ -178,7 +178,7 @@ static enum phusa_reason check_value(struct pipeline *pipeline, struct station_s
     case HISTORY_DUPLICATE:
         station->duplicates++;
         pipeline->counters.duplicates++;
-        accepted->series = NULL;
+        accepted->series = NO_SERIES;
         return PHUSA_REASON_NONE;
     case HISTORY_CONFLICT:
         return PHUSA_REASON_CONFLICT;
@@ -187,7 +187,7 @@ static enum phusa_reason check_value(struct pipeline *pipeline, struct station_s
         break;
     }
     bool ahead = sample->time_ns - sample->received_ns > pipeline->settings->ahead_ns;
-    *accepted = (struct accepted){ .series = series,
+    *accepted = (struct accepted){ .series = (uint16_t)(series - station->series),
                                    .time_ns = sample->time_ns,
                                    .value = sample->value,
                                    .flag = quality_flag(parameter, sample->value, sample->state, ahead),
@@ -250,8 +250,8 @@ static size_t check_report(struct pipeline *pipeline, struct station_state *stat
             set_aside(pipeline, station, &item);
             continue;
         }
-        if (accepted.series == NULL) {
-            continue; /* a duplicate */
+        if (accepted.series == NO_SERIES) {
+            continue;
         }
         size_t at = count++;
         for (; at > 0 && pipeline->accepted[at - 1].time_ns > accepted.time_ns; at--) {
@@ -276,8 +276,9 @@ static void write_lines(struct pipeline *pipeline, struct station_state *station
         if (i == 0 || accepted->time_ns != accepted[-1].time_ns) {
             line_begin(&writer, station->head);
         }
-        line_field_double(&writer, accepted->series->parameter->name, accepted->value);
-        line_field_int(&writer, accepted->series->parameter->name, flag_suffix, (int64_t)accepted->flag);
+        struct phusa_text field = station->series[accepted->series].parameter->name;
+        line_field_double(&writer, field, accepted->value);
+        line_field_int(&writer, field, flag_suffix, (int64_t)accepted->flag);
         if (i + 1 == count || accepted[1].time_ns != accepted->time_ns) {
             (void)line_end(&writer, accepted->time_ns);
         }
@@ -313,10 +314,11 @@ static void tell(struct pipeline *pipeline, const struct station *station, const
     pipeline->sink.notice(pipeline->sink.context, &notice);
 }
 
-static void decide(struct pipeline *pipeline, const struct station *station,
+static void decide(struct pipeline *pipeline, struct station_state *state,
                    const struct accepted *accepted, int64_t received_ns, uint64_t position)
 {
-    struct series *series = accepted->series;
+    const struct station *station = state->station;
+    struct series *series = &state->series[accepted->series];
     for (size_t i = 0; accepted->judged && i < series->alarm_count; i++) {
         struct alarm_slot *slot = &series->alarms[i];
         if ((slot->rule->accept & (1u << accepted->flag)) == 0) {
@@ -382,7 +384,7 @@ static void take_report(struct pipeline *pipeline, struct station_state *station
     size_t count = check_report(pipeline, station, record);
     write_lines(pipeline, station, count, record->position);
     for (size_t i = 0; i < count; i++) {
-        decide(pipeline, station->station, &pipeline->accepted[i], record->time.ns, record->position);
+        decide(pipeline, station, &pipeline->accepted[i], record->time.ns, record->position);
     }
 }
 
@@ -466,10 +468,9 @@ enum phusa_reason pipeline_take_sample(struct pipeline *pipeline, const struct p
     pipeline->counters.received++;
     enum phusa_reason reason =
         check_value(pipeline, station, parameter, sample, &pipeline->accepted[0]);
-    if (reason == PHUSA_REASON_NONE && pipeline->accepted[0].series != NULL) {
+    if (reason == PHUSA_REASON_NONE && pipeline->accepted[0].series != NO_SERIES) {
         write_lines(pipeline, station, 1, pipeline->position);
-        decide(pipeline, station->station, &pipeline->accepted[0], sample->received_ns,
-               pipeline->position);
+        decide(pipeline, station, &pipeline->accepted[0], sample->received_ns, pipeline->position);
     }
     return reason;
 }

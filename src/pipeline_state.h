@@ -33,10 +33,10 @@ struct series {
 
 /* One reading that passed all checks. */
 struct accepted {
-    struct series *series;
     int64_t time_ns;
     double value;
     enum phusa_flag flag;
+    uint16_t series; /* index in its station's; NO_SERIES: a duplicate, nothing follows from it */
     bool judged; /* takes part in rules: measuring, and not ahead of its receive time */
 };
 

@@ -3,7 +3,7 @@
  * and what lies below the first run is covered. With end reached by the drop of
  * covered runs the list is empty.
  *
- * Sendings are told apart by waves (a sixteenth of resend_after), not one by one,
+ * Sendings are told apart by waves (a sixtieth of resend_after), not one by one,
  * so that a thousand reports on their way are a handful of runs. A report that a
  * receipt calls missing was lost on the way only if the receipt covers something
  * sent at least as late: a receipt that is merely older than the report says
@@ -18,8 +18,6 @@
 #define MISSING_AFTER_NS   INT64_C(2000000000)    /* contract: a receipt each second at most */
 #define SILENCE_MAX_NS     INT64_C(3600000000000) /* longest wait while no receipt comes at all */
 #define MISSING_SHIFT_MAX  6
-
-typedef bool (*run_change)(struct delivery_run *run, void *context);
 
 static uint64_t run_end(const struct delivery *delivery, size_t index)
 {
@@ -204,7 +202,7 @@ static const struct delivery_run *run_of(const struct delivery *delivery, uint64
     return NULL;
 }
 
-bool delivery_waited_before(const struct delivery *delivery, uint64_t seq)
+bool delivery_was_sent(const struct delivery *delivery, uint64_t seq)
 {
     const struct delivery_run *run = run_of(delivery, seq);
     return run != NULL && run->wave > 0;
@@ -215,10 +213,10 @@ static uint32_t wave_at(const struct delivery *delivery, int64_t mono_ns)
     return (uint32_t)((mono_ns - delivery->start_ns) / delivery->wave_ns) + 1u;
 }
 
-/* How long the youngest of a wave has been on its way, at least. */
+/* How long the youngest of a wave has been on its way, at least; negative while it lasts. */
 static int64_t wave_age(const struct delivery *delivery, uint32_t wave, int64_t mono_ns)
 {
-    return mono_ns - delivery->start_ns - (int64_t)(wave - 1u) * delivery->wave_ns;
+    return mono_ns - delivery->start_ns - (int64_t)wave * delivery->wave_ns;
 }
 
 void delivery_sent(struct delivery *delivery, uint64_t seq, int64_t mono_ns)
@@ -271,7 +269,6 @@ static void uncover(struct delivery *delivery, uint64_t first, uint64_t last)
         }
         uint64_t end = run_end(delivery, i) - 1 < last ? run_end(delivery, i) - 1 : last;
         if (delivery->runs[i].fate == DELIVERY_COVERED) {
-            delivery->covered -= delivery->covered < end - at + 1 ? delivery->covered : end - at + 1;
             assign(delivery, at, end, (struct delivery_run){ .fate = DELIVERY_WAITING });
         }
         at = end + 1;
@@ -357,8 +354,7 @@ void delivery_expire(struct delivery *delivery, int64_t mono_ns)
         }
         if (run_missing(delivery, i, mono_ns)) {
             strike(delivery, i);
-        } else if (wave_age(delivery, run->wave, mono_ns) >=
-                   delivery->silence_ns + delivery->wave_ns) {
+        } else if (wave_age(delivery, run->wave, mono_ns) >= delivery->silence_ns) {
             run->fate = DELIVERY_WAITING;
             expired = true;
         }
@@ -375,7 +371,7 @@ uint64_t delivery_in_flight(const struct delivery *delivery, int64_t mono_ns)
     for (size_t i = 0; i < delivery->count; i++) {
         const struct delivery_run *run = &delivery->runs[i];
         if (run->fate == DELIVERY_SENT &&
-            wave_age(delivery, run->wave, mono_ns) < delivery->resend_after_ns + delivery->wave_ns) {
+            wave_age(delivery, run->wave, mono_ns) < delivery->resend_after_ns) {
             count += run_length(delivery, i);
         }
     }
@@ -394,10 +390,5 @@ bool delivery_settled(const struct delivery *delivery)
 
 uint64_t delivery_covered_below(const struct delivery *delivery)
 {
-    for (size_t i = 0; i < delivery->count; i++) {
-        if (delivery->runs[i].fate == DELIVERY_WAITING || delivery->runs[i].fate == DELIVERY_SENT) {
-            return delivery->runs[i].first;
-        }
-    }
-    return delivery->end;
+    return delivery->count > 0 ? delivery->runs[0].first : delivery->end;
 }

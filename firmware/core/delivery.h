@@ -13,8 +13,8 @@
 
 #include "phusa/message.h"
 
-#define DELIVERY_RUNS_MAX 96 /* a receipt's 16 ranges, 17 waves of two streams, and room */
-#define DELIVERY_WAVES    16 /* resend_after is divided into that many waves */
+#define DELIVERY_RUNS_MAX 192 /* 61 waves of two streams, a receipt's 16 ranges, and room */
+#define DELIVERY_WAVES    60  /* resend_after is divided into that many waves */
 
 enum delivery_fate {
     DELIVERY_WAITING, /* to be sent, or sent again */
@@ -59,7 +59,7 @@ uint64_t delivery_drop_below(struct delivery *delivery, uint64_t first);
 uint64_t delivery_waiting(const struct delivery *delivery, uint64_t from);
 
 /* True if seq was sent before (and so is sent again when it is sent now). */
-bool delivery_waited_before(const struct delivery *delivery, uint64_t seq);
+bool delivery_was_sent(const struct delivery *delivery, uint64_t seq);
 
 void delivery_sent(struct delivery *delivery, uint64_t seq, int64_t mono_ns);
 
@@ -82,7 +82,7 @@ uint64_t delivery_in_flight(const struct delivery *delivery, int64_t mono_ns);
 /* True if nothing is waiting or on its way. */
 bool delivery_settled(const struct delivery *delivery);
 
-/* The number below which everything is covered or set aside. */
+/* The number below which everything is covered. */
 uint64_t delivery_covered_below(const struct delivery *delivery);
 
 #endif

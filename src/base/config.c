@@ -252,6 +252,12 @@ const struct config_node *config_member(const struct config_node *group, const c
     return node_of(config_setting_get_member(setting_of(group), name));
 }
 
+const struct config_node *config_at(const struct config_node *group, const char *key)
+{
+    const struct config_node *node = config_member(group, key);
+    return node != NULL ? node : group;
+}
+
 /* ---- complaints ---- */
 
 static void complain(const struct config_node *node, const char *format, va_list arguments)
@@ -271,9 +277,8 @@ void config_complain(const struct config_node *node, const char *format, ...)
 
 void config_complain_at(const struct config_node *group, const char *key, const char *format, ...)
 {
-    const struct config_node *node = config_member(group, key);
     va_list arguments;
     va_start(arguments, format);
-    complain(node != NULL ? node : group, format, arguments);
+    complain(config_at(group, key), format, arguments);
     va_end(arguments);
 }

@@ -36,12 +36,14 @@ struct config_node;
 
 enum config_status {
     CONFIG_OK = 0,
-    CONFIG_UNREADABLE, /* nothing reported; the problem says why, the caller knows who named the file */
+    CONFIG_UNREADABLE, /* nothing reported; the problem says why, the caller knows who named the
+                          file */
     CONFIG_SYNTAX,     /* reported with its line; the file's rest cannot be known */
     CONFIG_NO_MEMORY
 };
 
-/* Reads and parses path. On CONFIG_OK *config is to be closed. sink must outlive it; problem may be NULL. */
+/* Reads and parses path. On CONFIG_OK *config is to be closed. sink must outlive it; problem may be
+ * NULL. */
 enum config_status config_open(const char *path, const struct config_sink *sink,
                                struct config **config, struct problem *problem);
 void config_close(struct config *config);
@@ -107,7 +109,12 @@ struct config_schema {
  * Reads a group into target: fallbacks first, then what is there. Reports each
  * mistake and goes on; false if there was any (such keys keep their fallback).
  */
-bool config_read_group(const struct config_node *group, const struct config_schema *schema, void *target);
+bool config_read_group(const struct config_node *group, const struct config_schema *schema,
+                       void *target);
+
+/* Only the fallbacks: for a group that is not there. */
+void config_read_fallbacks(const struct config_sink *sink, const struct config_schema *schema,
+                           void *target);
 
 /* Reports a mistake at a node. */
 void config_complain(const struct config_node *node, const char *format, ...)
@@ -123,6 +130,9 @@ int config_line(const struct config_node *node);
 /* The element of a list or group, by place. */
 const struct config_node *config_element(const struct config_node *node, size_t place);
 size_t config_count(const struct config_node *node);
+
+/* The group's member of that name, or the group itself if it has none: where to complain. */
+const struct config_node *config_at(const struct config_node *group, const char *key);
 
 /* The member's own name; NULL in a list. */
 const char *config_name(const struct config_node *node);
@@ -148,7 +158,8 @@ struct config_nearest {
 };
 void config_nearest_offer(struct config_nearest *nearest, const char *candidate);
 
-/* Writes `; did you mean "best"?`, or "" when nothing is near enough, into buffer. Returns buffer. */
+/* Writes `; did you mean "best"?`, or "" when nothing is near enough, into buffer. Returns buffer.
+ */
 const char *config_nearest_hint(const struct config_nearest *nearest, char *buffer,
                                 size_t capacity);
 

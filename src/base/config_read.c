@@ -42,12 +42,9 @@ static const struct type_words type_words[] = {
 static const char *kind_name(enum config_kind kind)
 {
     static const char *const names[] = {
-        [CONFIG_KIND_GROUP] = "a group",
-        [CONFIG_KIND_LIST] = "a list",
-        [CONFIG_KIND_STRING] = "a string",
-        [CONFIG_KIND_BOOL] = "true or false",
-        [CONFIG_KIND_INTEGER] = "a number",
-        [CONFIG_KIND_FLOAT] = "a number with a fraction",
+        [CONFIG_KIND_GROUP] = "a group",    [CONFIG_KIND_LIST] = "a list",
+        [CONFIG_KIND_STRING] = "a string",  [CONFIG_KIND_BOOL] = "true or false",
+        [CONFIG_KIND_INTEGER] = "a number", [CONFIG_KIND_FLOAT] = "a number with a fraction",
     };
     return names[kind];
 }
@@ -94,7 +91,8 @@ static bool choose(const char *const *choices, const char *text, int64_t *index)
     return false;
 }
 
-/* A text of the file's syntax, as it stands in a table or in a string; false if it is not of the type. */
+/* A text of the file's syntax, as it stands in a table or in a string; false if it is not of the
+ * type. */
 static bool value_of_text(const struct config_key *key, const char *text, struct value *value)
 {
     int32_t seconds = 0;
@@ -163,8 +161,12 @@ static bool complain_text(const struct config_node *node, const struct config_ke
 /* Bytes of the UTF-8 character at text (RFC 3629), 0 if it is none. */
 static size_t character_length(const unsigned char *text)
 {
-    size_t length = text[0] < 0x80 ? 1 : text[0] < 0xc2 ? 0 : text[0] < 0xe0 ? 2
-                  : text[0] < 0xf0 ? 3 : text[0] < 0xf5 ? 4 : 0;
+    size_t length = text[0] < 0x80   ? 1
+                    : text[0] < 0xc2 ? 0
+                    : text[0] < 0xe0 ? 2
+                    : text[0] < 0xf0 ? 3
+                    : text[0] < 0xf5 ? 4
+                                     : 0;
     for (size_t i = 1; i < length; i++) {
         if ((text[i] & 0xc0) != 0x80) {
             return 0;
@@ -204,13 +206,13 @@ static int compare_limits(const struct config_key *key, const struct value *valu
     bool has_least = key->least != NULL && value_of_text(key, key->least, &least);
     bool has_most = key->most != NULL && value_of_text(key, key->most, &most);
     if (key->type == CONFIG_NUMBER) {
-        return has_least && value->number < least.number  ? -1
+        return has_least && value->number < least.number ? -1
                : has_most && value->number > most.number ? 1
-                                                          : 0;
+                                                         : 0;
     }
-    return has_least && value->integer < least.integer  ? -1
+    return has_least && value->integer < least.integer ? -1
            : has_most && value->integer > most.integer ? 1
-                                                        : 0;
+                                                       : 0;
 }
 
 /* The value as it stands in the file. */
@@ -242,8 +244,7 @@ static bool check_limits(const struct config_node *node, const struct config_key
         config_complain(node, "\"%s\" is %s; it must lie between %s and %s", key->name, found,
                         key->least, key->most);
     } else if (key->least != NULL) {
-        config_complain(node, "\"%s\" is %s; it must be at least %s", key->name, found,
-                        key->least);
+        config_complain(node, "\"%s\" is %s; it must be at least %s", key->name, found, key->least);
     } else {
         config_complain(node, "\"%s\" is %s; it must be at most %s", key->name, found, key->most);
     }
@@ -257,8 +258,9 @@ static bool check_count(const struct config_node *node, const struct config_key 
     size_t least = key->least == NULL ? 0 : (size_t)strtoul(key->least, NULL, 10);
     size_t most = key->most == NULL ? default_most : (size_t)strtoul(key->most, NULL, 10);
     if (count < least) {
-        config_complain(node, count == 0 ? "\"%s\" is empty; it needs at least %zu %s"
-                                         : "\"%s\" is too short; it needs at least %zu %s",
+        config_complain(node,
+                        count == 0 ? "\"%s\" is empty; it needs at least %zu %s"
+                                   : "\"%s\" is too short; it needs at least %zu %s",
                         key->name, least, of_what);
     } else if (count > most) {
         config_complain(node, "\"%s\" has %zu %s; at most %zu are allowed", key->name, count,
@@ -332,12 +334,15 @@ static void store_scalar(const struct config_sink *sink, const struct config_key
     }
 }
 
-static void store_fallback(const struct config_sink *sink, const struct config_key *key,
+void config_read_fallbacks(const struct config_sink *sink, const struct config_schema *schema,
                            void *target)
 {
-    struct value value = { 0 };
-    if (key->fallback != NULL && value_of_text(key, key->fallback, &value)) {
-        store_scalar(sink, key, &value, target);
+    for (size_t i = 0; i < schema->count; i++) {
+        const struct config_key *key = &schema->keys[i];
+        struct value value = { 0 };
+        if (key->fallback != NULL && value_of_text(key, key->fallback, &value)) {
+            store_scalar(sink, key, &value, target);
+        }
     }
 }
 
@@ -362,8 +367,8 @@ static bool element_fits(const struct config_node *element, const struct config_
     };
     enum config_kind kind = config_kind(element);
     if (kind != wanted[key->type]) {
-        config_complain(element, "\"%s\" holds %s; write %s such as %s", key->name,
-                        kind_name(kind), type_words[key->type].wanted,
+        config_complain(element, "\"%s\" holds %s; write %s such as %s", key->name, kind_name(kind),
+                        type_words[key->type].wanted,
                         key->example != NULL ? key->example : type_words[key->type].example);
         return false;
     }
@@ -405,9 +410,9 @@ static bool read_limit(const struct config_node *node, const struct config_key *
     if (!pair) {
         return complain_type(node, key);
     }
-    *limit = (struct config_limit){ 2,
-                                    { config_number(config_element(node, 0)),
-                                      config_number(config_element(node, 1)) } };
+    *limit = (struct config_limit){
+        2, { config_number(config_element(node, 0)), config_number(config_element(node, 1)) }
+    };
     return true;
 }
 
@@ -488,12 +493,13 @@ static bool complain_missing(const struct config_node *group, const struct confi
     return false;
 }
 
-bool config_read_group(const struct config_node *group, const struct config_schema *schema, void *target)
+bool config_read_group(const struct config_node *group, const struct config_schema *schema,
+                       void *target)
 {
     bool good = true;
+    config_read_fallbacks(config_sink_of(group), schema, target);
     for (size_t i = 0; i < schema->count; i++) {
         const struct config_key *key = &schema->keys[i];
-        store_fallback(config_sink_of(group), key, target);
         if (key->required && config_member(group, key->name) == NULL) {
             good = complain_missing(group, schema, key);
         }

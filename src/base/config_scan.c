@@ -100,7 +100,8 @@ static void step(struct scan *scan)
         skip_block(scan);
     } else if (c == '"') {
         skip_string(scan);
-    } else if (isdigit((unsigned char)c) || ((c == '-' || c == '+') && isdigit((unsigned char)next))) {
+    } else if (isdigit((unsigned char)c) ||
+               ((c == '-' || c == '+') && isdigit((unsigned char)next))) {
         check_number(scan);
     } else if (in_word(c)) {
         skip_word(scan);

@@ -13,10 +13,8 @@ struct unit {
 };
 
 static const struct unit duration_units[] = {
-    { "ms", INT64_C(1000000) },
-    { "s", INT64_C(1000000000) },
-    { "m", INT64_C(60) * 1000000000 },
-    { "h", INT64_C(3600) * 1000000000 },
+    { "ms", INT64_C(1000000) },           { "s", INT64_C(1000000000) },
+    { "m", INT64_C(60) * 1000000000 },    { "h", INT64_C(3600) * 1000000000 },
     { "d", INT64_C(86400) * 1000000000 },
 };
 
@@ -78,7 +76,8 @@ bool config_parse_offset(const char *text, int32_t *seconds)
             return false;
         }
     }
-    int hours = (text[1] - '0') * 10 + text[2] - '0', minutes = (text[4] - '0') * 10 + text[5] - '0';
+    int hours = (text[1] - '0') * 10 + text[2] - '0',
+        minutes = (text[4] - '0') * 10 + text[5] - '0';
     if (hours > 23 || minutes > 59) {
         return false;
     }
@@ -93,7 +92,8 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Insertions, deletions, replacements and swaps of neighbours that turn a into b; both <= WORD_MAX. */
+/* Insertions, deletions, replacements and swaps of neighbours that turn a into b; both <= WORD_MAX.
+ */
 static size_t edit_distance(const char *a, size_t a_length, const char *b, size_t b_length)
 {
     size_t rows[3][WORD_MAX + 1];
@@ -139,8 +139,7 @@ void config_nearest_offer(struct config_nearest *nearest, const char *candidate)
     }
 }
 
-const char *config_nearest_hint(const struct config_nearest *nearest, char *buffer,
-                                size_t capacity)
+const char *config_nearest_hint(const struct config_nearest *nearest, char *buffer, size_t capacity)
 {
     if (nearest->best == NULL) {
         buffer[0] = '\0';

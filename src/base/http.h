@@ -45,7 +45,8 @@ struct http_answer {
     char body[HTTP_ANSWER_MAX + 1]; /* terminated */
 };
 
-/* Global set-up of the library; call once before the first thread, and its end at exit. */
+/* Global set-up of the library; call once before the first thread, and its end at exit. It makes the
+ * process ignore SIGPIPE, which TLS would raise when the other side has closed. */
 void http_global_init(void);
 void http_global_end(void);
 
@@ -53,7 +54,8 @@ void http_global_end(void);
 struct http_client *http_client_create(const struct http_options *options);
 void http_client_free(struct http_client *client);
 
-/* One request, blocking up to total_ms. answer is always set; problem says why when not HTTP_DONE. */
+/* One request, blocking up to total_ms. answer is always set; problem says why when not HTTP_DONE,
+ * without the URL, which may hold a secret. */
 enum http_status http_perform(struct http_client *client, const struct http_request *request,
                               struct http_answer *answer, struct problem *problem);
 

@@ -23,8 +23,8 @@
 enum console_link {
     CONSOLE_NEVER_SEEN, /* no message since the collector knows the station */
     CONSOLE_ONLINE,
-    CONSOLE_QUIET,   /* nothing for 3 x every, though its link did not say goodbye */
-    CONSOLE_OFFLINE  /* its last will or status says so */
+    CONSOLE_QUIET,  /* nothing for 3 x every, though its link did not say goodbye */
+    CONSOLE_OFFLINE /* its last will or status says so */
 };
 
 struct console_reading {
@@ -43,7 +43,7 @@ struct console_station {
     uint64_t reasons[PHUSA_REASON_COUNT];
     size_t reading_count;
     struct console_reading *readings; /* sorted by the parameter's name */
-    enum severity severity; /* the highest active alarm */
+    enum severity severity;           /* the highest active alarm */
 };
 
 struct console_alarm {
@@ -74,7 +74,8 @@ struct console_totals {
     uint64_t transitions, notifications_sent, notifications_failed, notifications_waiting;
     uint64_t notifications_retries, notifications_dropped;
     uint64_t configuration_loads, configuration_refused;
-    char configuration_problem[PROBLEM_TEXT_MAX]; /* why the last reload was refused; "" = in force */
+    char configuration_problem[PROBLEM_TEXT_MAX]; /* why the last reload was refused; "" = in force
+                                                   */
 };
 
 /* A copy of what there is to see; made by the owner, freed with console_view_free. */
@@ -85,9 +86,13 @@ struct console_view {
     struct console_station *stations;
     size_t alarm_count; /* active, gravest first */
     struct console_alarm *alarms;
-    void (*release)(struct console_view *view); /* frees what the owner allocated, and lets go of the settings */
+    void (*release)(struct console_view
+                        *view); /* frees what the owner allocated, and lets go of the settings */
     void *owner;
 };
+
+/* Lets go of a view; NULL is fine. */
+void console_view_free(struct console_view *view);
 
 struct console_source {
     void *context;

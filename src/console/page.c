@@ -9,16 +9,12 @@
 #include "console/words.h"
 #include "settings/display.h"
 
-#define REFRESH_S 10
+#define REFRESH_S    10
+#define BEHIND_SHOWN 1000 /* records not processed yet that are worth a word */
 
 static void add_text(struct text_buffer *out, struct phusa_text text)
 {
     text_buffer_add(out, "%.*s", (int)text.length, text.data);
-}
-
-static const char *label_or_name(const char *label, struct phusa_text name)
-{
-    return label != NULL && label[0] != '\0' ? label : name.data;
 }
 
 /* --- head ------------------------------------------------------------------------- */
@@ -34,8 +30,11 @@ static void add_head(const struct console_view *view, struct text_buffer *out)
         text_buffer_add(out, "(%zu) ", view->alarm_count);
     }
     text_buffer_add_text(out, "Phù Sa</title><style>");
-    text_buffer_add_text(out, console_style);
-    text_buffer_add_text(out, "</style></head>\n<body><header><h1><a href=\"/\">Phù Sa</a></h1><p>");
+    for (const char *const *part = console_style; *part != NULL; part++) {
+        text_buffer_add_text(out, *part);
+    }
+    text_buffer_add_text(out,
+                         "</style></head>\n<body><header><h1><a href=\"/\">Phù Sa</a></h1><p>");
     add_both(out, "Giám sát trạm quan trắc", "Station monitoring");
     text_buffer_add_text(out, "</p><p class=now>");
     add_local_time(out, view->totals.now.ns, view->utc_offset_s);
@@ -69,7 +68,7 @@ static void add_links(const struct console_totals *totals, struct text_buffer *o
     add_health(out, "Máy chủ MQTT", "broker", totals->broker_connected, connected, apart);
     add_health(out, "Nhật ký", "journal", totals->journal_writable, writable, stuck);
     add_health(out, "Kho dữ liệu", "store", totals->store_up, answers, silent);
-    add_health(out, "Xử lý", "pipeline", totals->ready || totals->pipeline_behind == 0, current, behind);
+    add_health(out, "Xử lý", "pipeline", totals->pipeline_behind < BEHIND_SHOWN, current, behind);
     text_buffer_add_text(out, "</ul>");
 }
 
@@ -107,12 +106,14 @@ static void add_summary(const struct console_totals *totals, struct text_buffer 
     text_buffer_add_text(out, "</dl></section>");
     add_note(out, "Chưa sẵn sàng", "not ready", totals->ready ? "" : totals->not_ready);
     add_note(out, "Kho dữ liệu", "store", totals->store_problem);
-    add_note(out, "Cấu hình mới bị từ chối", "new configuration refused", totals->configuration_problem);
+    add_note(out, "Cấu hình mới bị từ chối", "new configuration refused",
+             totals->configuration_problem);
 }
 
 /* --- values --------------------------------------------------------------------------- */
 
-static void add_value(struct text_buffer *out, const struct phusa_parameter *parameter, double value)
+static void add_value(struct text_buffer *out, const struct phusa_parameter *parameter,
+                      double value)
 {
     char number[DISPLAY_NUMBER_MAX];
     struct phusa_text unit = display_unit(parameter->unit);
@@ -124,11 +125,20 @@ static void add_value(struct text_buffer *out, const struct phusa_parameter *par
     }
 }
 
+static void add_label_in(struct text_buffer *out, const char *label, struct phusa_text name)
+{
+    if (label == NULL || label[0] == '\0') {
+        add_text(out, name); /* [a-z0-9_] */
+    } else {
+        text_buffer_add_html(out, label);
+    }
+}
+
 static void add_label(struct text_buffer *out, const struct phusa_parameter *parameter)
 {
-    text_buffer_add_html(out, label_or_name(parameter->label_vi, parameter->name));
+    add_label_in(out, parameter->label_vi, parameter->name);
     text_buffer_add_text(out, " <span class=en lang=en>");
-    text_buffer_add_html(out, label_or_name(parameter->label_en, parameter->name));
+    add_label_in(out, parameter->label_en, parameter->name);
     text_buffer_add_text(out, "</span>");
 }
 
@@ -259,7 +269,8 @@ static void add_card(const struct console_view *view, const struct console_stati
     if (station->severity == SEVERITY_NORMAL) {
         text_buffer_add_text(out, "<article class=card>");
     } else {
-        text_buffer_add(out, "<article class=\"card alarmed %s\">", severity_name(station->severity));
+        text_buffer_add(out, "<article class=\"card alarmed %s\">",
+                        severity_name(station->severity));
     }
     text_buffer_add_text(out, "<div class=top>");
     add_name(station, out);
@@ -290,6 +301,7 @@ struct site {
     const char *id;
     size_t first, end;
     size_t links[CONSOLE_OFFLINE + 1]; /* how many are in each state */
+    size_t alarmed;                    /* how many have an active alarm */
 };
 
 /* The site that begins at `first`. */
@@ -297,8 +309,9 @@ static struct site site_at(const struct console_view *view, size_t first)
 {
     struct site site = { .id = view->stations[first].station->site, .first = first, .end = first };
     while (site.end < view->station_count && of_site(view->stations[site.end].station, site.id)) {
-        enum console_link link = view->stations[site.end++].link;
-        site.links[link <= CONSOLE_OFFLINE ? link : CONSOLE_NEVER_SEEN]++;
+        const struct console_station *station = &view->stations[site.end++];
+        site.links[station->link]++;
+        site.alarmed += station->severity != SEVERITY_NORMAL;
     }
     return site;
 }
@@ -315,7 +328,8 @@ static void add_site_link(const char *id, struct text_buffer *out)
 static void add_site_size(const struct site *site, struct text_buffer *out)
 {
     size_t count = site->end - site->first;
-    text_buffer_add(out, "%zu trạm <span class=en lang=en>station%s</span>", count, count == 1 ? "" : "s");
+    text_buffer_add(out, "%zu trạm <span class=en lang=en>station%s</span>", count,
+                    count == 1 ? "" : "s");
 }
 
 /* *detail_left counts the stations whose readings may still be shown. */
@@ -328,7 +342,7 @@ static void add_site(const struct console_view *view, const struct site *site, s
     text_buffer_add_text(out, " <small>");
     add_site_size(site, out);
     text_buffer_add_text(out, "</small></h2><div class=cards>");
-    for (; last < site->end && *detail_left > 0; last++) {
+    for (; last<site->end && * detail_left> 0; last++) {
         if (view->stations[last].reading_count > 0) {
             add_card(view, &view->stations[last], out);
             --*detail_left;
@@ -348,29 +362,27 @@ static void add_site(const struct console_view *view, const struct site *site, s
     text_buffer_add_text(out, "</section>\n");
 }
 
-static void add_site_summary(const struct console_view *view, const struct site *site,
-                             struct text_buffer *out)
+static void add_state_count(struct text_buffer *out, size_t count, struct word word)
+{
+    if (count > 0) {
+        text_buffer_add(out, "<span class=\"badge %s\">%zu ", word.style, count);
+        add_both(out, word.vi, word.en);
+        text_buffer_add_text(out, "</span>");
+    }
+}
+
+static void add_site_summary(const struct site *site, struct text_buffer *out)
 {
     static const enum console_link order[] = { CONSOLE_ONLINE, CONSOLE_QUIET, CONSOLE_OFFLINE,
                                                CONSOLE_NEVER_SEEN };
-    size_t alarms = count_alarms(view, site->id);
     text_buffer_add_text(out, "<article class=card><div class=top><h3>");
     add_site_link(site->id, out);
     text_buffer_add_text(out, "</h3><span>");
     add_site_size(site, out);
     text_buffer_add_text(out, "</span></div><div class=states>");
-    if (alarms > 0) {
-        text_buffer_add(out, "<span class=\"badge severe\">%zu ", alarms);
-        add_both(out, "cảnh báo", "alarms");
-        text_buffer_add_text(out, "</span>");
-    }
+    add_state_count(out, site->alarmed, (struct word){ "có cảnh báo", "in alarm", "severe" });
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
-        struct word word = word_of_link(order[i]);
-        if (site->links[order[i]] > 0) {
-            text_buffer_add(out, "<span class=\"badge %s\">%zu ", word.style, site->links[order[i]]);
-            add_both(out, word.vi, word.en);
-            text_buffer_add_text(out, "</span>");
-        }
+        add_state_count(out, site->links[order[i]], word_of_link(order[i]));
     }
     text_buffer_add_text(out, "</div></article>\n");
 }
@@ -382,7 +394,7 @@ static void add_overview(const struct console_view *view, struct text_buffer *ou
     text_buffer_add_text(out, "</h2><div class=cards>");
     for (size_t at = 0; at < view->station_count;) {
         struct site site = site_at(view, at);
-        add_site_summary(view, &site, out);
+        add_site_summary(&site, out);
         at = site.end;
     }
     text_buffer_add_text(out, "</div></section>\n");

@@ -1,6 +1,9 @@
 #include "console/style.h"
 
-const char console_style[] =
+#include <stddef.h>
+
+const char *const console_style[] = {
+    /* colours and page */
     ":root{color-scheme:light dark;--page:#f4f6f8;--card:#fff;--line:#dde3e9;--text:#17212b;"
     "--soft:#566270;--accent:#0b5c7d;"
     "--good:#14643a;--good-bg:#e3f3e9;--warn:#7a4a00;--warn-bg:#fff0d6;"
@@ -24,7 +27,8 @@ const char console_style[] =
     "align-items:baseline;gap:.1rem .6rem}"
     "h2 small{font-weight:400;font-size:.85rem;color:var(--soft)}"
     "h3{font-size:1rem;margin:0}a{color:var(--accent)}"
-    ".en{color:var(--soft);font-size:.86em;font-weight:400}"
+    ".en{color:var(--soft);font-size:.86em;font-weight:400}",
+    /* badges, summary, alarms */
     ".badge .en{color:inherit;opacity:.85}"
     ".badge{display:inline-block;padding:.1rem .5rem;border-radius:.4rem;font-size:.85rem;"
     "font-weight:600;line-height:1.35}"
@@ -35,7 +39,8 @@ const char console_style[] =
     ".badge.minor{color:var(--minor);background:var(--minor-bg)}"
     ".badge.extreme{color:var(--extreme);background:var(--extreme-bg)}"
     "ul,dl{list-style:none;margin:0;padding:0}"
-    ".strip{background:var(--card);border:1px solid var(--line);border-radius:.6rem;margin-top:.8rem}"
+    ".strip{background:var(--card);border:1px solid "
+    "var(--line);border-radius:.6rem;margin-top:.8rem}"
     ".links{display:flex;flex-wrap:wrap;gap:.35rem 1.1rem;padding:.6rem .8rem}"
     ".counts{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));"
     "border-top:1px solid var(--line);padding:.2rem 0}"
@@ -50,13 +55,15 @@ const char console_style[] =
     "border-left:.4rem solid var(--warn);border-radius:.5rem;padding:.6rem .8rem}"
     ".alarms .minor{border-left-color:#c9a400}.alarms .severe{border-left-color:var(--bad)}"
     ".alarms .extreme{border-left-color:var(--extreme-bg)}"
-    ".alarms p{margin:.2rem 0 0}.alarms h3{margin:.3rem 0 0}"
+    ".alarms p{margin:.2rem 0 0}.alarms h3{margin:.3rem 0 0}",
+    /* stations */
     ".cards{display:grid;gap:.8rem;align-items:start;"
     "grid-template-columns:repeat(auto-fill,minmax(min(100%,22.5rem),1fr))}"
     ".card{background:var(--card);border:1px solid var(--line);border-radius:.6rem;"
     "padding:.7rem .8rem;min-width:0}"
     ".card.alarmed{border-left:.4rem solid var(--bad)}"
-    ".card.alarmed.minor{border-left-color:#c9a400}.card.alarmed.moderate{border-left-color:#c97a00}"
+    ".card.alarmed.minor{border-left-color:#c9a400}.card.alarmed.moderate{border-left-color:#"
+    "c97a00}"
     ".card.alarmed.extreme{border-left-color:var(--extreme-bg)}"
     ".top{display:flex;flex-wrap:wrap;gap:.2rem .6rem;justify-content:space-between;"
     "align-items:baseline}"
@@ -81,5 +88,8 @@ const char console_style[] =
     "header .now{margin-left:0}.counts{grid-template-columns:repeat(2,1fr)}"
     ".silent .seen{margin-left:0;flex-basis:100%}.how{width:7.2rem}"
     ".how .en{display:block}}"
-    "@media print{body{background:#fff;font-size:11px}.card,.alarms li,.silent li{break-inside:avoid}"
-    "footer{display:none}.badge{border:1px solid currentColor}}";
+    "@media print{body{background:#fff;font-size:11px}.card,.alarms li,.silent "
+    "li{break-inside:avoid}"
+    "footer{display:none}.badge{border:1px solid currentColor}}",
+    NULL
+};

@@ -56,8 +56,8 @@ void add_badge(struct text_buffer *out, struct word word)
 }
 
 struct span_unit {
-    int64_t seconds;   /* of one */
-    int64_t until;     /* used for spans shorter than this */
+    int64_t seconds; /* of one */
+    int64_t until;   /* used for spans shorter than this */
     const char *vi, *en;
 };
 
@@ -82,7 +82,8 @@ void add_duration(struct text_buffer *out, int64_t lasted_ns)
     int64_t seconds = lasted_ns < 0 ? 0 : lasted_ns / SECOND_NS;
     const struct span_unit *unit = unit_of(seconds);
     long long count = (long long)(seconds / unit->seconds);
-    text_buffer_add(out, "%lld %s <span class=en lang=en>%lld %s</span>", count, unit->vi, count, unit->en);
+    text_buffer_add(out, "%lld %s <span class=en lang=en>%lld %s</span>", count, unit->vi, count,
+                    unit->en);
 }
 
 void add_age(struct text_buffer *out, wall_time now, int64_t then_ns)
@@ -98,11 +99,11 @@ void add_age(struct text_buffer *out, wall_time now, int64_t then_ns)
     const struct span_unit *unit = unit_of(seconds);
     long long count = (long long)(seconds / unit->seconds);
     if (ahead) {
-        text_buffer_add(out, "sớm %lld %s <span class=en lang=en>%lld %s ahead</span>", count, unit->vi,
-                        count, unit->en);
+        text_buffer_add(out, "sớm %lld %s <span class=en lang=en>%lld %s ahead</span>", count,
+                        unit->vi, count, unit->en);
     } else {
-        text_buffer_add(out, "%lld %s trước <span class=en lang=en>%lld %s ago</span>", count, unit->vi,
-                        count, unit->en);
+        text_buffer_add(out, "%lld %s trước <span class=en lang=en>%lld %s ago</span>", count,
+                        unit->vi, count, unit->en);
     }
 }
 

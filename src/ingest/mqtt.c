@@ -14,7 +14,7 @@
 #define STOP_MS          1000
 #define WHY_MAX          200
 
-enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_UP };
+enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_UP, LINK_STOPPED };
 
 struct mqtt {
     MQTTAsync client;
@@ -51,6 +51,10 @@ static int64_t jittered(struct mqtt *mqtt, int64_t pause)
 static void went_down(struct mqtt *mqtt, const char *why)
 {
     (void)pthread_mutex_lock(&mqtt->lock);
+    if (mqtt->state == LINK_STOPPED) {
+        (void)pthread_mutex_unlock(&mqtt->lock);
+        return;
+    }
     if (mqtt->state == LINK_UP) {
         mqtt->backoff_ns = BACKOFF_FIRST_NS;
     }
@@ -64,6 +68,10 @@ static void went_down(struct mqtt *mqtt, const char *why)
 static void came_up(struct mqtt *mqtt)
 {
     (void)pthread_mutex_lock(&mqtt->lock);
+    if (mqtt->state == LINK_STOPPED) {
+        (void)pthread_mutex_unlock(&mqtt->lock);
+        return;
+    }
     mqtt->state = LINK_UP;
     mqtt->backoff_ns = BACKOFF_FIRST_NS;
     mqtt->connections++;
@@ -173,19 +181,34 @@ struct mqtt *mqtt_create(const struct broker_settings *broker, bool persistent,
     return mqtt;
 }
 
+void mqtt_stop(struct mqtt *mqtt)
+{
+    if (mqtt == NULL) {
+        return;
+    }
+    (void)pthread_mutex_lock(&mqtt->lock);
+    bool stopped = mqtt->state == LINK_STOPPED;
+    mqtt->state = LINK_STOPPED;
+    (void)pthread_mutex_unlock(&mqtt->lock);
+    if (stopped || mqtt->client == NULL) {
+        return;
+    }
+    MQTTAsync_disconnectOptions options = MQTTAsync_disconnectOptions_initializer;
+    options.timeout = STOP_MS / 2;
+    (void)MQTTAsync_disconnect(mqtt->client, &options);
+    mono_time until = { clock_mono().ns + STOP_MS * MILLI_NS };
+    while (MQTTAsync_isConnected(mqtt->client) && clock_mono().ns < until.ns) {
+        clock_sleep_until((mono_time){ clock_mono().ns + 5 * MILLI_NS });
+    }
+}
+
 void mqtt_free(struct mqtt *mqtt)
 {
     if (mqtt == NULL) {
         return;
     }
+    mqtt_stop(mqtt);
     if (mqtt->client != NULL) {
-        MQTTAsync_disconnectOptions options = MQTTAsync_disconnectOptions_initializer;
-        options.timeout = STOP_MS;
-        (void)MQTTAsync_disconnect(mqtt->client, &options);
-        mono_time until = { clock_mono().ns + STOP_MS * MILLI_NS };
-        while (MQTTAsync_isConnected(mqtt->client) && clock_mono().ns < until.ns) {
-            clock_sleep_until((mono_time){ clock_mono().ns + 5 * MILLI_NS });
-        }
         MQTTAsync_destroy(&mqtt->client);
     }
     (void)pthread_mutex_destroy(&mqtt->lock);

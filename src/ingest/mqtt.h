@@ -42,7 +42,11 @@ struct mqtt *mqtt_create(const struct broker_settings *broker, bool persistent,
                          const char *const *subscriptions, const struct mqtt_handlers *handlers,
                          struct problem *problem);
 
-/* Disconnects, waiting at most one second, and frees. NULL is fine. */
+/* Disconnects, waiting at most one second: no handler is called any more, nothing is published.
+ * NULL is fine. */
+void mqtt_stop(struct mqtt *mqtt);
+
+/* Stops and frees. NULL is fine. */
 void mqtt_free(struct mqtt *mqtt);
 
 /* Connects if that is due. To be called by one thread about every 100 ms. */

@@ -16,8 +16,8 @@
 
 #define TIME_LEAST       (INT64_MIN + 2) /* what InfluxDB takes: models.MinNanoTime and MaxNanoTime */
 #define TIME_MOST        (INT64_MAX - 1)
-#define FLOAT_EXPONENT   308  /* decimal exponent of the largest double */
-#define EXPONENT_CAP     9999 /* larger ones are as good as this one */
+#define FLOAT_EXPONENT   308                 /* decimal exponent of the largest double */
+#define EXPONENT_CAP     9999                /* larger ones are as good as this one */
 #define FLOAT_LEADING    "17976931348623157" /* leading digits of the largest double */
 #define FLOAT_DIGITS     (sizeof(FLOAT_LEADING) - 1)
 #define MAGNITUDE_DIGITS 20 /* of 2^64 - 1 */
@@ -133,19 +133,27 @@ enum character {
 #define TAG_VALUE_STOPS   (CHAR_BREAK | CHAR_COMMA | CHAR_SPACE | CHAR_EQUALS)
 #define ESCAPED           (CHAR_COMMA | CHAR_SPACE | CHAR_EQUALS)
 
+/* clang-format off */
+#define CONTROL CHAR_CONTROL, CHAR_CONTROL, CHAR_CONTROL, CHAR_CONTROL
+#define BREAK   (CHAR_CONTROL | CHAR_BREAK)
+#define PLAIN   0, 0, 0, 0, 0, 0, 0, 0
+#define HIGH    CHAR_HIGH, CHAR_HIGH, CHAR_HIGH, CHAR_HIGH, CHAR_HIGH, CHAR_HIGH, CHAR_HIGH, CHAR_HIGH
+
 static const uint8_t classes[256] = {
-    [0x00 ... 0x09] = CHAR_CONTROL,
-    ['\n'] = CHAR_CONTROL | CHAR_BREAK,
-    [0x0b ... 0x0c] = CHAR_CONTROL,
-    ['\r'] = CHAR_CONTROL | CHAR_BREAK,
-    [0x0e ... 0x1f] = CHAR_CONTROL,
-    [' '] = CHAR_SPACE,
-    [','] = CHAR_COMMA,
-    ['='] = CHAR_EQUALS,
-    ['\\'] = CHAR_BACKSLASH,
-    [0x7f] = CHAR_CONTROL,
-    [0x80 ... 0xff] = CHAR_HIGH,
+    CONTROL, CONTROL, CHAR_CONTROL, CHAR_CONTROL, BREAK, CHAR_CONTROL, /* 0x00 */
+    CHAR_CONTROL, BREAK, CHAR_CONTROL, CHAR_CONTROL,                   /* 0x0c */
+    CONTROL, CONTROL, CONTROL, CONTROL,                                /* 0x10 */
+    CHAR_SPACE, 0, 0, 0, 0, 0, 0, 0,                                   /* 0x20 */
+    0, 0, 0, 0, CHAR_COMMA, 0, 0, 0,                                   /* 0x28 */
+    PLAIN, 0, 0, 0, 0, 0, CHAR_EQUALS, 0, 0,                           /* 0x30 */
+    PLAIN, PLAIN,                                                      /* 0x40 */
+    PLAIN, 0, 0, 0, 0, CHAR_BACKSLASH, 0, 0, 0,                        /* 0x50 */
+    PLAIN, PLAIN,                                                      /* 0x60 */
+    PLAIN, 0, 0, 0, 0, 0, 0, 0, CHAR_CONTROL,                          /* 0x70 */
+    HIGH, HIGH, HIGH, HIGH, HIGH, HIGH, HIGH, HIGH,                    /* 0x80 */
+    HIGH, HIGH, HIGH, HIGH, HIGH, HIGH, HIGH, HIGH,                    /* 0xc0 */
 };
+/* clang-format on */
 
 static unsigned class_of(char c)
 {
@@ -326,12 +334,10 @@ static bool take_string(struct cursor *cursor)
 
 static bool is_boolean(struct phusa_text value)
 {
-    static const struct phusa_text words[] = {
-        PHUSA_TEXT("t"), PHUSA_TEXT("T"), PHUSA_TEXT("true"), PHUSA_TEXT("True"), PHUSA_TEXT("TRUE"),
-        PHUSA_TEXT("f"), PHUSA_TEXT("F"), PHUSA_TEXT("false"), PHUSA_TEXT("False"), PHUSA_TEXT("FALSE"),
-    };
+    static const char *const words[] = { "t", "T", "true",  "True",  "TRUE",
+                                         "f", "F", "false", "False", "FALSE" };
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (phusa_text_equal(words[i], value)) {
+        if (phusa_text_equal(phusa_text_of(words[i]), value)) {
             return true;
         }
     }
@@ -374,7 +380,8 @@ static bool is_integer(struct phusa_text digits)
     return is_magnitude(digits, INT64_MAX);
 }
 
-/* A float's digits while they are read: where the first that counts stands, and the leading ones. */
+/* A float's digits while they are read: where the first that counts stands, and the leading ones.
+ */
 struct float_scan {
     int64_t exponent; /* decimal exponent of the first digit that is not 0 */
     size_t kept;      /* digits from there on, at most FLOAT_DIGITS */

@@ -1,0 +1,144 @@
+/*
+ * Layout, as kept with each block of the log, for each channel in order:
+ *   u8 length of the name, name, u8 length of the unit, unit
+ * so that a report is still read rightly when the station's channels have changed.
+ */
+#include "report.h"
+
+#include "phusa/senml.h"
+
+struct channels {
+    struct station_channel items[STATION_CHANNELS_MAX];
+    size_t count;
+};
+
+static size_t put_text(uint8_t *buffer, size_t at, struct phusa_text text)
+{
+    buffer[at] = (uint8_t)text.length;
+    if (text.length > 0) {
+        memcpy(buffer + at + 1, text.data, text.length);
+    }
+    return at + 1 + text.length;
+}
+
+size_t report_layout(const struct station_channel *channels, size_t count, uint8_t *buffer,
+                     size_t capacity)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (at + 2 + channels[i].name.length + channels[i].unit.length > capacity) {
+            return 0;
+        }
+        at = put_text(buffer, at, channels[i].name);
+        at = put_text(buffer, at, channels[i].unit);
+    }
+    return at;
+}
+
+static bool take_text(const uint8_t *layout, size_t length, size_t *at, struct phusa_text *text)
+{
+    if (*at >= length || layout[*at] > length - *at - 1) {
+        return false;
+    }
+    *text = (struct phusa_text){ (const char *)layout + *at + 1, layout[*at] };
+    *at += 1u + text->length;
+    return true;
+}
+
+static bool parse_layout(const uint8_t *layout, size_t length, struct channels *channels)
+{
+    channels->count = 0;
+    for (size_t at = 0; at < length; channels->count++) {
+        if (channels->count == STATION_CHANNELS_MAX ||
+            !take_text(layout, length, &at, &channels->items[channels->count].name) ||
+            !take_text(layout, length, &at, &channels->items[channels->count].unit)) {
+            return false;
+        }
+    }
+    return channels->count > 0;
+}
+
+/*
+ * A record taken before the clock was set gets its wall time if the clock was set
+ * later in the same boot; else it says boot and up, and its readings' time is 0.
+ */
+static int64_t place_in_time(const struct station_core *station,
+                             const struct station_record *record, struct phusa_report *report)
+{
+    if (record->boot == 0) {
+        return record->time_ns;
+    }
+    if (record->boot == station->options.boot && station->clock_was_set) {
+        return station->clock_offset_ns + record->time_ns;
+    }
+    report->has_boot = report->has_up = true;
+    report->boot = record->boot;
+    report->up = (double)record->time_ns / 1e9;
+    return 0;
+}
+
+static uint8_t device_state(const struct station_record *record, size_t channel)
+{
+    if ((record->fault >> channel & 1u) != 0) {
+        return PHUSA_DEVICE_FAULT;
+    }
+    return (record->calibrating >> channel & 1u) != 0 ? PHUSA_DEVICE_CALIBRATING
+                                                      : PHUSA_DEVICE_MEASURING;
+}
+
+static void add_readings(const struct station_core *station, const struct station_record *record,
+                         const struct channels *channels, int64_t time_ns,
+                         struct phusa_report *report)
+{
+    for (size_t i = 0; i < channels->count; i++) {
+        if ((record->present >> i & 1u) == 0) {
+            continue;
+        }
+        report->readings[report->count++] =
+            (struct phusa_reading){ .base_name = { station->base_name, station->base_length },
+                                    .name = channels->items[i].name,
+                                    .unit = channels->items[i].unit,
+                                    .time_ns = time_ns,
+                                    .time_valid = true,
+                                    .value = record->values[i],
+                                    .kind = PHUSA_VALUE_NUMBER,
+                                    .device_state = device_state(record, i) };
+    }
+}
+
+static size_t encode(struct station_core *station, const struct phusa_report *report)
+{
+    size_t length = 0;
+    enum phusa_status status =
+        station->options.format == STATION_CBOR
+            ? phusa_senml_encode_cbor(report, station->buffer, sizeof station->buffer, &length)
+            : phusa_senml_encode_json(report, (char *)station->buffer, sizeof station->buffer,
+                                      &length);
+    return status == PHUSA_OK ? length : 0;
+}
+
+size_t report_encode(struct station_core *station, const struct station_record *record,
+                     bool numbered)
+{
+    uint8_t old[STATION_LOG_LAYOUT_MAX];
+    struct channels channels;
+    struct phusa_reading readings[STATION_CHANNELS_MAX];
+    struct phusa_report report = { .readings = readings,
+                                   .capacity = STATION_CHANNELS_MAX,
+                                   .has_log = numbered,
+                                   .has_seq = numbered,
+                                   .log = station->log.id,
+                                   .seq = record->seq };
+    const uint8_t *layout = station->layout;
+    size_t length = station->log.layout_length;
+    if (numbered && !station_log_layout_is_current(&station->log, record->block)) {
+        layout = old;
+        length = station_log_layout(&station->log, record->block, old, sizeof old);
+    }
+    if (!parse_layout(layout, length, &channels)) {
+        return 0;
+    }
+    int64_t time_ns = place_in_time(station, record, &report);
+    add_readings(station, record, &channels, time_ns, &report);
+    return report.count > 0 ? encode(station, &report) : 0;
+}

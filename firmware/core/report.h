@@ -1,0 +1,18 @@
+/* From a record of the log to the SenML pack that is published. */
+#ifndef FIRMWARE_REPORT_H
+#define FIRMWARE_REPORT_H
+
+#include "station.h"
+
+/* Names and units as they are kept with each block of the log. Returns the bytes, 0 if too many. */
+size_t report_layout(const struct station_channel *channels, size_t count, uint8_t *buffer,
+                     size_t capacity);
+
+/*
+ * Encodes a record into station->buffer. numbered = with log and seq. Returns the
+ * length; 0 if the names of its block are lost or it does not fit.
+ */
+size_t report_encode(struct station_core *station, const struct station_record *record,
+                     bool numbered);
+
+#endif

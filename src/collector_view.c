@@ -1,0 +1,135 @@
+/* What the console shows of the collector. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "collector_state.h"
+
+/* How readings stand with the store; all numbers since the journal begins. */
+static void fill_store(struct collector *collector, struct console_totals *totals, uint64_t accepted)
+{
+    struct sender_counters sender;
+    sender_read_counters(collector->sender, &sender);
+    uint64_t refused = atomic_load(&collector->refused_readings);
+    uint64_t spooled = collector->pending_at_start + atomic_load(&collector->spooled);
+    totals->pending = spooled > sender.readings_safe + refused ? spooled - sender.readings_safe - refused : 0;
+    totals->stored = accepted > totals->pending + refused ? accepted - totals->pending - refused : 0;
+    totals->quarantined += refused;
+    totals->store_up = sender.store_up;
+    totals->store_requests = sender.requests;
+    totals->store_failures = sender.failures;
+    totals->store_bytes = sender.bytes_sent;
+    totals->store_resent = sender.readings_resent;
+    totals->store_rewinds = sender.rewinds;
+    totals->store_lines_refused = sender.lines_refused;
+    totals->store_rows_invalid = sender.store_rows_invalid;
+    totals->store_rows_ignored = sender.store_rows_ignored;
+    totals->spool_bytes = journal_bytes(collector->spool);
+    uint64_t appended = journal_appended(collector->spool);
+    totals->spool_records_waiting = appended > sender.position_sent ? appended - sender.position_sent : 0;
+    struct problem problem;
+    sender_read_problem(collector->sender, &problem);
+    memcpy(totals->store_problem, problem.text, sizeof totals->store_problem);
+}
+
+static void fill_journal(struct collector *collector, struct console_totals *totals, uint64_t position)
+{
+    uint64_t appended = journal_appended(collector->raw), synced = journal_synced(collector->raw);
+    totals->journal_bytes = journal_bytes(collector->raw);
+    totals->journal_records = appended;
+    totals->journal_unsynced = appended - synced;
+    totals->journal_writable = atomic_load(&collector->journal_writable);
+    totals->pipeline_behind = synced > position ? synced - position : 0;
+}
+
+static void fill_outbox(struct collector *collector, struct console_totals *totals)
+{
+    struct outbox_counters outbox;
+    outbox_read_counters(collector->outbox, &outbox);
+    totals->notifications_sent = outbox.sent;
+    totals->notifications_failed = outbox.failed;
+    totals->notifications_waiting = outbox.waiting;
+}
+
+static void judge_readiness(const struct collector *collector, struct console_totals *totals)
+{
+    totals->not_ready = "";
+    if (!atomic_load(&collector->caught_up)) {
+        totals->not_ready = "reading the journal again after the start";
+    } else if (!totals->broker_connected) {
+        totals->not_ready = "broker not connected";
+    } else if (!totals->journal_writable) {
+        totals->not_ready = "journal not writable";
+    } else if (totals->pipeline_behind > BEHIND_RECORDS_MAX) {
+        totals->not_ready = "pipeline behind";
+    }
+    totals->ready = totals->not_ready[0] == '\0';
+}
+
+static void fill_totals(struct collector *collector, const struct pipeline_counters *counters,
+                        uint64_t position, struct console_totals *totals)
+{
+    *totals = (struct console_totals){ .now = clock_wall(&collector->clock),
+                                       .up_ns = clock_mono().ns - collector->started.ns,
+                                       .version = PHUSA_VERSION,
+                                       .broker_connected = mqtt_connected(collector->mqtt),
+                                       .messages = counters->messages,
+                                       .received = counters->received,
+                                       .duplicates = counters->duplicates,
+                                       .quarantined = counters->quarantined,
+                                       .transitions = counters->transitions,
+                                       .receipts = atomic_load(&collector->receipts),
+                                       .reconnects = mqtt_reconnects(collector->mqtt) };
+    memcpy(totals->unknown_reasons, counters->unknown_reasons, sizeof totals->unknown_reasons);
+    fill_journal(collector, totals, position);
+    fill_store(collector, totals, counters->accepted);
+    fill_outbox(collector, totals);
+    (void)pthread_mutex_lock(&collector->text_lock);
+    totals->configuration_loads = collector->reloads;
+    totals->configuration_refused = collector->reloads_refused;
+    memcpy(totals->configuration_problem, collector->reload_problem.text,
+           sizeof totals->configuration_problem);
+    (void)pthread_mutex_unlock(&collector->text_lock);
+    judge_readiness(collector, totals);
+}
+
+void collector_fill_totals(void *context, struct console_totals *totals)
+{
+    struct collector *collector = context;
+    struct pipeline_counters counters;
+    (void)pthread_mutex_lock(&collector->state_lock);
+    pipeline_read_counters(collector->pipeline, &counters);
+    uint64_t position = pipeline_position(collector->pipeline);
+    (void)pthread_mutex_unlock(&collector->state_lock);
+    fill_totals(collector, &counters, position, totals);
+}
+
+static void release_view(struct console_view *view)
+{
+    pipeline_view_free(view);
+    shared_settings_drop(view->owner);
+    free(view);
+}
+
+struct console_view *collector_make_view(void *context)
+{
+    struct collector *collector = context;
+    struct console_view *view = calloc(1, sizeof *view);
+    if (view == NULL) {
+        return NULL;
+    }
+    struct pipeline_counters counters;
+    (void)pthread_mutex_lock(&collector->state_lock);
+    bool filled = pipeline_fill_view(collector->pipeline, clock_wall(&collector->clock).ns, view);
+    pipeline_read_counters(collector->pipeline, &counters);
+    uint64_t position = pipeline_position(collector->pipeline);
+    (void)atomic_fetch_add(&collector->current->users, 1);
+    view->owner = collector->current;
+    (void)pthread_mutex_unlock(&collector->state_lock);
+    view->release = release_view;
+    if (!filled) {
+        release_view(view);
+        return NULL;
+    }
+    fill_totals(collector, &counters, position, &view->totals);
+    return view;
+}

@@ -1,0 +1,255 @@
+/*
+ * /metrics: Prometheus text format 0.0.4. Counters count from the beginning of
+ * the journal or of the process, as console.h says; both may go back after
+ * a restart, which Prometheus understands. Series of stations: (site, station);
+ * messages of no known station have both empty.
+ */
+#include <stddef.h>
+
+#include "console/console.h"
+
+enum kind { COUNTER, GAUGE, GAUGE_SECONDS, GAUGE_BOOL };
+
+/* A family of one sample: a field of console_totals. */
+struct single {
+    const char *name, *help;
+    enum kind kind;
+    size_t offset;
+};
+
+#define TOTAL(field) offsetof(struct console_totals, field)
+
+static const struct single singles[] = {
+    { "phusa_clock_seconds", "Wall time of this run since 1970-01-01 UTC, simulated or not.",
+      GAUGE_SECONDS, TOTAL(now) },
+    { "phusa_uptime_seconds", "Real time since the process started.", GAUGE_SECONDS, TOTAL(up_ns) },
+    { "phusa_ready", "1 when broker, journal and pipeline are as they should be.", GAUGE_BOOL,
+      TOTAL(ready) },
+    { "phusa_broker_connected", "1 while connected to the MQTT broker.", GAUGE_BOOL,
+      TOTAL(broker_connected) },
+    { "phusa_journal_writable", "1 while the journal can be written and synced.", GAUGE_BOOL,
+      TOTAL(journal_writable) },
+    { "phusa_store_up", "1 when the store answered the last request with 2xx.", GAUGE_BOOL,
+      TOTAL(store_up) },
+    { "phusa_messages_total", "MQTT messages received.", COUNTER, TOTAL(messages) },
+    { "phusa_broker_reconnects_total", "Connections to the broker made again.", COUNTER,
+      TOTAL(reconnects) },
+    { "phusa_receipts_total", "Receipts sent to stations.", COUNTER, TOTAL(receipts) },
+    { "phusa_journal_bytes", "Size of the journal.", GAUGE, TOTAL(journal_bytes) },
+    { "phusa_journal_records_total", "Records written to the journal.", COUNTER,
+      TOTAL(journal_records) },
+    { "phusa_journal_unsynced_records", "Records not on disk yet.", GAUGE,
+      TOTAL(journal_unsynced) },
+    { "phusa_pipeline_behind_records", "Records on disk but not processed yet.", GAUGE,
+      TOTAL(pipeline_behind) },
+    { "phusa_readings_pending", "Readings accepted and not safely in the store yet.", GAUGE,
+      TOTAL(pending) },
+    { "phusa_store_requests_total", "HTTP requests to the store.", COUNTER, TOTAL(store_requests) },
+    { "phusa_store_failures_total", "Requests to the store not answered 2xx.", COUNTER,
+      TOTAL(store_failures) },
+    { "phusa_store_sent_bytes_total", "Bytes sent to the store, after compression.", COUNTER,
+      TOTAL(store_bytes) },
+    { "phusa_store_resent_readings_total", "Readings sent to the store again for safety.", COUNTER,
+      TOTAL(store_resent) },
+    { "phusa_store_rewinds_total", "Times the last seconds were sent to the store again.", COUNTER,
+      TOTAL(store_rewinds) },
+    { "phusa_store_refused_lines_total", "Lines that the store refused for ever.", COUNTER,
+      TOTAL(store_lines_refused) },
+    { "phusa_store_invalid_rows", "Rows the store itself counts as invalid.", GAUGE,
+      TOTAL(store_rows_invalid) },
+    { "phusa_store_ignored_rows", "Rows the store itself counts as ignored.", GAUGE,
+      TOTAL(store_rows_ignored) },
+    { "phusa_spool_bytes", "Size of the spool before the store.", GAUGE, TOTAL(spool_bytes) },
+    { "phusa_spool_waiting_records", "Spool records not answered 2xx yet.", GAUGE,
+      TOTAL(spool_records_waiting) },
+    { "phusa_alarm_transitions_total", "Changes of alarms' states.", COUNTER, TOTAL(transitions) },
+    { "phusa_notifications_sent_total", "Messages delivered to channels.", COUNTER,
+      TOTAL(notifications_sent) },
+    { "phusa_notifications_retries_total", "Tries that did not get through.", COUNTER,
+      TOTAL(notifications_retries) },
+    { "phusa_notifications_failed_total", "Messages given up.", COUNTER,
+      TOTAL(notifications_failed) },
+    { "phusa_notifications_dropped_total", "Messages dropped because too many waited.", COUNTER,
+      TOTAL(notifications_dropped) },
+    { "phusa_notifications_waiting", "Messages not delivered yet.", GAUGE,
+      TOTAL(notifications_waiting) },
+    { "phusa_configuration_loads_total", "Configurations put in force.", COUNTER,
+      TOTAL(configuration_loads) },
+    { "phusa_configuration_refused_total", "Configurations refused at a reload.", COUNTER,
+      TOTAL(configuration_refused) },
+};
+
+static void add_head(struct text_buffer *out, const char *name, const char *help, bool counter)
+{
+    text_buffer_add(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name,
+                    counter ? "counter" : "gauge");
+}
+
+static void add_single(const struct console_totals *totals, const struct single *single,
+                       struct text_buffer *out)
+{
+    const void *field = (const char *)totals + single->offset;
+    add_head(out, single->name, single->help, single->kind == COUNTER);
+    switch (single->kind) {
+    case COUNTER:
+    case GAUGE:
+        text_buffer_add(out, "%s %llu\n", single->name,
+                        (unsigned long long)*(const uint64_t *)field);
+        break;
+    case GAUGE_SECONDS: /* wall_time is a struct of one int64_t */
+        text_buffer_add(out, "%s %.3f\n", single->name,
+                        (double)*(const int64_t *)field / SECOND_NS);
+        break;
+    case GAUGE_BOOL:
+        text_buffer_add(out, "%s %d\n", single->name, *(const bool *)field);
+        break;
+    }
+}
+
+/* A label's value: \ " and line feed are escaped. */
+static void add_label(struct text_buffer *out, const char *name, const char *value)
+{
+    text_buffer_add(out, "%s=\"", name);
+    while (*value != '\0') {
+        size_t plain = strcspn(value, "\\\"\n");
+        text_buffer_add(out, "%.*s", (int)plain, value);
+        value += plain;
+        if (*value != '\0') {
+            text_buffer_add(out, "\\%c", *value == '\n' ? 'n' : *value);
+            value++;
+        }
+    }
+    text_buffer_add_text(out, "\"");
+}
+
+static void add_station_labels(struct text_buffer *out, const struct station *station)
+{
+    text_buffer_add_text(out, "{");
+    add_label(out, "site", station == NULL ? "" : station->site);
+    text_buffer_add_text(out, ",");
+    add_label(out, "station", station == NULL ? "" : station->id);
+}
+
+/* A family with one sample for each station: a field of console_station. */
+struct per_station {
+    const char *name, *help;
+    bool counter;
+    size_t offset;
+};
+
+static const struct per_station families[] = {
+    { "phusa_readings_received_total", "Readings received.", true,
+      offsetof(struct console_station, received) },
+    { "phusa_readings_stored_total", "Readings safely in the store.", true,
+      offsetof(struct console_station, stored) },
+    { "phusa_readings_duplicate_total", "Readings that came again with the same value.", true,
+      offsetof(struct console_station, duplicates) },
+    { "phusa_station_reports_total", "Reports received.", true,
+      offsetof(struct console_station, reports) },
+    { "phusa_station_missing_reports", "Reports that the numbering says are missing.", false,
+      offsetof(struct console_station, missing_reports) },
+};
+
+static void add_family(const struct console_view *view, const struct per_station *family,
+                       struct text_buffer *out)
+{
+    add_head(out, family->name, family->help, family->counter);
+    for (size_t i = 0; i < view->station_count; i++) {
+        const struct console_station *station = &view->stations[i];
+        const void *field = (const char *)station + family->offset;
+        text_buffer_add_text(out, family->name);
+        add_station_labels(out, station->station);
+        text_buffer_add(out, "} %llu\n", (unsigned long long)*(const uint64_t *)field);
+    }
+}
+
+static void add_reasons(struct text_buffer *out, const struct station *station,
+                        const uint64_t reasons[PHUSA_REASON_COUNT])
+{
+    for (int reason = PHUSA_REASON_NONE + 1; reason < PHUSA_REASON_COUNT; reason++) {
+        if (reasons[reason] > 0) {
+            text_buffer_add_text(out, "phusa_readings_quarantined_total");
+            add_station_labels(out, station);
+            text_buffer_add(out, ",reason=\"%s\"} %llu\n",
+                            phusa_reason_name((enum phusa_reason)reason),
+                            (unsigned long long)reasons[reason]);
+        }
+    }
+}
+
+static void add_quarantined(const struct console_view *view, struct text_buffer *out)
+{
+    add_head(out, "phusa_readings_quarantined_total",
+             "Readings set aside, by reason; without a station whole messages.", true);
+    for (size_t i = 0; i < view->station_count; i++) {
+        add_reasons(out, view->stations[i].station, view->stations[i].reasons);
+    }
+    add_reasons(out, NULL, view->totals.unknown_reasons);
+}
+
+static void add_links(const struct console_view *view, struct text_buffer *out)
+{
+    add_head(out, "phusa_station_online",
+             "1 while the station's link is up and it reports in time.", false);
+    for (size_t i = 0; i < view->station_count; i++) {
+        text_buffer_add_text(out, "phusa_station_online");
+        add_station_labels(out, view->stations[i].station);
+        text_buffer_add(out, "} %d\n", view->stations[i].link == CONSOLE_ONLINE);
+    }
+    add_head(out, "phusa_station_last_seen_seconds",
+             "When the last message came, since 1970-01-01 UTC; 0 for never.", false);
+    for (size_t i = 0; i < view->station_count; i++) {
+        text_buffer_add_text(out, "phusa_station_last_seen_seconds");
+        add_station_labels(out, view->stations[i].station);
+        text_buffer_add(out, "} %.3f\n", (double)view->stations[i].last_seen_ns / SECOND_NS);
+    }
+}
+
+static void add_alarms(const struct console_view *view, struct text_buffer *out)
+{
+    size_t counts[SEVERITY_EXTREME + 1] = { 0 };
+    for (size_t i = 0; i < view->alarm_count; i++) {
+        counts[view->alarms[i].severity]++;
+    }
+    add_head(out, "phusa_alarms_active", "Active alarms by severity.", false);
+    for (int severity = SEVERITY_MINOR; severity <= SEVERITY_EXTREME; severity++) {
+        text_buffer_add(out, "phusa_alarms_active{severity=\"%s\"} %zu\n",
+                        severity_name((enum severity)severity), counts[severity]);
+    }
+}
+
+/* The ledger's sums over all stations, known or not. */
+static void add_ledger(const struct console_totals *totals, struct text_buffer *out)
+{
+    const struct {
+        const char *state;
+        uint64_t count;
+    } sums[] = { { "received", totals->received },
+                 { "duplicate", totals->duplicates },
+                 { "stored", totals->stored },
+                 { "quarantined", totals->quarantined } };
+    add_head(out, "phusa_ledger_readings_total",
+             "Readings of all stations, by what became of them.", true);
+    for (size_t i = 0; i < sizeof sums / sizeof sums[0]; i++) {
+        text_buffer_add(out, "phusa_ledger_readings_total{state=\"%s\"} %llu\n", sums[i].state,
+                        (unsigned long long)sums[i].count);
+    }
+}
+
+void console_metrics(const struct console_view *view, struct text_buffer *out)
+{
+    add_head(out, "phusa_build_info", "The version that runs; always 1.", false);
+    text_buffer_add_text(out, "phusa_build_info{");
+    add_label(out, "version", view->totals.version == NULL ? "" : view->totals.version);
+    text_buffer_add_text(out, "} 1\n");
+    for (size_t i = 0; i < sizeof singles / sizeof singles[0]; i++) {
+        add_single(&view->totals, &singles[i], out);
+    }
+    add_ledger(&view->totals, out);
+    add_alarms(view, out);
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
+        add_family(view, &families[i], out);
+    }
+    add_quarantined(view, out);
+    add_links(view, out);
+}

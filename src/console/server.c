@@ -1,0 +1,350 @@
+/*
+ * The HTTP server: GET and HEAD of the few paths below, nothing that changes
+ * state. A few threads, each with epoll, so a client that reads slowly or says
+ * nothing holds a connection, never a thread.
+ */
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "console/console.h"
+
+#define THREADS         2u
+#define CONNECTIONS_MAX 64u /* at once; further ones wait in the backlog */
+#define TIMEOUT_S       10u /* without a byte on a connection */
+#define BACKLOG         64
+#define ADDRESS_MAX     64 /* bytes of the address in "ADDRESS:PORT" */
+
+#define HTML "text/html; charset=utf-8"
+#define TEXT "text/plain; charset=utf-8"
+
+struct console {
+    struct MHD_Daemon *daemon;
+    struct console_source source;
+    unsigned port;
+};
+
+void console_view_free(struct console_view *view)
+{
+    if (view != NULL) {
+        view->release(view);
+    }
+}
+
+/* --- what the paths answer ------------------------------------------------------- */
+
+typedef void render_view(const struct console_view *view, struct text_buffer *out);
+
+/* Takes a view, renders it, lets it go. Returns the HTTP status. */
+static unsigned with_view(const struct console *console, render_view *render,
+                          struct text_buffer *out)
+{
+    struct console_view *view = console->source.view(console->source.context);
+    if (view == NULL) {
+        text_buffer_add_text(out, "out of memory\n");
+        return MHD_HTTP_SERVICE_UNAVAILABLE;
+    }
+    render(view, out);
+    console_view_free(view);
+    return MHD_HTTP_OK;
+}
+
+static unsigned answer_page(const struct console *console, struct MHD_Connection *connection,
+                            struct text_buffer *out)
+{
+    const char *site = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "site");
+    struct console_view *view = console->source.view(console->source.context);
+    if (view == NULL) {
+        text_buffer_add_text(out, "out of memory\n");
+        return MHD_HTTP_SERVICE_UNAVAILABLE;
+    }
+    bool found = console_page(view, site != NULL && site[0] != '\0' ? site : NULL, out);
+    console_view_free(view);
+    return found ? MHD_HTTP_OK : MHD_HTTP_NOT_FOUND;
+}
+
+static unsigned answer_health(const struct console *console, struct MHD_Connection *connection,
+                              struct text_buffer *out)
+{
+    (void)console;
+    (void)connection;
+    text_buffer_add_text(out, "ok\n");
+    return MHD_HTTP_OK;
+}
+
+static unsigned answer_ready(const struct console *console, struct MHD_Connection *connection,
+                             struct text_buffer *out)
+{
+    (void)connection;
+    struct console_totals totals = { 0 };
+    console->source.totals(console->source.context, &totals);
+    if (totals.ready) {
+        text_buffer_add_text(out, "ready\n");
+        return MHD_HTTP_OK;
+    }
+    text_buffer_add(out, "not ready: %s\n", totals.not_ready == NULL ? "" : totals.not_ready);
+    return MHD_HTTP_SERVICE_UNAVAILABLE;
+}
+
+static void add_process_metrics(struct text_buffer *out)
+{
+    unsigned long long total = 0, resident = 0;
+    FILE *statm = fopen("/proc/self/statm", "re");
+    if (statm != NULL && fscanf(statm, "%llu %llu", &total, &resident) == 2) {
+        text_buffer_add(out,
+                        "# HELP process_resident_memory_bytes Resident memory.\n"
+                        "# TYPE process_resident_memory_bytes gauge\n"
+                        "process_resident_memory_bytes %llu\n",
+                        resident * (unsigned long long)sysconf(_SC_PAGESIZE));
+    }
+    if (statm != NULL) {
+        (void)fclose(statm);
+    }
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) == 0) {
+        text_buffer_add(out,
+                        "# HELP process_cpu_seconds_total User and system time.\n"
+                        "# TYPE process_cpu_seconds_total counter\n"
+                        "process_cpu_seconds_total %.3f\n",
+                        (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+                            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
+    }
+}
+
+static unsigned answer_metrics(const struct console *console, struct MHD_Connection *connection,
+                               struct text_buffer *out)
+{
+    (void)connection;
+    unsigned code = with_view(console, console_metrics, out);
+    if (code == MHD_HTTP_OK) {
+        add_process_metrics(out);
+    }
+    return code;
+}
+
+static unsigned answer_status(const struct console *console, struct MHD_Connection *connection,
+                              struct text_buffer *out)
+{
+    (void)connection;
+    return with_view(console, console_status, out);
+}
+
+struct route {
+    const char *path, *type;
+    unsigned (*answer)(const struct console *console, struct MHD_Connection *connection,
+                       struct text_buffer *out);
+};
+
+static const struct route routes[] = {
+    { "/", HTML, answer_page },
+    { "/healthz", TEXT, answer_health },
+    { "/readyz", TEXT, answer_ready },
+    { "/metrics", "text/plain; version=0.0.4; charset=utf-8", answer_metrics },
+    { "/api/v1/status", "application/json", answer_status },
+};
+
+static const struct route *find_route(const char *path)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        if (strcmp(routes[i].path, path) == 0) {
+            return &routes[i];
+        }
+    }
+    return NULL;
+}
+
+/* --- answering ------------------------------------------------------------------- */
+
+static const struct {
+    const char *name, *value;
+} common_headers[] = {
+    { "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+                                 "form-action 'none'; frame-ancestors 'none'" },
+    { "X-Content-Type-Options", "nosniff" },
+    { "Referrer-Policy", "no-referrer" },
+    { "Cache-Control", "no-store" },
+};
+
+/* Hands the text over to the server, which frees it. */
+static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned code, const char *type,
+                                 struct text_buffer *text)
+{
+    struct MHD_Response *response =
+        text->data == NULL
+            ? MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT)
+            : MHD_create_response_from_buffer(text->used, text->data, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL) {
+        text_buffer_free(text);
+        return MHD_NO;
+    }
+    for (size_t i = 0; i < sizeof common_headers / sizeof common_headers[0]; i++) {
+        (void)MHD_add_response_header(response, common_headers[i].name, common_headers[i].value);
+    }
+    (void)MHD_add_response_header(response, "Content-Type", type);
+    if (code == MHD_HTTP_METHOD_NOT_ALLOWED) {
+        (void)MHD_add_response_header(response, "Allow", "GET, HEAD");
+    }
+    enum MHD_Result result = MHD_queue_response(connection, code, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static enum MHD_Result send_short(struct MHD_Connection *connection, unsigned code,
+                                  const char *text)
+{
+    struct text_buffer buffer = { 0 };
+    text_buffer_add_text(&buffer, text);
+    return send_text(connection, code, TEXT, &buffer);
+}
+
+static enum MHD_Result serve(void *context, struct MHD_Connection *connection, const char *path,
+                             const char *method, const char *version, const char *upload,
+                             size_t *upload_size, void **state)
+{
+    (void)version;
+    (void)upload;
+    static char seen;
+    const struct console *console = context;
+    const struct route *route = find_route(path);
+    if (route == NULL) {
+        return send_short(connection, MHD_HTTP_NOT_FOUND, "not found\n");
+    }
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
+        return send_short(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+    }
+    if (*state == NULL) { /* the head is there; the library wants to be answered at the end */
+        *state = &seen;
+        return MHD_YES;
+    }
+    if (*upload_size > 0) { /* a body means nothing here */
+        *upload_size = 0;
+        return MHD_YES;
+    }
+    struct text_buffer text = { 0 };
+    unsigned code = route->answer(console, connection, &text);
+    if (text.failed) {
+        text_buffer_free(&text);
+        return send_short(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "too much to show\n");
+    }
+    return send_text(connection, code, route->type, &text);
+}
+
+/* --- listening -------------------------------------------------------------------- */
+
+/* Takes "ADDRESS:PORT" apart: brackets around IPv6 go. *port points into listen. */
+static bool split(const char *listen, char address[ADDRESS_MAX], const char **port)
+{
+    const char *colon = strrchr(listen, ':');
+    if (colon == NULL || colon == listen || colon[1] == '\0') {
+        return false;
+    }
+    size_t length = (size_t)(colon - listen);
+    bool brackets = listen[0] == '[' && colon[-1] == ']';
+    listen += brackets;
+    length -= brackets ? 2 : 0;
+    if (length == 0 || length >= ADDRESS_MAX) {
+        return false;
+    }
+    memcpy(address, listen, length);
+    address[length] = '\0';
+    *port = colon + 1;
+    return true;
+}
+
+/* A listening socket, or -1 with errno. */
+static int listen_at(const struct addrinfo *where)
+{
+    const int yes = 1;
+    int fd = socket(where->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return -1;
+    }
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
+        bind(fd, where->ai_addr, where->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
+        int error = errno;
+        (void)close(fd);
+        errno = error;
+        return -1;
+    }
+    return fd;
+}
+
+static int open_listener(const char *listen, struct problem *problem)
+{
+    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+                                    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
+    char address[ADDRESS_MAX];
+    const char *port = NULL;
+    struct addrinfo *where = NULL;
+    if (!split(listen, address, &port) || getaddrinfo(address, port, &hints, &where) != 0) {
+        problem_set(problem, "http: \"%s\" is no ADDRESS:PORT such as 127.0.0.1:8080 or [::1]:8080",
+                    listen);
+        return -1;
+    }
+    int fd = listen_at(where);
+    if (fd < 0) {
+        problem_set(problem, "http: cannot listen on %s: %s", listen, strerror(errno));
+    }
+    freeaddrinfo(where);
+    return fd;
+}
+
+static unsigned port_of(int fd)
+{
+    struct sockaddr_storage address = { 0 };
+    socklen_t length = sizeof address;
+    char port[NI_MAXSERV] = "";
+    if (getsockname(fd, (struct sockaddr *)&address, &length) != 0 ||
+        getnameinfo((struct sockaddr *)&address, length, NULL, 0, port, sizeof port,
+                    NI_NUMERICSERV) != 0) {
+        return 0;
+    }
+    return (unsigned)strtoul(port, NULL, 10);
+}
+
+struct console *console_create(const char *listen, const struct console_source *source,
+                               struct problem *problem)
+{
+    struct console *console = calloc(1, sizeof *console);
+    if (console == NULL) {
+        problem_set(problem, "http: out of memory");
+        return NULL;
+    }
+    int fd = open_listener(listen, problem);
+    if (fd < 0) {
+        free(console);
+        return NULL;
+    }
+    console->source = *source;
+    console->port = port_of(fd);
+    console->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, serve, console, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_THREAD_POOL_SIZE, THREADS, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S, MHD_OPTION_END); /* which owns fd from here */
+    if (console->daemon == NULL) {
+        problem_set(problem, "http: the server on %s does not start", listen);
+        free(console);
+        return NULL;
+    }
+    return console;
+}
+
+void console_free(struct console *console)
+{
+    if (console == NULL) {
+        return;
+    }
+    MHD_stop_daemon(console->daemon);
+    free(console);
+}
+
+unsigned console_port(const struct console *console)
+{
+    return console->port;
+}

@@ -1,0 +1,94 @@
+/*
+ * Inside of the loader: what its files share. Order of loading: parameters,
+ * stations, services with their channels, rules; each names what came before.
+ */
+#ifndef SETTINGS_LOAD_H
+#define SETTINGS_LOAD_H
+
+#include "base/config.h"
+#include "settings/arena.h"
+#include "settings/mistakes.h"
+#include "settings/settings.h"
+
+struct loader {
+    struct settings *settings; /* being filled */
+    struct arena *arena;
+    struct mistakes *mistakes;
+    struct config_sink sink;
+    const char *folder;    /* of the configuration file with its last '/', or "" */
+    const char *open_file; /* the file being read, kept */
+    unsigned need;
+    bool catalogue_whole, registry_whole; /* false: something in it could not be read, so an
+                                             unknown name may be no mistake */
+};
+
+/* ---- load_parameters.c, load_stations.c, load_rules.c, load_services.c ---- */
+
+void load_parameters(struct loader *loader, const struct config_node *phusa, const char *name);
+void load_stations(struct loader *loader, const struct config_node *phusa, const char *name);
+void load_rules(struct loader *loader, const struct config_node *phusa, const char *name);
+
+/* The nodes of phusa.cfg's groups; NULL where one is not given. */
+struct service_nodes {
+    const struct config_node *broker, *journal, *store, *http;
+    struct config_list channels;
+};
+void load_services(struct loader *loader, const struct config_node *phusa,
+                   const struct service_nodes *nodes);
+
+/* ---- sources.c ---- */
+
+/* A path of the configuration, from the configuration file's folder; kept. */
+const char *source_path(struct loader *loader, const char *name);
+
+typedef void source_read(struct loader *loader, void *context, const struct config_node *root);
+
+/*
+ * Hands each file that phusa's key names to read: the file itself, or the *.cfg
+ * files of a folder in the order of their names. False if one could not be read.
+ */
+bool source_each(struct loader *loader, const struct config_node *phusa, const char *key,
+                 const char *name, source_read *read, void *context);
+
+/* The content of the file that group's key names, without its line end; "" (and a complaint) if it
+ * is not usable. */
+const char *source_secret(struct loader *loader, const struct config_node *group, const char *key,
+                          const char *name);
+
+/* The path of a file that group's key names, kept; a complaint if it cannot be read. "" stays "".
+ */
+const char *source_readable(struct loader *loader, const struct config_node *group, const char *key,
+                            const char *name);
+
+/* ---- check.c: is the text right? Each complains at the group's key if it is not. ---- */
+
+bool check_id(const struct config_node *group, const char *key, const char *id);
+
+/* [a-z][a-z0-9_]*, at most PHUSA_NAME_MAX bytes. */
+bool check_name(const struct config_node *group, const char *key, const char *name);
+
+/* http:// or https://, host, optional port, optional path. */
+bool check_url(const struct config_node *group, const char *key, const char *url);
+
+/* A certificate authority is given only where something is encrypted. */
+bool check_ca(const struct config_node *group, const char *ca, const char *url);
+
+/* tcp://, mqtt://, ssl:// or mqtts:// made tcp://HOST:PORT or ssl://HOST:PORT, kept; NULL if it is
+ * none. */
+const char *check_broker(struct loader *loader, const struct config_node *group, const char *uri);
+
+/* ADDRESS:PORT, kept; NULL if it is none. */
+const char *check_listen(struct loader *loader, const struct config_node *group,
+                         const char *listen);
+
+/* ---- load.c ---- */
+
+/* A mistake in a file that is closed again. */
+void loader_complain(struct loader *loader, const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* The parameter of that name, or NULL and a complaint at the node with the nearest one. */
+const struct phusa_parameter *loader_parameter(struct loader *loader,
+                                               const struct config_node *node, const char *name);
+
+#endif

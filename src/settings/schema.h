@@ -1,0 +1,23 @@
+/* The tables of all groups: what the loader reads by, and what phusa.cfg(5) is checked against. */
+#ifndef SETTINGS_SCHEMA_H
+#define SETTINGS_SCHEMA_H
+
+#include "base/config.h"
+
+#define SCHEMA(title, keys)                                                                        \
+    {                                                                                              \
+        (title), (keys), sizeof(keys) / sizeof *(keys)                                             \
+    }
+
+extern const struct config_schema schema_outermost, schema_phusa;
+extern const struct config_schema schema_broker, schema_journal, schema_store, schema_http,
+    schema_channel;
+extern const struct config_schema schema_parameters_file, schema_unit, schema_conversion,
+    schema_parameter;
+extern const struct config_schema schema_stations_file, schema_station;
+extern const struct config_schema schema_rules_file, schema_rule, schema_level, schema_message;
+
+/* All of them; NULL-terminated. */
+extern const struct config_schema *const schemas[];
+
+#endif
