@@ -227,7 +227,10 @@ void *flow_run(void *context)
 
 bool flow_create(struct collector *collector, struct problem *problem)
 {
-    struct pipeline_sink sink = { collector, take_lines, take_notice, take_set_aside };
+    struct pipeline_sink sink = { .context = collector,
+                                  .lines = take_lines,
+                                  .notice = take_notice,
+                                  .set_aside = take_set_aside };
     collector->lines_capacity = BATCH_BYTES + (1u << 20);
     collector->lines = malloc(collector->lines_capacity);
     collector->notice_capacity = BATCH_NOTICES;

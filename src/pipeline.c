@@ -319,6 +319,14 @@ static void decide(struct pipeline *pipeline, struct station_state *state,
 {
     const struct station *station = state->station;
     struct series *series = &state->series[accepted->series];
+    if (accepted->judged && pipeline->sink.reading != NULL) {
+        struct pipeline_sample sample = { .station = phusa_text_of(station->id),
+                                          .parameter = series->parameter->name,
+                                          .value = accepted->value,
+                                          .time_ns = accepted->time_ns,
+                                          .received_ns = received_ns };
+        pipeline->sink.reading(pipeline->sink.context, &sample, accepted->flag);
+    }
     for (size_t i = 0; accepted->judged && i < series->alarm_count; i++) {
         struct alarm_slot *slot = &series->alarms[i];
         if ((slot->rule->accept & (1u << accepted->flag)) == 0) {

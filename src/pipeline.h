@@ -19,6 +19,14 @@
 #include "phusa/report.h"
 #include "settings/settings.h"
 
+/* One reading with where and when it was taken; texts live as long as the record or the settings. */
+struct pipeline_sample {
+    struct phusa_text station, parameter;
+    double value;
+    int64_t time_ns, received_ns;
+    enum phusa_device_state state;
+};
+
 /* A reading or a whole message that was not accepted. Texts live as long as the record. */
 struct set_aside {
     enum phusa_reason reason;
@@ -37,6 +45,8 @@ struct pipeline_sink {
     void *context;
     /* Whole lines of line protocol; readings = how many values stand in them. */
     void (*lines)(void *context, struct phusa_text lines, uint32_t readings, uint64_t position);
+    /* A reading that rules may judge: accepted, measured, not ahead of its receive time. */
+    void (*reading)(void *context, const struct pipeline_sample *sample, enum phusa_flag flag);
     void (*notice)(void *context, const struct notice *notice);
     void (*set_aside)(void *context, const struct set_aside *item);
 };
@@ -50,13 +60,7 @@ void pipeline_free(struct pipeline *pipeline);
 /* Takes the next record of the raw journal. */
 void pipeline_take(struct pipeline *pipeline, const struct journal_record *record);
 
-/* A reading that comes from elsewhere than a message (a CSV of the past). */
-struct pipeline_sample {
-    struct phusa_text station, parameter;
-    double value;
-    int64_t time_ns, received_ns;
-    enum phusa_device_state state;
-};
+/* Takes a reading that comes from elsewhere than a message (a CSV of the past). */
 enum phusa_reason pipeline_take_sample(struct pipeline *pipeline, const struct pipeline_sample *sample);
 
 /*

@@ -139,6 +139,10 @@ const char *config_name(const struct config_node *node);
 
 /* The string of a node, NULL if it is none; it lives as long as the file. */
 const char *config_string(const struct config_node *node);
+/* True if a string is one line of UTF-8, as every string that config_read_group takes: it may
+ * come to stand in logs, JSON, headers and line protocol. Otherwise complains about `name`. */
+bool config_check_line(const struct config_node *node, const char *name);
+
 bool config_is_group(const struct config_node *node);
 
 /* Elements of lists that config_read_group has checked; strings live as long as the file. */

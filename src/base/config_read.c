@@ -177,8 +177,7 @@ static size_t character_length(const unsigned char *text)
     return overlong || beyond ? 0 : length;
 }
 
-/* One line of UTF-8, so that it can stand in logs, JSON, headers and line protocol. */
-static bool check_string(const struct config_node *node, const char *name)
+bool config_check_line(const struct config_node *node, const char *name)
 {
     const unsigned char *at = (const unsigned char *)config_string(node);
     while (*at != '\0') {
@@ -297,7 +296,7 @@ static bool scalar_value(const struct config_node *node, const struct config_key
     if (kind != CONFIG_KIND_STRING) {
         return complain_type(node, key);
     }
-    if (!check_string(node, key->name)) {
+    if (!config_check_line(node, key->name)) {
         return false;
     }
     if (!value_of_text(key, config_string(node), value)) {
@@ -372,7 +371,7 @@ static bool element_fits(const struct config_node *element, const struct config_
                         key->example != NULL ? key->example : type_words[key->type].example);
         return false;
     }
-    return kind != CONFIG_KIND_STRING || check_string(element, key->name);
+    return kind != CONFIG_KIND_STRING || config_check_line(element, key->name);
 }
 
 static bool read_list(const struct config_node *node, const struct config_key *key, void *target)

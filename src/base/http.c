@@ -22,6 +22,7 @@ struct http_client {
     CURL *easy;
     CURLM *multi;
     atomic_bool aborted;
+    bool head_whole; /* the empty line behind the last answer's headers came */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -44,6 +45,18 @@ static size_t keep_body(char *bytes, size_t size, size_t count, void *context)
     size_t kept = length < room ? length : room;
     memcpy(answer->body + answer->length, bytes, kept);
     answer->length += kept;
+    return length;
+}
+
+/* Watches for the end of the head: libcurl takes an answer that is cut off before it for a good one. */
+static size_t watch_head(char *bytes, size_t size, size_t count, void *context)
+{
+    struct http_client *client = context;
+    size_t length = size * count;
+    if (length > 5 && memcmp(bytes, "HTTP/", 5) == 0) {
+        client->head_whole = false; /* an interim answer went before */
+    }
+    client->head_whole |= length > 0 && (*bytes == '\r' || *bytes == '\n');
     return length;
 }
 
@@ -73,6 +86,8 @@ static bool set_options(struct http_client *client, const struct http_options *o
     (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_S);
     (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_S);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, keep_body);
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, watch_head);
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, client);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, client->error);
     (void)curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS);
     return good;
@@ -170,8 +185,12 @@ static void read_answer(CURL *easy, struct http_answer *answer)
 
 static enum http_status judge(struct http_client *client, CURLcode result, struct problem *problem)
 {
-    if (result == CURLE_OK) {
+    if (result == CURLE_OK && client->head_whole) {
         return HTTP_DONE;
+    }
+    if (result == CURLE_OK) {
+        problem_set(problem, "the answer ended within its head");
+        return HTTP_BROKEN;
     }
     if (result == CURLE_ABORTED_BY_CALLBACK) {
         problem_set(problem, "the request was aborted");
@@ -192,6 +211,7 @@ enum http_status http_perform(struct http_client *client, const struct http_requ
     answer->length = 0;
     answer->body[0] = '\0';
     client->error[0] = '\0';
+    client->head_whole = false;
     struct curl_slist *headers = header_list(request);
     if (headers == NULL || prepare(client, request, headers, answer) != CURLE_OK ||
         curl_multi_add_handle(client->multi, client->easy) != CURLM_OK) {

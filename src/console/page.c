@@ -37,7 +37,7 @@ static void add_head(const struct console_view *view, struct text_buffer *out)
                          "</style></head>\n<body><header><h1><a href=\"/\">Phù Sa</a></h1><p>");
     add_both(out, "Giám sát trạm quan trắc", "Station monitoring");
     text_buffer_add_text(out, "</p><p class=now>");
-    add_local_time(out, view->totals.now.ns, view->utc_offset_s);
+    add_local_time(out, view->totals.now.ns, view->utc_offset_s, true);
     text_buffer_add_text(out, "</p></header>\n<main>");
 }
 
@@ -47,9 +47,9 @@ static void add_health(struct text_buffer *out, const char *vi, const char *en, 
                        struct word yes, struct word no)
 {
     struct word word = good ? yes : no;
-    text_buffer_add_text(out, "<li>");
+    text_buffer_add_text(out, "<li><span>");
     add_both(out, vi, en);
-    text_buffer_add(out, " <span class=\"badge %s\">%s ", word.style, good ? "✓" : "✕");
+    text_buffer_add(out, "</span> <span class=\"badge %s\">%s ", word.style, good ? "✓" : "✕");
     add_both(out, word.vi, word.en);
     text_buffer_add_text(out, "</span></li>");
 }
@@ -148,13 +148,13 @@ static void add_alarm(const struct console_view *view, const struct console_alar
                       struct text_buffer *out)
 {
     struct word severity = word_of_severity(alarm->severity);
-    text_buffer_add(out, "<li class=%s>", severity.style);
+    text_buffer_add(out, "<li class=%s><div class=headline>", severity.style);
     add_badge(out, severity);
     text_buffer_add_text(out, "<h3>");
     text_buffer_add_html(out, alarm->rule->message_vi);
     text_buffer_add_text(out, " <span class=en lang=en>");
     text_buffer_add_html(out, alarm->rule->message_en);
-    text_buffer_add_text(out, "</span></h3><p>");
+    text_buffer_add_text(out, "</span></h3></div><p>");
     text_buffer_add_html(out, alarm->station->name);
     text_buffer_add_text(out, " <span class=id>");
     text_buffer_add_html(out, alarm->station->id);
@@ -162,10 +162,10 @@ static void add_alarm(const struct console_view *view, const struct console_alar
     add_label(out, alarm->rule->parameter);
     text_buffer_add_text(out, " ");
     add_value(out, alarm->rule->parameter, alarm->value);
-    text_buffer_add_text(out, "</p><p class=age>");
+    text_buffer_add_text(out, "</p><p class=how>");
     add_both(out, "từ", "since");
     text_buffer_add_text(out, " ");
-    add_local_time(out, alarm->since_ns, view->utc_offset_s);
+    add_local_time(out, alarm->since_ns, view->utc_offset_s, false);
     text_buffer_add_text(out, " · ");
     add_age(out, view->totals.now, alarm->since_ns);
     text_buffer_add_text(out, "</p></li>");
@@ -221,11 +221,12 @@ static void add_reading(const struct console_view *view, const struct console_re
     add_label(out, reading->parameter);
     text_buffer_add_text(out, "</th><td class=num>");
     add_value(out, reading->parameter, reading->value);
-    text_buffer_add(out, "</td><td class=how><span class=\"flag %s\">", flag.style);
+    text_buffer_add(out, "</td></tr><tr class=how><td colspan=2><span class=\"flag %s\">",
+                    flag.style);
     add_both(out, flag.vi, flag.en);
-    text_buffer_add_text(out, "</span><span class=age>");
+    text_buffer_add_text(out, "</span> · ");
     add_age(out, view->totals.now, reading->time_ns);
-    text_buffer_add_text(out, "</span></td></tr>");
+    text_buffer_add_text(out, "</td></tr>");
 }
 
 static void add_name(const struct console_station *station, struct text_buffer *out)
@@ -244,9 +245,9 @@ static void add_seen(const struct console_view *view, const struct console_stati
         return;
     }
     text_buffer_add_text(out, "<p class=seen>");
-    add_both(out, "thấy", "seen");
+    add_both(out, "lần cuối", "last seen");
     text_buffer_add_text(out, " ");
-    add_local_time(out, station->last_seen_ns, view->utc_offset_s);
+    add_local_time(out, station->last_seen_ns, view->utc_offset_s, false);
     text_buffer_add_text(out, " · ");
     add_age(out, view->totals.now, station->last_seen_ns);
     text_buffer_add_text(out, "</p>");

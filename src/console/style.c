@@ -55,7 +55,8 @@ const char *const console_style[] = {
     "border-left:.4rem solid var(--warn);border-radius:.5rem;padding:.6rem .8rem}"
     ".alarms .minor{border-left-color:#c9a400}.alarms .severe{border-left-color:var(--bad)}"
     ".alarms .extreme{border-left-color:var(--extreme-bg)}"
-    ".alarms p{margin:.2rem 0 0}.alarms h3{margin:.3rem 0 0}",
+    ".headline{display:flex;flex-wrap:wrap;gap:.2rem .7rem;align-items:baseline}"
+    ".alarms p{margin:.2rem 0 0}",
     /* stations */
     ".cards{display:grid;gap:.8rem;align-items:start;"
     "grid-template-columns:repeat(auto-fill,minmax(min(100%,22.5rem),1fr))}"
@@ -71,10 +72,10 @@ const char *const console_style[] = {
     "table{border-collapse:collapse;width:100%}"
     "td,th{padding:.34rem 0;border-top:1px solid var(--line);vertical-align:top;text-align:left;"
     "font-weight:400}"
-    "th .en,.how .age{display:block}"
-    ".num{text-align:right;white-space:nowrap;padding:.34rem .7rem}.num b{font-size:1.08em}"
+    ".num{text-align:right;white-space:nowrap;padding-left:.8rem}.num b{font-size:1.1em}"
     ".unit{color:var(--soft);font-size:.9em}"
-    ".how{width:8.4rem;font-size:.85rem}.age{color:var(--soft)}"
+    ".how{font-size:.85rem;color:var(--soft)}.how .en,.seen .en,.badge .en{white-space:nowrap}"
+    ".how td{border-top:0;padding-top:0}tr:not(.how)>*{padding-bottom:.05rem}"
     ".flag{font-weight:600}.flag.good{color:var(--good)}.flag.warn{color:var(--warn)}"
     ".flag.bad{color:var(--bad)}.flag.none{color:var(--none)}.flag .en{color:inherit}"
     ".silent{margin-top:.8rem;background:var(--card);border:1px solid var(--line);"
@@ -85,9 +86,10 @@ const char *const console_style[] = {
     "footer{color:var(--soft);font-size:.85rem;padding-top:1.6rem;padding-bottom:1.4rem}"
     "footer p{margin:.2rem 0}"
     "@media(max-width:30rem){header,main,footer{padding-left:.6rem;padding-right:.6rem}"
-    "header .now{margin-left:0}.counts{grid-template-columns:repeat(2,1fr)}"
-    ".silent .seen{margin-left:0;flex-basis:100%}.how{width:7.2rem}"
-    ".how .en{display:block}}"
+    "header .now{margin-left:0}.links{display:block}"
+    ".links li{display:flex;justify-content:space-between;align-items:baseline;padding:.15rem "
+    "0}.counts{grid-template-columns:repeat(2,1fr)}"
+    ".silent .seen{margin-left:0;flex-basis:100%}}"
     "@media print{body{background:#fff;font-size:11px}.card,.alarms li,.silent "
     "li{break-inside:avoid}"
     "footer{display:none}.badge{border:1px solid currentColor}}",

@@ -133,14 +133,17 @@ static int64_t floor_divide(int64_t value, int64_t by)
     return value / by - (value % by < 0);
 }
 
-void add_local_time(struct text_buffer *out, int64_t time_ns, int32_t utc_offset_s)
+void add_local_time(struct text_buffer *out, int64_t time_ns, int32_t utc_offset_s, bool seconds)
 {
     int64_t local = floor_divide(time_ns, SECOND_NS) + utc_offset_s;
     int64_t days = floor_divide(local, DAY_S);
     int second = (int)(local - days * DAY_S);
     struct date date = date_of(days);
-    text_buffer_add(out, "<time>%02d:%02d:%02d</time> <time>%02d/%02d/%04lld</time>", second / 3600,
-                    second / 60 % 60, second % 60, date.day, date.month, (long long)date.year);
+    text_buffer_add(out, "%02d:%02d", second / 3600, second / 60 % 60);
+    if (seconds) {
+        text_buffer_add(out, ":%02d", second % 60);
+    }
+    text_buffer_add(out, " %02d/%02d/%04lld", date.day, date.month, (long long)date.year);
 }
 
 void add_count(struct text_buffer *out, uint64_t count)

@@ -25,8 +25,8 @@ void add_age(struct text_buffer *out, wall_time now, int64_t then_ns);
 /* How long something lasts, in its largest unit, both languages: "3 giờ", "3 h". */
 void add_duration(struct text_buffer *out, int64_t lasted_ns);
 
-/* Local time as "21:05:09" and date as "21/11/2025", in a <time> element. */
-void add_local_time(struct text_buffer *out, int64_t time_ns, int32_t utc_offset_s);
+/* Local time as "21:05", or "21:05:09" with seconds, and the date as "21/11/2025". */
+void add_local_time(struct text_buffer *out, int64_t time_ns, int32_t utc_offset_s, bool seconds);
 
 /* A count with its thousands set apart by a narrow space. */
 void add_count(struct text_buffer *out, uint64_t count);

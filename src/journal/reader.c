@@ -127,10 +127,14 @@ static enum scan_result advance(struct journal_reader *reader)
     if (!reader->open) {
         return segment_for(reader, reader->from, &next) ? open_segment(reader, next) : SCAN_END;
     }
-    if (!segment_after(reader, &next)) {
+    bool more = segment_after(reader, &next);
+    if (more || reader->journal == NULL) {
+        count_tail(reader); /* nobody writes to it any more */
+        reader->readable = false;
+    }
+    if (!more) {
         return SCAN_END;
     }
-    count_tail(reader);
     return open_segment(reader, next);
 }
 

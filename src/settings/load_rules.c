@@ -1,4 +1,5 @@
 /* The rules. Parameters, stations and channels are known by now. */
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,8 @@
 #include "settings/load.h"
 #include "settings/schema.h"
 
-#define FLAG_BIT(flag) (1u << (flag))
+#define FLAG_BIT(flag)    (1u << (flag))
+#define DIRECTION_UNKNOWN UINT_MAX
 
 /* ---- keys ---- */
 
@@ -371,9 +373,9 @@ static void set_message(struct loader *loader, const struct config_node *node, s
     struct message_read read = { rule->id, rule->id };
     if (node != NULL && config_is_group(node)) {
         (void)config_read_group(node, &schema_message, &read);
-    } else if (node != NULL && config_string(node) != NULL) {
+    } else if (node != NULL && config_string(node) != NULL && config_check_line(node, "message")) {
         read.vi = read.en = arena_text(loader->arena, config_string(node));
-    } else if (node != NULL) {
+    } else if (node != NULL && config_string(node) == NULL) {
         config_complain(node, "\"message\" wants a string, or { vi = \"...\"; en = \"...\"; }");
     }
     rule->message_vi = read.vi;
@@ -417,8 +419,8 @@ static void resolve_names(struct loader *loader, const struct gathering *gatheri
 static void read_rule(struct loader *loader, struct gathering *gathering,
                       const struct config_node *node)
 {
-    struct rule_read read = { 0 };
-    bool good = config_read_group(node, &schema_rule, &read);
+    struct rule_read read = { .direction = DIRECTION_UNKNOWN };
+    (void)config_read_group(node, &schema_rule, &read);
     struct rule *rule = add_rule(loader, gathering, node);
     if (rule == NULL) {
         return;
@@ -431,7 +433,8 @@ static void read_rule(struct loader *loader, struct gathering *gathering,
     set_accept(&read.accept, rule);
     resolve_names(loader, gathering, node, &read, rule);
     set_message(loader, read.message, rule);
-    for (size_t i = 0; good && i < read.levels.count; i++) {
+    bool judged = read.direction != DIRECTION_UNKNOWN;
+    for (size_t i = 0; judged && i < read.levels.count; i++) {
         read_level(config_element(read.levels.node, i), rule);
     }
 }

@@ -116,31 +116,35 @@ static void set_parameters(struct loader *loader, const struct config_list *list
     station->parameters = parameters;
 }
 
-static bool check_tag(const struct config_node *tag)
+static bool check_tag_key(const struct config_node *tag)
 {
     static const char *const reserved[] = { "site", "station", "time" };
-    const char *key = config_name(tag), *value = config_string(tag);
+    const char *key = config_name(tag);
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++) {
         if (strcmp(key, reserved[i]) == 0) {
             config_complain(tag, "tag \"%s\" is set by the collector; choose another name", key);
             return false;
         }
     }
-    if (strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(key) ||
-        strlen(key) > PHUSA_NAME_MAX) {
-        config_complain(tag, "tag \"%.64s\"; its name is to be of a-z, 0-9 and '_', at most %d",
-                        key, PHUSA_NAME_MAX);
-        return false;
+    if (strspn(key, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(key) &&
+        strlen(key) <= PHUSA_NAME_MAX) {
+        return true;
     }
-    bool good = value != NULL && value[0] != '\0' && strlen(value) <= TAG_VALUE_MAX;
-    for (const char *at = value; good && *at != '\0'; at++) {
-        good = (unsigned char)*at >= 0x20 && *at != 0x7f && *at != '\\';
+    config_complain(tag, "tag \"%.64s\"; its name is to be of a-z, 0-9 and '_', at most %d", key,
+                    PHUSA_NAME_MAX);
+    return false;
+}
+
+static bool check_tag_value(const struct config_node *tag)
+{
+    const char *value = config_string(tag);
+    if (value != NULL && value[0] != '\0' && strlen(value) <= TAG_VALUE_MAX &&
+        strchr(value, '\\') == NULL) {
+        return config_check_line(tag, config_name(tag));
     }
-    if (!good) {
-        config_complain(tag, "tag \"%s\" wants a string of 1 to %d bytes on one line, without '\\'",
-                        key, TAG_VALUE_MAX);
-    }
-    return good;
+    config_complain(tag, "tag \"%s\" wants a string of 1 to %d bytes without '\\'",
+                    config_name(tag), TAG_VALUE_MAX);
+    return false;
 }
 
 static void set_tags(struct loader *loader, const struct config_node *group,
@@ -155,7 +159,7 @@ static void set_tags(struct loader *loader, const struct config_node *group,
     struct station_tag *tags = arena_alloc(loader->arena, count, sizeof *tags);
     for (size_t i = 0; tags != NULL && i < count; i++) {
         const struct config_node *tag = config_element(group, i);
-        if (check_tag(tag)) {
+        if (check_tag_key(tag) && check_tag_value(tag)) {
             tags[station->tag_count++] =
                 (struct station_tag){ arena_text(loader->arena, config_name(tag)),
                                       arena_text(loader->arena, config_string(tag)) };
@@ -213,7 +217,7 @@ static void read_station(struct loader *loader, struct gathering *gathering,
     bool good = config_read_group(node, &schema_station, &read);
     bool id_good = read.id != NULL && check_station_id(node, read.id);
     struct station *station = id_good ? add_station(loader, gathering, node) : NULL;
-    loader->registry_whole = loader->registry_whole && good && station != NULL;
+    loader->registry_whole = loader->registry_whole && station != NULL && read.kind != NULL;
     if (station == NULL) {
         return;
     }

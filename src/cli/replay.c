@@ -1,0 +1,254 @@
+/*
+ * phusa replay: takes the past in order of reading time through the pipeline and prints
+ * the transitions that the rules make of it, ordered by time, rule, station.
+ */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/csv.h"
+#include "journal/journal.h"
+#include "pipeline.h"
+
+#define SAMPLES_MAX (1u << 28) /* readings held at once */
+
+struct sample {
+    int64_t time_ns;
+    double value;
+    uint32_t order; /* of arrival: the first value for a time wins */
+    uint32_t station; /* index in the registry */
+    uint16_t parameter; /* index in the catalogue */
+    uint8_t state;
+};
+
+struct samples {
+    struct sample *items;
+    size_t count, capacity;
+    bool failed; /* out of memory, or more than SAMPLES_MAX */
+    const struct settings *settings;
+};
+
+struct transitions {
+    struct notice *items; /* of one reading time */
+    size_t count, capacity;
+    bool failed;
+};
+
+static void print_usage(FILE *out)
+{
+    (void)fputs("usage: phusa replay -c FILE (--csv FILE | --journal DIR)\n"
+                "  -c, --config FILE  configuration with parameters, stations and rules\n"
+                "      --csv FILE     time,station,parameter,value[,status] with a header; - is stdin\n"
+                "      --journal DIR  a journal of phusad\n"
+                "  -h, --help         print this\n"
+                "Prints one JSON object a line for each change of an alarm's state; sends nothing.\n",
+                out);
+}
+
+/* --- collecting --------------------------------------------------------------------- */
+
+static void add_sample(struct samples *samples, struct sample sample)
+{
+    if (samples->count == samples->capacity) {
+        size_t capacity = samples->capacity == 0 ? 65536 : samples->capacity * 2;
+        struct sample *items =
+            capacity > SAMPLES_MAX ? NULL : realloc(samples->items, capacity * sizeof *items);
+        if (items == NULL) {
+            samples->failed = true;
+            return;
+        }
+        samples->items = items;
+        samples->capacity = capacity;
+    }
+    sample.order = (uint32_t)samples->count;
+    samples->items[samples->count++] = sample;
+}
+
+/* NULL if it was taken, otherwise what is wrong with it. */
+static const char *collect(struct samples *samples, const struct pipeline_sample *given)
+{
+    const struct registry *registry = &samples->settings->registry;
+    const struct phusa_catalogue *catalogue = &samples->settings->catalogue;
+    const struct station *station = registry_find(registry, given->station);
+    const struct phusa_parameter *parameter = phusa_catalogue_find(catalogue, given->parameter);
+    if (station == NULL) {
+        return "the registry has no such station";
+    }
+    if (parameter == NULL) {
+        return "the catalogue has no such parameter";
+    }
+    add_sample(samples, (struct sample){ .time_ns = given->time_ns,
+                                         .value = given->value,
+                                         .station = (uint32_t)(station - registry->stations),
+                                         .parameter = (uint16_t)(parameter - catalogue->parameters),
+                                         .state = (uint8_t)given->state });
+    return NULL;
+}
+
+static void collect_reading(void *context, const struct pipeline_sample *sample, enum phusa_flag flag)
+{
+    (void)flag; /* given again when the rules judge */
+    (void)collect(context, sample);
+}
+
+static bool collect_journal(struct samples *samples, const char *path)
+{
+    struct pipeline_sink sink = { .context = samples, .reading = collect_reading };
+    struct pipeline *pipeline = pipeline_create(samples->settings, &sink);
+    struct journal_reader *reader = NULL;
+    struct journal_record record;
+    struct problem problem = { 0 };
+    if (pipeline == NULL ||
+        journal_reader_open_path(path, NULL, 0, &reader, &problem) != JOURNAL_OK) {
+        (void)fprintf(stderr, "phusa replay: %s\n", pipeline == NULL ? "out of memory" : problem.text);
+        pipeline_free(pipeline);
+        return false;
+    }
+    enum journal_status status;
+    while ((status = journal_next(reader, &record)) == JOURNAL_OK && !samples->failed) {
+        pipeline_take(pipeline, &record);
+    }
+    uint64_t damaged = journal_reader_damaged(reader);
+    if (damaged > 0) {
+        (void)fprintf(stderr, "phusa replay: %s: %llu damaged bytes were passed over\n", path,
+                      (unsigned long long)damaged);
+    }
+    journal_reader_close(reader);
+    pipeline_free(pipeline);
+    return status != JOURNAL_FAILED;
+}
+
+static const char *collect_row(void *context, const struct csv_row *row)
+{
+    return collect(context, &row->sample);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct sample *left = a, *right = b;
+    if (left->time_ns != right->time_ns) {
+        return left->time_ns < right->time_ns ? -1 : 1;
+    }
+    return (left->order > right->order) - (left->order < right->order);
+}
+
+/* --- printing ------------------------------------------------------------------------ */
+
+static int by_rule(const void *a, const void *b)
+{
+    const struct notice *left = a, *right = b;
+    int order = strcmp(left->rule->id, right->rule->id);
+    return order != 0 ? order : strcmp(left->station->id, right->station->id);
+}
+
+static void print_transitions(struct transitions *transitions)
+{
+    char line[NOTICE_BODY_MAX];
+    if (transitions->count > 1) {
+        qsort(transitions->items, transitions->count, sizeof *transitions->items, by_rule);
+    }
+    for (size_t i = 0; i < transitions->count; i++) {
+        size_t length = notice_replay_json(&transitions->items[i], line, sizeof line);
+        (void)fwrite(line, 1, length, stdout);
+        (void)putchar('\n');
+    }
+    transitions->count = 0;
+}
+
+static void take_notice(void *context, const struct notice *notice)
+{
+    struct transitions *transitions = context;
+    if (!notice->transition) {
+        return;
+    }
+    if (transitions->count > 0 && transitions->items[0].time_ns != notice->time_ns) {
+        print_transitions(transitions);
+    }
+    if (transitions->count == transitions->capacity) {
+        size_t capacity = transitions->capacity == 0 ? 64 : transitions->capacity * 2;
+        struct notice *items = realloc(transitions->items, capacity * sizeof *items);
+        if (items == NULL) {
+            transitions->failed = true;
+            return;
+        }
+        transitions->items = items;
+        transitions->capacity = capacity;
+    }
+    transitions->items[transitions->count++] = *notice;
+}
+
+static bool judge(const struct samples *samples)
+{
+    struct transitions transitions = { 0 };
+    struct pipeline_sink sink = { .context = &transitions, .notice = take_notice };
+    struct pipeline *pipeline = pipeline_create(samples->settings, &sink);
+    if (pipeline == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < samples->count; i++) {
+        const struct sample *item = &samples->items[i];
+        struct pipeline_sample sample = {
+            .station = phusa_text_of(samples->settings->registry.stations[item->station].id),
+            .parameter = samples->settings->catalogue.parameters[item->parameter].name,
+            .value = item->value,
+            .time_ns = item->time_ns,
+            .received_ns = item->time_ns,
+            .state = (enum phusa_device_state)item->state
+        };
+        (void)pipeline_take_sample(pipeline, &sample);
+    }
+    print_transitions(&transitions);
+    pipeline_free(pipeline);
+    free(transitions.items);
+    return !transitions.failed;
+}
+
+static int replay(const struct settings *settings, const char *csv, const char *journal)
+{
+    struct samples samples = { .settings = settings };
+    bool good = csv != NULL ? csv_read(csv, collect_row, &samples) : collect_journal(&samples, journal);
+    if (samples.count > 1) {
+        qsort(samples.items, samples.count, sizeof *samples.items, by_time);
+    }
+    if (samples.failed || !judge(&samples)) {
+        (void)fputs("phusa replay: out of memory\n", stderr);
+        good = false;
+    }
+    free(samples.items);
+    return good ? CLI_GOOD : CLI_BAD;
+}
+
+int cli_replay(int argc, char **argv)
+{
+    static const struct option known[] = {
+        { "config", required_argument, NULL, 'c' },  { "csv", required_argument, NULL, 's' },
+        { "journal", required_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
+    };
+    const char *config = NULL, *csv = NULL, *journal = NULL;
+    int option;
+    while ((option = getopt_long(argc, argv, "c:h", known, NULL)) != -1) {
+        if (option == 'c') {
+            config = optarg;
+        } else if (option == 's') {
+            csv = optarg;
+        } else if (option == 'j') {
+            journal = optarg;
+        } else {
+            print_usage(option == 'h' ? stdout : stderr);
+            return option == 'h' ? CLI_GOOD : CLI_USAGE;
+        }
+    }
+    if (config == NULL || (csv == NULL) == (journal == NULL) || optind != argc) {
+        print_usage(stderr);
+        return CLI_USAGE;
+    }
+    struct settings *settings = cli_load(config, SETTINGS_RULES);
+    if (settings == NULL) {
+        return CLI_BAD;
+    }
+    int result = replay(settings, csv, journal);
+    settings_free(settings);
+    return result;
+}

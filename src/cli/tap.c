@@ -1,0 +1,191 @@
+/* phusa tap: live readings and alarms in a terminal. */
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "ingest/mqtt.h"
+#include "phusa/number.h"
+#include "phusa/senml.h"
+#include "phusa/topic.h"
+
+struct tap {
+    struct clock clock;
+    const char *filter; /* NULL, or a part of site/station/parameter or of an alarm's topic */
+    bool json;
+    int32_t utc_offset_s;
+    /* scratch of Paho's thread */
+    struct phusa_reading readings[PHUSA_REPORT_READINGS_MAX];
+    struct phusa_senml_scratch scratch;
+};
+
+static void print_usage(FILE *out)
+{
+    (void)fputs("usage: phusa tap [--json] [--for SECONDS] -c FILE [FILTER]\n"
+                "  -c, --config FILE  the collector's configuration: its broker is listened to\n"
+                "  -j, --json         one JSON object a line\n"
+                "  -f, --for SECONDS  end after that time (default: at Ctrl-C)\n"
+                "  -h, --help         print this\n"
+                "FILTER is a part of site/station/parameter, e.g. my-tho or /salinity.\n",
+                out);
+}
+
+static void print_local_time(const struct tap *tap, int64_t ns)
+{
+    time_t seconds = (time_t)(ns / SECOND_NS + tap->utc_offset_s);
+    struct tm parts;
+    char text[32];
+    (void)gmtime_r(&seconds, &parts);
+    (void)strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts);
+    (void)fputs(text, stdout);
+}
+
+static void print_reading(const struct tap *tap, const struct phusa_topic *topic,
+                          const struct phusa_reading *reading)
+{
+    char path[PHUSA_TOPIC_MAX + 512], number[PHUSA_DOUBLE_CHARS];
+    const char *colon = NULL;
+    for (size_t i = 0; i < reading->name.length; i++) {
+        colon = reading->name.data[i] == ':' ? reading->name.data + i : colon;
+    }
+    const char *name = colon == NULL ? reading->name.data : colon + 1;
+    size_t length = reading->name.length - (size_t)(name - reading->name.data);
+    (void)snprintf(path, sizeof path, "%.*s/%.*s/%.*s", (int)topic->site.length, topic->site.data,
+                   (int)topic->station.length, topic->station.data,
+                   length < 256 ? (int)length : 256, name);
+    if (reading->kind != PHUSA_VALUE_NUMBER ||
+        (tap->filter != NULL && strstr(path, tap->filter) == NULL)) {
+        return;
+    }
+    int digits = (int)phusa_double_print(reading->value, number);
+    if (tap->json) {
+        char when[PHUSA_DOUBLE_CHARS];
+        int shown = (int)phusa_seconds_print(reading->time_ns, when);
+        (void)printf("{\"time\":%.*s,\"series\":\"%s\",\"value\":%.*s}\n", shown, when, path,
+                     digits > 0 ? digits : 4, digits > 0 ? number : "null");
+        return;
+    }
+    print_local_time(tap, reading->time_ns);
+    (void)printf("  %-44s %12.*s %.*s\n", path, digits, number, (int)reading->unit.length,
+                 reading->unit.length > 0 ? reading->unit.data : "");
+}
+
+static void on_report(struct tap *tap, const struct phusa_topic *topic, struct phusa_text payload)
+{
+    struct phusa_report report = { .readings = tap->readings, .capacity = PHUSA_REPORT_READINGS_MAX };
+    enum phusa_status status = phusa_senml_decode(payload.data, payload.length, clock_wall(&tap->clock).ns,
+                                                  &report, &tap->scratch, NULL);
+    if (status != PHUSA_OK) {
+        (void)fprintf(stderr, "%.*s/%.*s: not a report: %s\n", (int)topic->site.length, topic->site.data,
+                      (int)topic->station.length, topic->station.data, phusa_status_name(status));
+        return;
+    }
+    for (size_t i = 0; i < report.count; i++) {
+        print_reading(tap, topic, &report.readings[i]);
+    }
+}
+
+static void on_message(void *context, struct phusa_text name, struct phusa_text payload)
+{
+    struct tap *tap = context;
+    struct phusa_topic topic;
+    if (phusa_topic_parse(name, &topic) != PHUSA_OK) {
+        return;
+    }
+    if (topic.leaf == PHUSA_LEAF_OBS) {
+        on_report(tap, &topic, payload);
+    } else if (topic.leaf == PHUSA_LEAF_ALARM && payload.length > 0) {
+        if (tap->json) {
+            (void)printf("%.*s\n", (int)payload.length, payload.data);
+        } else {
+            (void)printf("*** alarm %.*s/%.*s %.*s\n", (int)topic.station.length, topic.station.data,
+                         (int)topic.rest.length, topic.rest.data, (int)payload.length, payload.data);
+        }
+    }
+    (void)fflush(stdout);
+}
+
+static void on_link(void *context, bool up, const char *why)
+{
+    (void)context;
+    if (!up) {
+        (void)fprintf(stderr, "broker: %s\n", why);
+    }
+}
+
+static int listen_in(struct tap *tap, const struct settings *settings, double seconds)
+{
+    static const char *const subscriptions[] = { "phusa/1/+/+/obs", "phusa/1/+/+/alarm/+", NULL };
+    struct broker_settings broker = settings->broker;
+    char client_id[32];
+    (void)snprintf(client_id, sizeof client_id, "phusa-tap-%ld", (long)getpid());
+    broker.client_id = client_id;
+    struct mqtt_handlers handlers = { tap, on_message, on_link };
+    struct problem problem = { 0 };
+    sigset_t signals;
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    struct mqtt *mqtt = mqtt_create(&broker, false, subscriptions, &handlers, &problem);
+    if (mqtt == NULL) {
+        (void)fprintf(stderr, "phusa tap: %s\n", problem.text);
+        return CLI_BAD;
+    }
+    static const struct timespec pause = { .tv_nsec = 100 * MILLI_NS };
+    mono_time begun = clock_mono();
+    do {
+        mqtt_tend(mqtt, clock_mono());
+    } while (sigtimedwait(&signals, NULL, &pause) < 0 &&
+             (seconds <= 0 || (double)(clock_mono().ns - begun.ns) < seconds * 1e9));
+    mqtt_free(mqtt);
+    return CLI_GOOD;
+}
+
+int cli_tap(int argc, char **argv)
+{
+    static const struct option known[] = {
+        { "config", required_argument, NULL, 'c' }, { "json", no_argument, NULL, 'j' },
+        { "for", required_argument, NULL, 'f' },    { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
+    };
+    const char *config = NULL;
+    double seconds = 0;
+    bool json = false;
+    int option;
+    while ((option = getopt_long(argc, argv, "c:jf:h", known, NULL)) != -1) {
+        if (option == 'c') {
+            config = optarg;
+        } else if (option == 'j') {
+            json = true;
+        } else if (option == 'f' && phusa_double_parse(optarg, strlen(optarg), &seconds)) {
+            continue;
+        } else {
+            print_usage(option == 'h' ? stdout : stderr);
+            return option == 'h' ? CLI_GOOD : CLI_USAGE;
+        }
+    }
+    struct tap *tap = calloc(1, sizeof *tap);
+    struct problem problem = { 0 };
+    if (config == NULL || argc - optind > 1 || tap == NULL ||
+        clock_parse(&tap->clock, getenv("PHUSA_CLOCK"), &problem) != CLOCK_OK) {
+        print_usage(stderr);
+        free(tap);
+        return CLI_USAGE;
+    }
+    tap->json = json;
+    tap->filter = optind < argc ? argv[optind] : NULL;
+    struct settings *settings = cli_load(config, SETTINGS_ALL);
+    int result = CLI_BAD;
+    if (settings != NULL) {
+        tap->utc_offset_s = settings->utc_offset_s;
+        result = listen_in(tap, settings, seconds);
+    }
+    settings_free(settings);
+    free(tap);
+    return result;
+}

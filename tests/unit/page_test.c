@@ -1,0 +1,320 @@
+/* The status page: what it says, in which words, and what hostile names cannot do to it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "console/words.h"
+#include "console_sample.h"
+
+static struct text_buffer page;
+
+static int clear(void **state)
+{
+    (void)state;
+    text_buffer_free(&page);
+    return 0;
+}
+
+static void render(const char *site)
+{
+    struct console_view view;
+    sample_fill(&view);
+    assert_true(console_page(&view, site, &page));
+    assert_false(page.failed);
+}
+
+static void assert_has(const char *text)
+{
+    if (strstr(page.data, text) == NULL) {
+        fail_msg("the page lacks: %s\n%s", text, page.data);
+    }
+}
+
+static void assert_lacks(const char *text)
+{
+    if (strstr(page.data, text) != NULL) {
+        fail_msg("the page has: %s", text);
+    }
+}
+
+static size_t occurrences(const char *text)
+{
+    size_t count = 0;
+    for (const char *at = page.data; (at = strstr(at, text)) != NULL; at += strlen(text)) {
+        count++;
+    }
+    return count;
+}
+
+static void is_plain_html_for_phones(void **state)
+{
+    (void)state;
+    render(NULL);
+    assert_int_equal(strncmp(page.data, "<!DOCTYPE html>", 15), 0);
+    assert_has("<html lang=vi>");
+    assert_has("<meta name=viewport content=\"width=device-width,initial-scale=1\">");
+    assert_has("<meta http-equiv=refresh content=10>");
+    assert_lacks("<script");
+    assert_lacks("http://");
+    assert_int_equal(occurrences("<style>"), 1);
+    assert_int_equal(occurrences("</html>"), 1);
+}
+
+static void escapes_names(void **state)
+{
+    (void)state;
+    render(NULL);
+    assert_has("Cống &lt;Xuân Hòa&gt; &amp; &quot;Bảo Định&quot;");
+    assert_lacks("<Xuân");
+}
+
+static void says_states_and_flags_in_words(void **state)
+{
+    (void)state;
+    static const char *const words[] = {
+        "đang hoạt động <span class=en lang=en>online<",
+        "im lặng <span class=en lang=en>quiet<",
+        "mất kết nối <span class=en lang=en>offline<",
+        "chưa từng thấy <span class=en lang=en>never seen<",
+        "tốt <span class=en lang=en>good<",
+        "nghi ngờ <span class=en lang=en>suspect<",
+        "hỏng <span class=en lang=en>fail<",
+        "chưa đánh giá <span class=en lang=en>not evaluated<",
+        "thiếu <span class=en lang=en>missing<",
+        "nghiêm trọng <span class=en lang=en>severe<",
+        "trung bình <span class=en lang=en>moderate<",
+    };
+    render(NULL);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        assert_has(words[i]);
+    }
+}
+
+static void shows_values_as_people_write_them(void **state)
+{
+    (void)state;
+    render(NULL);
+    assert_has("<b>4,32</b> <span class=unit>g/L<");
+    assert_has("<b>-0,482</b> <span class=unit>m<");
+    assert_has("<b>28,4</b> <span class=unit>°C<");
+    assert_has("<b>18,3</b> <span class=unit>µg/m³<");
+    assert_has("<b>5321</b> <span class=unit>NTU<");
+    assert_has("<b>-</b>"); /* not a number */
+    assert_has("1\xE2\x80\xAF"
+               "234\xE2\x80\xAF"
+               "567");
+}
+
+static void puts_alarms_first_with_local_time(void **state)
+{
+    (void)state;
+    render(NULL);
+    const char *grave = strstr(page.data, "Nước mặn: đóng cống");
+    const char *other = strstr(page.data, "Ôxy thấp");
+    const char *station = strstr(page.data, "<article");
+    assert_true(grave != NULL && other != NULL && grave < other && other < station);
+    assert_has("từ <span class=en lang=en>since</span> 21:05 21/11/2025");
+    assert_has("<title>(2) Phù Sa</title>");
+}
+
+static void says_when_nothing_is_wrong(void **state)
+{
+    (void)state;
+    struct console_view view;
+    sample_fill(&view);
+    view.alarm_count = 0;
+    assert_true(console_page(&view, NULL, &page));
+    assert_has("Không có cảnh báo nào");
+    assert_lacks("class=note");
+    assert_has("<title>Phù Sa</title>");
+}
+
+static void says_what_is_wrong(void **state)
+{
+    (void)state;
+    struct console_view view;
+    sample_fill(&view);
+    view.totals.broker_connected = view.totals.store_up = view.totals.ready = false;
+    view.totals.not_ready = "broker <away>";
+    (void)strcpy(view.totals.store_problem, "no answer from the store");
+    (void)strcpy(view.totals.configuration_problem, "rules/a.cfg:3: unknown key");
+    assert_true(console_page(&view, NULL, &page));
+    assert_has("✕ mất kết nối");
+    assert_has("✕ không trả lời");
+    assert_has("broker &lt;away&gt;");
+    assert_has("no answer from the store");
+    assert_has("rules/a.cfg:3: unknown key");
+}
+
+static void shows_one_site(void **state)
+{
+    (void)state;
+    render("phu-quoc");
+    assert_has("An Thới");
+    assert_lacks("Cầu Rạch Miễu");
+    assert_lacks("Nước mặn");
+    assert_has("<a href=\"/\">");
+}
+
+static void knows_no_other_site(void **state)
+{
+    (void)state;
+    struct console_view view;
+    sample_fill(&view);
+    assert_false(console_page(&view, "<b>x", &page));
+    assert_has("Không có trạm nào");
+    assert_has("&lt;b&gt;x");
+    assert_lacks("<b>x");
+}
+
+static void collapses_stations_without_readings(void **state)
+{
+    (void)state;
+    render(NULL);
+    assert_int_equal(occurrences("<article"), 4);
+    const char *list = strstr(page.data, "<ul class=silent>");
+    assert_non_null(list);
+    assert_non_null(strstr(list, "Trạm mới"));
+}
+
+/* --- many stations ------------------------------------------------------------------ */
+
+#define MANY 700
+
+static struct console_station many[MANY];
+
+static void make_many(struct console_view *view)
+{
+    sample_fill(view);
+    for (size_t i = 0; i < MANY; i++) {
+        many[i] = sample_station_views[i < MANY - 50 ? 0 : 4];
+    }
+    view->stations = many;
+    view->station_count = MANY;
+}
+
+static void gives_an_overview_of_many(void **state)
+{
+    (void)state;
+    struct console_view view;
+    make_many(&view);
+    assert_true(console_page(&view, NULL, &page));
+    assert_lacks("<table>");
+    assert_has("<a href=\"/?site=my-tho\">");
+    assert_has("650 trạm");
+    assert_has("50 trạm");
+    assert_has("650 có cảnh báo");
+    assert_int_equal(occurrences("<article"), 2);
+}
+
+static void limits_the_detail_of_a_site(void **state)
+{
+    (void)state;
+    struct console_view view;
+    make_many(&view);
+    assert_true(console_page(&view, "my-tho", &page));
+    assert_int_equal(occurrences("<article"), CONSOLE_DETAIL_MAX);
+    assert_int_equal(occurrences("<h3>Cầu Rạch Miễu"), MANY - 50);
+}
+
+static void limits_the_list_of_alarms(void **state)
+{
+    (void)state;
+    static struct console_alarm alarms[CONSOLE_ALARMS_MAX + 5];
+    struct console_view view;
+    sample_fill(&view);
+    for (size_t i = 0; i < CONSOLE_ALARMS_MAX + 5; i++) {
+        alarms[i] = sample_alarms[0];
+    }
+    view.alarms = alarms;
+    view.alarm_count = CONSOLE_ALARMS_MAX + 5;
+    assert_true(console_page(&view, NULL, &page));
+    assert_int_equal(occurrences("<li class=severe>"), CONSOLE_ALARMS_MAX);
+    assert_has("… +5");
+}
+
+/* --- words --------------------------------------------------------------------------- */
+
+static void tells_ages(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t age_s;
+        const char *text;
+    } cases[] = {
+        { 0, "vừa xong <span class=en lang=en>just now</span>" },
+        { 40, "40 giây trước <span class=en lang=en>40 s ago</span>" },
+        { 180, "3 phút trước <span class=en lang=en>3 min ago</span>" },
+        { 7199, "119 phút trước <span class=en lang=en>119 min ago</span>" },
+        { 7200, "2 giờ trước <span class=en lang=en>2 h ago</span>" },
+        { 5 * 86400, "5 ngày trước <span class=en lang=en>5 d ago</span>" },
+        { -300, "sớm 5 phút <span class=en lang=en>5 min ahead</span>" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        text_buffer_free(&page);
+        add_age(&page, (wall_time){ SAMPLE_NOW_S * SECOND_NS },
+                (SAMPLE_NOW_S - cases[i].age_s) * SECOND_NS);
+        assert_string_equal(page.data, cases[i].text);
+    }
+    add_age(&page, (wall_time){ INT64_MAX }, INT64_MIN); /* defined all the same */
+}
+
+static void tells_local_time(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t time_ns;
+        int32_t offset_s;
+        const char *text;
+    } cases[] = {
+        { 0, 0, "00:00:00 01/01/1970" },
+        { -1, 0, "23:59:59 31/12/1969" },
+        { INT64_C(951782400) * SECOND_NS, 0, "00:00:00 29/02/2000" },
+        { INT64_C(1362096000) * SECOND_NS, 25200, "07:00:00 01/03/2013" },
+        { INT64_MAX, 0, "23:47:16 11/04/2262" },
+        { INT64_MIN, 0, "00:12:43 21/09/1677" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        text_buffer_free(&page);
+        add_local_time(&page, cases[i].time_ns, cases[i].offset_s, true);
+        assert_string_equal(page.data, cases[i].text);
+    }
+}
+
+static void buffer_stops_at_its_limit(void **state)
+{
+    (void)state;
+    static char block[1 << 20];
+    memset(block, 'x', sizeof block - 1);
+    for (size_t i = 0; i < (TEXT_BUFFER_MAX >> 20) + 1; i++) {
+        text_buffer_add_text(&page, block);
+    }
+    assert_true(page.failed);
+    assert_true(page.used < TEXT_BUFFER_MAX);
+    assert_int_equal(strlen(page.data), page.used);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(is_plain_html_for_phones, clear),
+        cmocka_unit_test_teardown(escapes_names, clear),
+        cmocka_unit_test_teardown(says_states_and_flags_in_words, clear),
+        cmocka_unit_test_teardown(shows_values_as_people_write_them, clear),
+        cmocka_unit_test_teardown(puts_alarms_first_with_local_time, clear),
+        cmocka_unit_test_teardown(says_when_nothing_is_wrong, clear),
+        cmocka_unit_test_teardown(says_what_is_wrong, clear),
+        cmocka_unit_test_teardown(shows_one_site, clear),
+        cmocka_unit_test_teardown(knows_no_other_site, clear),
+        cmocka_unit_test_teardown(collapses_stations_without_readings, clear),
+        cmocka_unit_test_teardown(gives_an_overview_of_many, clear),
+        cmocka_unit_test_teardown(limits_the_detail_of_a_site, clear),
+        cmocka_unit_test_teardown(limits_the_list_of_alarms, clear),
+        cmocka_unit_test_teardown(tells_ages, clear),
+        cmocka_unit_test_teardown(tells_local_time, clear),
+        cmocka_unit_test_teardown(buffer_stops_at_its_limit, clear),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
