@@ -56,22 +56,24 @@ setup:
 
 # --- what people ask for: set-up first, then the build, then the thing itself ---
 
-SANITIZED = $(MAKE) --no-print-directory B=$(B)/san OPT='-O1 -g' \
+# As many jobs as there are cores, unless make was told how many.
+JOBS = --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+SANITIZED = $(MAKE) $(JOBS) B=$(B)/san OPT='-O1 -g' \
             SAN='-fsanitize=address,undefined -fno-sanitize-recover=all'
-FUZZING   = $(MAKE) --no-print-directory B=$(B)/fuzz-clang CC=clang OPT='-O1 -g' WARN='-Wall -Wextra' \
+FUZZING   = $(MAKE) $(JOBS) B=$(B)/fuzz-clang CC=clang OPT='-O1 -g' WARN='-Wall -Wextra' \
             SAN='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
 
 run: setup
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) $(JOBS) all
 	@PHUSA_BUILD=$(B) tools/run $(ARGS)
 
 check: setup
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) $(JOBS) all
 	@$(SANITIZED) all unit fuzzers
 	@PHUSA_BUILD=$(B) tests/run-all $(ARGS)
 
 lint: setup
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) $(JOBS) all
 	@PHUSA_BUILD=$(B) tests/run-all lint $(ARGS)
 
 fuzz: setup
@@ -79,8 +81,9 @@ fuzz: setup
 	@tools/fuzz --build $(B)/fuzz-clang $(ARGS)
 
 bench: setup
-	@$(MAKE) --no-print-directory all benches
-	@PHUSA_BUILD=$(B) tests/run-bench $(ARGS)
+	@$(MAKE) $(JOBS) all benches
+	@set -e; for bench in $(BENCH) $(wildcard tests/bench/*.py); do \
+	    echo "== $$bench"; PHUSA_BUILD=$(B) $$bench $(ARGS); done
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/phusa \

@@ -41,8 +41,9 @@ enum phusa_json_token {
 /* Where the scanner stands. Readers need status, what and phusa_json_offset. */
 struct phusa_lexer {
     const char *start, *at, *end;
-    enum phusa_status status; /* PHUSA_OK, _SYNTAX, or _TRUNCATED: right so far, but the text ends */
-    const char *what;         /* with a mistake: static English text */
+    enum phusa_status
+        status;       /* PHUSA_OK, _SYNTAX, or _TRUNCATED: right so far, but the text ends */
+    const char *what; /* with a mistake: static English text */
 };
 
 struct phusa_json {

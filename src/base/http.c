@@ -11,12 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONNECT_MS     5000L
-#define TOTAL_MS       30000L
-#define WAIT_MS        1000 /* longest sleep between two looks at the abort flag */
-#define KEEPALIVE_S    30L  /* TCP keep-alive: a silent middlebox is noticed before the next batch */
-#define CONNECTIONS    1L   /* kept open */
-#define URL_SCHEMES    "http,https"
+#define CONNECT_MS  5000L
+#define TOTAL_MS    30000L
+#define WAIT_MS     1000 /* longest sleep between two looks at the abort flag */
+#define KEEPALIVE_S 30L  /* TCP keep-alive: a silent middlebox is noticed before the next batch */
+#define CONNECTIONS 1L   /* kept open */
+#define URL_SCHEMES "http,https"
 
 struct http_client {
     CURL *easy;
@@ -48,7 +48,8 @@ static size_t keep_body(char *bytes, size_t size, size_t count, void *context)
     return length;
 }
 
-/* Watches for the end of the head: libcurl takes an answer that is cut off before it for a good one. */
+/* Watches for the end of the head: libcurl takes an answer that is cut off before it for a good
+ * one. */
 static size_t watch_head(char *bytes, size_t size, size_t count, void *context)
 {
     struct http_client *client = context;
@@ -80,7 +81,8 @@ static bool set_options(struct http_client *client, const struct http_options *o
     (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, or_default(options->connect_ms, CONNECT_MS));
+    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                           or_default(options->connect_ms, CONNECT_MS));
     (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, or_default(options->total_ms, TOTAL_MS));
     (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_S);

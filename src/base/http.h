@@ -18,16 +18,16 @@
 struct http_client;
 
 struct http_options {
-    const char *ca_file;    /* PEM; NULL or "" = the system's */
-    long connect_ms;        /* 0 = 5,000 */
-    long total_ms;          /* for one request; 0 = 30,000 */
+    const char *ca_file; /* PEM; NULL or "" = the system's */
+    long connect_ms;     /* 0 = 5,000 */
+    long total_ms;       /* for one request; 0 = 30,000 */
 };
 
 struct http_request {
     const char *method; /* "GET" or "POST" */
     const char *url;
     const char *headers[HTTP_HEADERS_MAX]; /* "Name: value", NULL-terminated early */
-    const void *body;   /* not copied; may be NULL */
+    const void *body;                      /* not copied; may be NULL */
     size_t body_length;
 };
 
@@ -38,15 +38,15 @@ enum http_status {
 };
 
 struct http_answer {
-    int code;            /* 200 ... */
-    bool new_connection; /* this request had to open one */
-    int64_t retry_after_s; /* what the answer's Retry-After says; 0 = nothing */
-    size_t length;       /* bytes of body kept */
+    int code;                       /* 200 ... */
+    bool new_connection;            /* this request had to open one */
+    int64_t retry_after_s;          /* what the answer's Retry-After says; 0 = nothing */
+    size_t length;                  /* bytes of body kept */
     char body[HTTP_ANSWER_MAX + 1]; /* terminated */
 };
 
-/* Global set-up of the library; call once before the first thread, and its end at exit. It makes the
- * process ignore SIGPIPE, which TLS would raise when the other side has closed. */
+/* Global set-up of the library; call once before the first thread, and its end at exit. It makes
+ * the process ignore SIGPIPE, which TLS would raise when the other side has closed. */
 void http_global_init(void);
 void http_global_end(void);
 

@@ -22,7 +22,7 @@
 #include "journal/scan.h"
 
 #define SEGMENT_BYTES_DEFAULT (INT64_C(64) << 20)
-#define RETIRED_MAX           8 /* full segments that wait for their last sync */
+#define RETIRED_MAX           64 /* full segments that wait for their last sync */
 
 struct journal {
     const struct file_ops *files;
@@ -171,14 +171,14 @@ void journal_close(struct journal *journal)
 
 /* --- appending --------------------------------------------------------------- */
 
-/* The full segment waits for its last sync; if too many wait, this one is synced here. */
+/* The full segment waits for its last sync. */
 static bool retire(struct journal *journal)
 {
     if (journal->fd < 0) {
         return true;
     }
     if (journal->retired_count == RETIRED_MAX) {
-        return false;
+        return false; /* the disk does not follow: what comes is refused rather than promised */
     }
     journal->retired[journal->retired_count++] = journal->fd;
     journal->fd = -1;
@@ -205,7 +205,7 @@ static enum journal_status begin_segment(struct journal *journal, uint64_t first
     if (!retire(journal) || !segments_add(&journal->segments, segment)) {
         return JOURNAL_FAILED;
     }
-    int fd = journal->files->open(journal->files->context, path, O_WRONLY | O_CREAT | O_EXCL, 0640);
+    int fd = journal->files->open(journal->files->context, path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0640);
     if (fd < 0 || files_write_all(journal->files, fd, bytes, sizeof bytes) != 0) {
         int failed = errno;
         if (fd >= 0) {

@@ -7,11 +7,11 @@
 #include "shared/lexer.h"
 
 enum state {
-    WANT_VALUE = 0,  /* the one value, a key's value, or an element after a comma */
-    WANT_FIRST,      /* after [: an element or ] */
-    WANT_FIRST_KEY,  /* after {: a key or } */
-    WANT_MORE,       /* after a value: a comma or the end of the level */
-    WANT_NOTHING     /* only white space and the end of the text */
+    WANT_VALUE = 0, /* the one value, a key's value, or an element after a comma */
+    WANT_FIRST,     /* after [: an element or ] */
+    WANT_FIRST_KEY, /* after {: a key or } */
+    WANT_MORE,      /* after a value: a comma or the end of the level */
+    WANT_NOTHING    /* only white space and the end of the text */
 };
 
 void phusa_json_init(struct phusa_json *json, struct phusa_text text)
@@ -65,8 +65,8 @@ static enum phusa_json_token close_level(struct phusa_json *json)
     bool object = in_object(json);
 
     if (!lexer_take(&json->lexer, object ? '}' : ']'))
-        return fail(json, object ? "a comma or } was expected here"
-                                 : "a comma or ] was expected here");
+        return fail(json,
+                    object ? "a comma or } was expected here" : "a comma or ] was expected here");
     json->depth--;
     return done(json, true, object ? PHUSA_JSON_OBJECT_END : PHUSA_JSON_ARRAY_END);
 }

@@ -44,8 +44,7 @@ static inline bool lexer_take(struct phusa_lexer *lexer, char c)
 /* A string, its opening quote being the next byte. */
 bool lexer_string(struct phusa_lexer *lexer, struct phusa_text *text, bool *escaped);
 
-bool lexer_number(struct phusa_lexer *lexer, struct phusa_text *text,
-                  struct phusa_decimal *number);
+bool lexer_number(struct phusa_lexer *lexer, struct phusa_text *text, struct phusa_decimal *number);
 
 /* true, false or null as given. */
 bool lexer_word(struct phusa_lexer *lexer, struct phusa_text word);

@@ -15,7 +15,7 @@
 #define SHORT_DECIMALS_MAX  9
 #define SIGNIFICAND_BITS    52
 #define EXACT_INTEGER_LIMIT 9007199254740992.0 /* 2^53 */
-#define SHORT_LEAST         1e-4 /* below it, the short way would lose digits */
+#define SHORT_LEAST         1e-4               /* below it, the short way would lose digits */
 #define NANOS_IN_SECOND     1000000000
 
 static const char digit_pairs[] = "00010203040506070809101112131415161718192021222324"

@@ -47,7 +47,8 @@ static uint64_t assemble(uint64_t significand, int exponent)
     return (uint64_t)(exponent - EXPONENT_MIN + 1) << 52 | (significand & (HIDDEN_BIT - 1));
 }
 
-/* significand * 2^exponent, highest bit set; the truth lies within `error` units of the last bit. */
+/* significand * 2^exponent, highest bit set; the truth lies within `error` units of the last bit.
+ */
 struct approximation {
     uint64_t significand;
     int exponent;
@@ -139,8 +140,7 @@ static uint64_t round_exactly(const char *text, size_t length, const struct phus
     return order > 0 || (order == 0 && (lower & 1) == 1) ? lower + 1 : lower;
 }
 
-static uint64_t magnitude_bits(const char *text, size_t length,
-                               const struct phusa_decimal *decimal)
+static uint64_t magnitude_bits(const char *text, size_t length, const struct phusa_decimal *decimal)
 {
     uint64_t bits;
 
@@ -162,8 +162,7 @@ static bool is_simple(const struct phusa_decimal *decimal)
            decimal->exponent >= -POWER10_EXACT_MAX && decimal->exponent <= POWER10_EXACT_MAX;
 }
 
-double phusa_decimal_to_double(const char *text, size_t length,
-                               const struct phusa_decimal *decimal)
+double phusa_decimal_to_double(const char *text, size_t length, const struct phusa_decimal *decimal)
 {
     double value;
 

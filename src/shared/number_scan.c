@@ -55,8 +55,8 @@ static void cut_digits(const struct digit_runs *runs, int64_t exponent,
     size_t kept = 0;
 
     decimal->digits = 0;
-    exponent += (int64_t)(runs->whole_count -
-                          keep_digits(runs->whole, runs->whole_count, decimal, &kept));
+    exponent +=
+        (int64_t)(runs->whole_count - keep_digits(runs->whole, runs->whole_count, decimal, &kept));
     exponent -= (int64_t)keep_digits(runs->fraction, runs->fraction_count, decimal, &kept);
     decimal->exponent = clamp_exponent(exponent);
 }

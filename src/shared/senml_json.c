@@ -43,7 +43,7 @@ static bool wrong_type(struct reader *reader, enum senml_label label)
 
     phusa_json_init(&json, (struct phusa_text){ lexer->at, (size_t)(lexer->end - lexer->at) });
     if (phusa_json_next(&json) == PHUSA_JSON_ERROR) {
-        lexer->at = json.lexer.at;
+        lexer->at += phusa_json_offset(&json);
         return lexer_fail(lexer, json.lexer.status, json.lexer.what);
     }
     senml_wrong_type(&reader->pack, label);

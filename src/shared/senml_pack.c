@@ -58,10 +58,9 @@ void senml_pack_begin(struct senml_pack *pack, struct phusa_report *report,
 {
     *report = (struct phusa_report){ .readings = report->readings, .capacity = report->capacity };
     scratch->used = 0;
-    *pack = (struct senml_pack){ .report = report,
-                                 .scratch = scratch,
-                                 .now_ns = now_ns,
-                                 .base_time = { 0, true } };
+    *pack = (struct senml_pack){
+        .report = report, .scratch = scratch, .now_ns = now_ns, .base_time = { 0, true }
+    };
 }
 
 bool senml_pack_end(struct senml_pack *pack)
@@ -121,9 +120,9 @@ bool senml_record_end(struct senml_pack *pack)
     return true;
 }
 
-#define TWO(a, b)         ((uint32_t)(a) << 8 | (uint32_t)(b))
-#define THREE(a, b, c)    (TWO(a, b) << 8 | (uint32_t)(c))
-#define FOUR(a, b, c, d)  (THREE(a, b, c) << 8 | (uint32_t)(d))
+#define TWO(a, b)        ((uint32_t)(a) << 8 | (uint32_t)(b))
+#define THREE(a, b, c)   (TWO(a, b) << 8 | (uint32_t)(c))
+#define FOUR(a, b, c, d) (THREE(a, b, c) << 8 | (uint32_t)(d))
 
 enum senml_label senml_label_of(struct phusa_text key)
 {
@@ -336,7 +335,8 @@ struct phusa_text senml_keep(struct senml_pack *pack, size_t length)
 
 bool senml_no_space(struct senml_pack *pack)
 {
-    return senml_fail(pack, PHUSA_ERR_TOO_MANY, "more text in escapes or chunks than there is room for");
+    return senml_fail(pack, PHUSA_ERR_TOO_MANY,
+                      "more text in escapes or chunks than there is room for");
 }
 
 enum phusa_status senml_conclude(struct phusa_report *report, enum phusa_status status,

@@ -16,8 +16,8 @@
 
 #include "phusa/senml.h"
 
-#define SENML_VERSION_MAX 10                   /* RFC 8428 section 4.4 */
-#define SENML_RELATIVE_S  ((int64_t)1 << 28)   /* times below are relative: section 4.5.3 */
+#define SENML_VERSION_MAX 10                 /* RFC 8428 section 4.4 */
+#define SENML_RELATIVE_S  ((int64_t)1 << 28) /* times below are relative: section 4.5.3 */
 #define SENML_SEQ_MAX     (((uint64_t)1 << 53) - 1)
 #define SENML_NANOS_IN_S  ((int64_t)1000000000)
 

@@ -17,24 +17,15 @@ static const char *const status_names[] = {
 };
 
 static const char *const reason_names[PHUSA_REASON_COUNT] = {
-    [PHUSA_REASON_NONE] = "none",
-    [PHUSA_REASON_TOPIC] = "topic",
-    [PHUSA_REASON_STATION] = "station",
-    [PHUSA_REASON_SITE] = "site",
-    [PHUSA_REASON_SYNTAX] = "syntax",
-    [PHUSA_REASON_TRUNCATED] = "truncated",
-    [PHUSA_REASON_OVERSIZED] = "oversized",
-    [PHUSA_REASON_TOO_MANY] = "too_many",
-    [PHUSA_REASON_VERSION] = "version",
-    [PHUSA_REASON_LABEL] = "label",
-    [PHUSA_REASON_TYPE] = "type",
-    [PHUSA_REASON_NAME] = "name",
-    [PHUSA_REASON_PARAMETER] = "parameter",
-    [PHUSA_REASON_UNIT] = "unit",
-    [PHUSA_REASON_VALUE] = "value",
-    [PHUSA_REASON_TIME] = "time",
-    [PHUSA_REASON_CONFLICT] = "conflict",
-    [PHUSA_REASON_STORE] = "store",
+    [PHUSA_REASON_NONE] = "none",           [PHUSA_REASON_TOPIC] = "topic",
+    [PHUSA_REASON_STATION] = "station",     [PHUSA_REASON_SITE] = "site",
+    [PHUSA_REASON_SYNTAX] = "syntax",       [PHUSA_REASON_TRUNCATED] = "truncated",
+    [PHUSA_REASON_OVERSIZED] = "oversized", [PHUSA_REASON_TOO_MANY] = "too_many",
+    [PHUSA_REASON_VERSION] = "version",     [PHUSA_REASON_LABEL] = "label",
+    [PHUSA_REASON_TYPE] = "type",           [PHUSA_REASON_NAME] = "name",
+    [PHUSA_REASON_PARAMETER] = "parameter", [PHUSA_REASON_UNIT] = "unit",
+    [PHUSA_REASON_VALUE] = "value",         [PHUSA_REASON_TIME] = "time",
+    [PHUSA_REASON_CONFLICT] = "conflict",   [PHUSA_REASON_STORE] = "store",
 };
 
 const char *phusa_status_name(enum phusa_status status)

@@ -10,9 +10,9 @@ static const struct {
     enum phusa_leaf leaf;
     bool rest; /* something follows the word */
 } leaves[] = {
-    { { "obs", 3 }, PHUSA_LEAF_OBS, false },       { { "status", 6 }, PHUSA_LEAF_STATUS, false },
-    { { "ack", 3 }, PHUSA_LEAF_ACK, false },       { { "cmd", 3 }, PHUSA_LEAF_CMD, false },
-    { { "rsp", 3 }, PHUSA_LEAF_RSP, false },       { { "alarm", 5 }, PHUSA_LEAF_ALARM, true },
+    { { "obs", 3 }, PHUSA_LEAF_OBS, false }, { { "status", 6 }, PHUSA_LEAF_STATUS, false },
+    { { "ack", 3 }, PHUSA_LEAF_ACK, false }, { { "cmd", 3 }, PHUSA_LEAF_CMD, false },
+    { { "rsp", 3 }, PHUSA_LEAF_RSP, false }, { { "alarm", 5 }, PHUSA_LEAF_ALARM, true },
 };
 #define LEAVES (sizeof(leaves) / sizeof(leaves[0]))
 
@@ -120,8 +120,7 @@ static bool parts_valid(const struct phusa_topic *topic)
     bool has_rest = is_board || topic->leaf == PHUSA_LEAF_ALARM;
 
     return (size_t)topic->leaf <= LEAVES && phusa_id_valid(topic->site) &&
-           phusa_id_valid(topic->station) &&
-           phusa_text_equal(topic->station, board) == is_board &&
+           phusa_id_valid(topic->station) && phusa_text_equal(topic->station, board) == is_board &&
            (has_rest ? phusa_id_valid(topic->rest) : topic->rest.length == 0);
 }
 

@@ -6,7 +6,7 @@
 
 #define BACKOFF_FIRST_NS      INT64_C(100000000)   /* 100 ms */
 #define BACKOFF_MOST_NS       INT64_C(30000000000) /* 30 s */
-#define BACKOFF_RETRY_AFTER_S 60                   /* a store that asks for more is asked again sooner */
+#define BACKOFF_RETRY_AFTER_S 60 /* a store that asks for more is asked again sooner */
 
 struct backoff {
     uint64_t random;   /* state of the generator */

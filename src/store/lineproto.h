@@ -11,7 +11,8 @@
 
 #include "phusa/text.h"
 
-#define LINE_TAGS_MAX 256 /* tags in a line that line_valid accepts; the contract's lines have at most 10 */
+#define LINE_TAGS_MAX                                                                              \
+    256 /* tags in a line that line_valid accepts; the contract's lines have at most 10 */
 
 /* A growing line in the caller's buffer. A write that does not fit sets full and leaves used at
  * the end of the last whole line; what is written after that is dropped. A number is taken to

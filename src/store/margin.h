@@ -18,6 +18,7 @@
 #define STORE_MARGIN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -57,7 +58,8 @@ void margin_add(struct margin *margin, uint64_t position, uint64_t readings, mon
 /* The store was alive at `alive` and, for all one knows, has not restarted since it last was. */
 void margin_advance(struct margin *margin, mono_time alive);
 
-/* The store may have lost what it answered lately: a rewind is wanted, if there is anything in doubt. */
+/* The store may have lost what it answered lately: a rewind is wanted, if there is anything in
+ * doubt. */
 void margin_suspect(struct margin *margin, enum suspicion suspicion);
 
 /* If a rewind is wanted and allowed at now: takes back what lies behind *from and returns true; the

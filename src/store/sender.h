@@ -40,25 +40,27 @@ struct spool_source {
 };
 
 struct sender_counters {
-    uint64_t requests, failures;          /* HTTP requests made, and not answered 2xx */
-    uint64_t readings_sent;               /* answered 2xx, first time; without refused lines */
-    uint64_t readings_safe;               /* and past the margin, also those sent before an own start */
-    uint64_t readings_resent;             /* sent again for safety */
+    uint64_t requests, failures; /* HTTP requests made, and not answered 2xx */
+    uint64_t readings_sent;      /* answered 2xx, first time; without refused lines */
+    uint64_t readings_safe;      /* and past the margin, also those sent before an own start */
+    uint64_t readings_resent;    /* sent again for safety */
     uint64_t lines_refused;
-    uint64_t bytes_sent;                  /* of request bodies, after gzip */
-    uint64_t rewinds;                     /* times the margin was sent again */
-    uint64_t store_rows_invalid, store_rows_ignored; /* the store's own counters (VictoriaMetrics) */
+    uint64_t bytes_sent; /* of request bodies, after gzip */
+    uint64_t rewinds;    /* times the margin was sent again */
+    uint64_t store_rows_invalid,
+        store_rows_ignored; /* the store's own counters (VictoriaMetrics) */
     uint64_t position_sent, position_safe;
-    bool store_up;                        /* the store answers; nothing waits to be tried again */
+    bool store_up; /* the store answers; nothing waits to be tried again */
 };
 
 struct sender;
 
 /* settings and source (and its context) must outlive the sender. safe and sent are what `remember`
- * last kept (0, 0 at first). seed feeds the jitter. NULL when out of memory or when a name or secret
- * is too long for a request (store_kind.h). */
-struct sender *sender_create(const struct store_settings *settings, const struct spool_source *source,
-                             uint64_t safe, uint64_t sent, uint64_t seed);
+ * last kept (0, 0 at first). seed feeds the jitter. NULL when out of memory or when a name or
+ * secret is too long for a request (store_kind.h). */
+struct sender *sender_create(const struct store_settings *settings,
+                             const struct spool_source *source, uint64_t safe, uint64_t sent,
+                             uint64_t seed);
 void sender_free(struct sender *sender);
 
 /* How requests leave: an HTTP client, or a test's script. */

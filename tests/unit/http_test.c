@@ -26,9 +26,10 @@
 #define REQUEST_MAX (2 << 20)
 #define STEPS_MAX   8
 #define GOOD        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-#define SHORT_MS    200  /* time limit where the server hangs */
+#define SHORT_MS    200 /* time limit where the server hangs */
 #define LONG_MS     60000
-#define SOON_NS     (INT64_C(3) * SECOND_NS) /* an abort is felt at once; the rest is a slow machine */
+#define SOON_NS     (INT64_C(3) * SECOND_NS) /* an abort is felt at once; the rest is a slow machine \
+                                              */
 
 /* --- the server ---------------------------------------------------------------- */
 
@@ -166,7 +167,10 @@ static enum http_status post(struct fixture *fixture, const char *body)
     char url[64];
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/write", fixture->server.port);
     struct http_request request = {
-        .method = "POST", .url = url, .headers = { "X-One: 1", "X-Two: 2" }, .body = body,
+        .method = "POST",
+        .url = url,
+        .headers = { "X-One: 1", "X-Two: 2" },
+        .body = body,
         .body_length = strlen(body),
     };
     fixture->problem.text[0] = '\0';
@@ -255,9 +259,9 @@ static void tells_a_broken_answer(void **state)
 {
     (void)state;
     static const struct step cases[] = {
-        { "", true },                                                  /* closed without a word */
-        { "HTTP/1.1 200 OK\r\nContent-Le", true },                     /* closed within the head */
-        { "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nok", true },  /* lied about its length */
+        { "", true },                                                 /* closed without a word */
+        { "HTTP/1.1 200 OK\r\nContent-Le", true },                    /* closed within the head */
+        { "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nok", true }, /* lied about its length */
         { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nok", true },
         { "SSH-2.0-OpenSSH_9.2\r\n", true },                           /* another protocol */
         { "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nok", false }, /* hangs within the body */
@@ -278,10 +282,12 @@ static void tells_a_broken_answer(void **state)
 static void drops_what_stands_behind_an_answer(void **state)
 {
     (void)state;
-    static const struct step steps[] = { { "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 500 "
-                                           "No\r\nContent-Length: 0\r\n\r\n",
-                                           true },
-                                         { GOOD, false } };
+    static const struct step steps[] = {
+        { "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 500 "
+          "No\r\nContent-Length: 0\r\n\r\n",
+          true },
+        { GOOD, false }
+    };
     begin(&fixture, steps, 2, LONG_MS);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(post(&fixture, "m f=1\n"), HTTP_DONE);

@@ -136,7 +136,7 @@ static void escapes(void **state)
         struct phusa_text text = phusa_text_of(cases[i].text);
         const char *wanted[] = { cases[i].measurement, cases[i].tag };
         size_t (*const function[])(struct phusa_text, char *, size_t) = { line_escape_measurement,
-                                                                         line_escape_tag };
+                                                                          line_escape_tag };
         for (int which = 0; which < 2; which++) {
             size_t expected = wanted[which] == NULL ? 0 : strlen(wanted[which]);
             assert_int_equal(function[which](text, buffer, sizeof buffer), expected);
@@ -272,8 +272,8 @@ static json_t *load_corpus(const char *name, size_t flags)
 {
     const char *shared = getenv("PHUSA_SHARED");
     char path[1024];
-    (void)snprintf(path, sizeof path, "%s/data/7-lineprotocol/%s", shared == NULL ? "../shared" : shared,
-                   name);
+    (void)snprintf(path, sizeof path, "%s/data/7-lineprotocol/%s",
+                   shared == NULL ? "../shared" : shared, name);
     if (access(path, R_OK) != 0) {
         print_message("skipped: no %s (set PHUSA_SHARED)\n", path);
         return NULL;
@@ -298,7 +298,8 @@ static size_t corpus_text(json_t *text, char *buffer)
         memcpy(buffer, value, length);
         return length;
     }
-    int decoded = EVP_DecodeBlock((unsigned char *)buffer, (const unsigned char *)value, (int)length);
+    int decoded =
+        EVP_DecodeBlock((unsigned char *)buffer, (const unsigned char *)value, (int)length);
     assert_true(decoded >= 0);
     while (length > 0 && value[length - 1] == '=') {
         decoded--;
@@ -327,8 +328,10 @@ static bool breaks_inside(json_t *result)
 {
     size_t i, k;
     json_t *point, *field;
-    json_array_foreach(result, i, point) {
-        json_array_foreach(json_object_get(point, "fields"), k, field) {
+    json_array_foreach(result, i, point)
+    {
+        json_array_foreach(json_object_get(point, "fields"), k, field)
+        {
             const char *text =
                 json_string_value(json_object_get(json_object_get(field, "value"), "string"));
             if (text != NULL && strpbrk(text, "\r\n") != NULL) {
@@ -348,7 +351,8 @@ static void agrees_with_the_decoding_corpus(void **state)
         skip();
     }
     size_t index, wrong = 0, broken = 0;
-    json_array_foreach(corpus, index, item) {
+    json_array_foreach(corpus, index, item)
+    {
         size_t length = corpus_text(json_object_get(item, "text"), text);
         bool expected = strcmp(json_string_value(json_object_get(item, "expect")), "ok") == 0;
         if (expected && breaks_inside(json_object_get(item, "result"))) {
@@ -356,8 +360,9 @@ static void agrees_with_the_decoding_corpus(void **state)
             broken++;
         }
         if (all_valid(text, length) != expected) {
-            print_error("%s: \"%.*s\" should be %s\n", json_string_value(json_object_get(item, "key")),
-                        (int)length, text, expected ? "valid" : "refused");
+            print_error("%s: \"%.*s\" should be %s\n",
+                        json_string_value(json_object_get(item, "key")), (int)length, text,
+                        expected ? "valid" : "refused");
             wrong++;
         }
     }
@@ -372,11 +377,13 @@ static void agrees_with_the_decoding_corpus(void **state)
 static bool write_point(json_t *point, struct line_writer *writer, bool *refused)
 {
     static char head[4096];
-    size_t i, used = line_escape_measurement(
-                  phusa_text_of(json_string_value(json_object_get(point, "name"))), head, sizeof head);
+    size_t i,
+        used = line_escape_measurement(
+            phusa_text_of(json_string_value(json_object_get(point, "name"))), head, sizeof head);
     json_t *item;
     *refused = used == 0;
-    json_array_foreach(json_object_get(point, "tags"), i, item) {
+    json_array_foreach(json_object_get(point, "tags"), i, item)
+    {
         head[used++] = ',';
         size_t key = line_escape_tag(phusa_text_of(json_string_value(json_object_get(item, "key"))),
                                      head + used, sizeof head - used - 1);
@@ -389,7 +396,8 @@ static bool write_point(json_t *point, struct line_writer *writer, bool *refused
         *refused |= key == 0 || value == 0;
     }
     line_begin(writer, (struct phusa_text){ head, used });
-    json_array_foreach(json_object_get(point, "fields"), i, item) {
+    json_array_foreach(json_object_get(point, "fields"), i, item)
+    {
         struct phusa_text key = phusa_text_of(json_string_value(json_object_get(item, "key")));
         json_t *value = json_object_get(item, "value");
         json_t *real = json_object_get(value, "float"), *whole = json_object_get(value, "int");
@@ -413,7 +421,8 @@ static void agrees_with_the_encoding_corpus(void **state)
         skip();
     }
     size_t index, written = 0, exponents = 0;
-    json_array_foreach(corpus, index, item) {
+    json_array_foreach(corpus, index, item)
+    {
         static char buffer[8192];
         struct line_writer writer;
         line_writer_init(&writer, buffer, sizeof buffer);
@@ -437,8 +446,8 @@ static void agrees_with_the_encoding_corpus(void **state)
         assert_memory_equal(buffer, line, writer.used - 1);
         written++;
     }
-    print_message("%zu points, %zu written alike, %zu with another form of the same number\n", index,
-                  written, exponents);
+    print_message("%zu points, %zu written alike, %zu with another form of the same number\n",
+                  index, written, exponents);
     json_decref(corpus);
     assert_true(written >= 40);
     assert_int_equal(exponents, 1);

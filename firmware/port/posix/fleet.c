@@ -1,0 +1,476 @@
+/*
+ * Each station has in the data folder
+ *   <id>.log   its flash (flash_file.c)
+ *   <id>.boot  its count of starts, decimal
+ */
+#include "fleet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/files.h"
+#include "flash_file.h"
+#include "network_paho.h"
+#include "source_replay.h"
+#include "source_sim.h"
+
+#define PATH_BYTES    4096
+#define RESEND_AFTER  (60 * SECOND_NS) /* contract */
+#define SENDINGS_MAX  5                /* contract */
+#define CLIENT_ID_MAX 48               /* "phusa-" and a station's id */
+
+struct unit {
+    const struct station *registered;
+    struct station_core core;
+    struct flash_file *flash;
+    struct network *network;
+    union {
+        struct sim_source sim;
+        struct replay_source replay;
+    } source;
+    const struct phusa_parameter *parameters[STATION_CHANNELS_MAX];
+    const char *columns[STATION_CHANNELS_MAX]; /* with replay */
+    size_t channel_count;
+    char client_id[CLIENT_ID_MAX];
+    uint32_t boot;
+    int64_t wake_ns;
+};
+
+struct fleet {
+    const struct options *options;
+    struct replay_table *table;
+    char **columns; /* of each parameter of the catalogue, in its order; with replay */
+    size_t column_count;
+    struct unit *units;
+    size_t count;
+};
+
+/* --- columns of a replay ---------------------------------------------------------------- */
+
+/* The column that a parameter is read from. The text is new. */
+static char *column_of(const struct options *options, const struct phusa_parameter *parameter)
+{
+    for (size_t i = 0; i < options->map_count; i++) {
+        const struct options_map *map = &options->maps[i];
+        if (phusa_text_equal((struct phusa_text){ map->parameter, map->parameter_length },
+                             parameter->name)) {
+            return strdup(map->column);
+        }
+    }
+    return strndup(parameter->name.data, parameter->name.length);
+}
+
+static bool check_maps(const struct options *options, const struct phusa_catalogue *catalogue,
+                       struct problem *problem)
+{
+    for (size_t i = 0; i < options->map_count; i++) {
+        const struct options_map *map = &options->maps[i];
+        if (phusa_catalogue_find(catalogue, (struct phusa_text){ map->parameter,
+                                                                 map->parameter_length }) == NULL) {
+            problem_set(problem, "--map %s: the catalogue has no such parameter", map->parameter);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_columns(const struct fleet *fleet, struct problem *problem)
+{
+    for (size_t i = 0; i < fleet->options->map_count; i++) {
+        const char *column = fleet->options->maps[i].column;
+        if (!replay_has_column(fleet->table, column)) {
+            problem_set(problem, "--map %s: %s has no such column", fleet->options->maps[i].parameter,
+                        fleet->options->csv);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool load_table(struct fleet *fleet, const struct phusa_catalogue *catalogue,
+                       struct problem *problem)
+{
+    const struct options *options = fleet->options;
+    if (options->source != SOURCE_REPLAY) {
+        return true;
+    }
+    if (!check_maps(options, catalogue, problem)) {
+        return false;
+    }
+    fleet->columns = calloc(catalogue->count + 1, sizeof *fleet->columns);
+    for (size_t i = 0; fleet->columns != NULL && i < catalogue->count; i++) {
+        fleet->columns[i] = column_of(options, &catalogue->parameters[i]);
+        if (fleet->columns[i] == NULL) {
+            break;
+        }
+        fleet->column_count++;
+    }
+    if (fleet->column_count < catalogue->count) {
+        problem_set(problem, "out of memory");
+        return false;
+    }
+    fleet->table = replay_load(options->csv, options->csv_offset_s,
+                               (const char *const *)fleet->columns, fleet->column_count, problem);
+    return fleet->table != NULL && check_columns(fleet, problem);
+}
+
+/* --- one station ----------------------------------------------------------------------- */
+
+/* The station's parameters become its channels; with replay those that the file has. */
+static bool choose_channels(const struct fleet *fleet, const struct phusa_catalogue *catalogue,
+                            struct unit *unit, struct problem *problem)
+{
+    const struct station *registered = unit->registered;
+    for (size_t i = 0; i < registered->parameter_count; i++) {
+        const struct phusa_parameter *parameter = registered->parameters[i];
+        const char *column = NULL;
+        if (fleet->table != NULL) {
+            column = fleet->columns[parameter - catalogue->parameters];
+            if (!replay_has_column(fleet->table, column)) {
+                continue;
+            }
+        }
+        if (unit->channel_count == STATION_CHANNELS_MAX) {
+            problem_set(problem, "%s: more than %d parameters", registered->id,
+                        STATION_CHANNELS_MAX);
+            return false;
+        }
+        unit->columns[unit->channel_count] = column;
+        unit->parameters[unit->channel_count++] = parameter;
+    }
+    if (unit->channel_count == 0) {
+        problem_set(problem, "%s: has no parameter to report%s", registered->id,
+                    fleet->table != NULL ? "; name the columns with --map" : "");
+        return false;
+    }
+    return true;
+}
+
+static int64_t period_of(const struct fleet *fleet, const struct station *registered)
+{
+    if (fleet->options->every_ns > 0) {
+        return fleet->options->every_ns;
+    }
+    return fleet->table != NULL ? replay_step_ns(fleet->table) : registered->every_ns;
+}
+
+static struct hal_sensors open_source(const struct fleet *fleet, struct unit *unit)
+{
+    if (fleet->table != NULL) {
+        replay_source_init(&unit->source.replay, fleet->table, unit->columns, unit->channel_count);
+        return replay_sensors(&unit->source.replay);
+    }
+    sim_source_init(&unit->source.sim, fleet->options->seed, unit->registered->id,
+                    unit->registered->kind, unit->parameters, unit->channel_count,
+                    period_of(fleet, unit->registered));
+    return sim_sensors(&unit->source.sim);
+}
+
+static bool make_path(char path[PATH_BYTES], const struct fleet *fleet, const struct unit *unit,
+                      const char *suffix, struct problem *problem)
+{
+    int length = snprintf(path, PATH_BYTES, "%s/%s%s", fleet->options->data, unit->registered->id,
+                          suffix);
+    if (length < 0 || length >= PATH_BYTES) {
+        problem_set(problem, "--data %.200s...: too long", fleet->options->data);
+        return false;
+    }
+    return true;
+}
+
+static uint32_t read_count(const char *path)
+{
+    char text[16] = "";
+    int fd = files_posix.open(files_posix.context, path, O_RDONLY | O_CLOEXEC, 0);
+    if (fd >= 0) {
+        ssize_t length = files_pread_all(&files_posix, fd, text, sizeof text - 1, 0);
+        text[length > 0 ? length : 0] = '\0';
+        files_posix.close(files_posix.context, fd);
+    }
+    return (uint32_t)strtoul(text, NULL, 10);
+}
+
+static bool count_boot(const struct fleet *fleet, struct unit *unit, struct problem *problem)
+{
+    char path[PATH_BYTES], text[16];
+    if (!make_path(path, fleet, unit, ".boot", problem)) {
+        return false;
+    }
+    unit->boot = read_count(path) + 1;
+    unit->boot += unit->boot == 0;
+    int length = snprintf(text, sizeof text, "%u\n", unit->boot);
+    if (files_replace(&files_posix, path, text, (size_t)length) != 0) {
+        problem_set(problem, "%s: %s", path, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+static bool open_flash(const struct fleet *fleet, struct unit *unit, struct problem *problem)
+{
+    char path[PATH_BYTES];
+    if (!make_path(path, fleet, unit, ".log", problem)) {
+        return false;
+    }
+    unit->flash = flash_file_open(&files_posix, path, fleet->options->log_bytes, problem);
+    return unit->flash != NULL;
+}
+
+static uint32_t random_next(void *context)
+{
+    uint32_t value = 0;
+    (void)context;
+    /* Short reads of 4 bytes do not happen; a fixed value would only spread less. */
+    ssize_t got = getrandom(&value, sizeof value, 0);
+    (void)got;
+    return value;
+}
+
+static bool open_network(const struct fleet *fleet, struct unit *unit, int wake_fd,
+                         struct problem *problem)
+{
+    const struct options *options = fleet->options;
+    (void)snprintf(unit->client_id, sizeof unit->client_id, "phusa-%s", unit->registered->id);
+    const char *user = options->user;
+    if (user == NULL && options->has_password) {
+        user = unit->registered->id;
+    }
+    struct network_options network = { .uri = options->broker,
+                                       .site = unit->registered->site,
+                                       .station = unit->registered->id,
+                                       .client_id = unit->client_id,
+                                       .user = user,
+                                       .password = options->password,
+                                       .ca = options->ca,
+                                       .wake_fd = wake_fd,
+                                       .jitter = random_next(NULL) };
+    unit->network = network_create(&network, problem);
+    return unit->network != NULL;
+}
+
+static void fill_options(const struct fleet *fleet, const struct unit *unit,
+                         struct station_options *station)
+{
+    const struct options *options = fleet->options;
+    *station = (struct station_options){ .id = phusa_text_of(unit->registered->id),
+                                         .channel_count = unit->channel_count,
+                                         .every_ns = period_of(fleet, unit->registered),
+                                         .format = options->cbor ? STATION_CBOR : STATION_JSON,
+                                         .firmware = PHUSA_VERSION,
+                                         .hardware = "posix",
+                                         .reset = "start",
+                                         .boot = unit->boot,
+                                         .resend_after_ns = RESEND_AFTER,
+                                         .sendings_max = SENDINGS_MAX,
+                                         .backlog_per_s = options->backlog_per_s,
+                                         .sample_from_ns = options->from_ns,
+                                         .sample_until_ns = options->until_ns };
+    for (size_t i = 0; i < unit->channel_count; i++) {
+        station->channels[i] =
+            (struct station_channel){ unit->parameters[i]->name, unit->parameters[i]->unit };
+    }
+    if (fleet->table != NULL) {
+        int64_t first = replay_first_ns(fleet->table), last = replay_last_ns(fleet->table);
+        station->phase_ns = first % station->every_ns;
+        if (station->sample_from_ns == 0) {
+            station->sample_from_ns = first;
+        }
+        if (station->sample_until_ns == 0 || station->sample_until_ns > last) {
+            station->sample_until_ns = last;
+        }
+    }
+}
+
+static bool start_core(const struct fleet *fleet, struct unit *unit, struct hal_sensors sensors,
+                       struct problem *problem)
+{
+    const struct clock *clock = &fleet->options->clock;
+    struct hal_time now = { clock_wall(clock).ns, clock_mono().ns, true, true };
+    struct station_ports ports = { .sensors = sensors,
+                                   .flash = flash_file_hal(unit->flash),
+                                   .network = network_hal(unit->network),
+                                   .random = { .next = random_next } };
+    struct station_options station;
+    fill_options(fleet, unit, &station);
+    switch (station_init(&unit->core, &station, &ports, now)) {
+    case STATION_OK:
+        break;
+    case STATION_BAD_OPTIONS:
+        problem_set(problem, "%s: a parameter's name or unit is too long", unit->registered->id);
+        return false;
+    case STATION_LOG_FAILED:
+        problem_set(problem, "%s: --log-size is too small", unit->registered->id);
+        return false;
+    }
+    if (!network_set_will(unit->network, station_log_id(&unit->core))) {
+        problem_set(problem, "%s: no will", unit->registered->id);
+        return false;
+    }
+    return true;
+}
+
+static bool open_unit(struct fleet *fleet, const struct settings *settings,
+                      const struct station *registered, int wake_fd, struct problem *problem)
+{
+    struct unit *unit = &fleet->units[fleet->count++];
+    unit->registered = registered;
+    return choose_channels(fleet, &settings->catalogue, unit, problem) &&
+           open_flash(fleet, unit, problem) && count_boot(fleet, unit, problem) &&
+           open_network(fleet, unit, wake_fd, problem) &&
+           start_core(fleet, unit, open_source(fleet, unit), problem);
+}
+
+/* --- all of them ----------------------------------------------------------------------- */
+
+static bool open_named(struct fleet *fleet, const struct settings *settings, int wake_fd,
+                       struct problem *problem)
+{
+    const struct options *options = fleet->options;
+    for (size_t i = 0; i < options->station_count; i++) {
+        const struct station *registered =
+            registry_find(&settings->registry, phusa_text_of(options->stations[i]));
+        if (registered == NULL) {
+            problem_set(problem, "--station %s: the registry has no such station",
+                        options->stations[i]);
+            return false;
+        }
+        if (!open_unit(fleet, settings, registered, wake_fd, problem)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool open_all(struct fleet *fleet, const struct settings *settings, int wake_fd,
+                     struct problem *problem)
+{
+    for (size_t i = 0; i < settings->registry.count; i++) {
+        if (!open_unit(fleet, settings, &settings->registry.stations[i], wake_fd, problem)) {
+            return false;
+        }
+    }
+    if (fleet->count == 0) {
+        problem_set(problem, "--all: the registry has no station");
+    }
+    return fleet->count > 0;
+}
+
+struct fleet *fleet_create(const struct options *options, const struct settings *settings,
+                           int wake_fd, struct problem *problem)
+{
+    if (files_make_path(&files_posix, options->data) != 0) {
+        problem_set(problem, "--data %s: %s", options->data, strerror(errno));
+        return NULL;
+    }
+    size_t count = options->all ? settings->registry.count : options->station_count;
+    struct fleet *fleet = calloc(1, sizeof *fleet);
+    struct unit *units = calloc(count + 1, sizeof *units);
+    if (fleet == NULL || units == NULL) {
+        problem_set(problem, "out of memory");
+        free(fleet);
+        free(units);
+        return NULL;
+    }
+    fleet->options = options;
+    fleet->units = units;
+    bool good = load_table(fleet, &settings->catalogue, problem) &&
+                (options->all ? open_all(fleet, settings, wake_fd, problem)
+                              : open_named(fleet, settings, wake_fd, problem));
+    if (!good) {
+        fleet_free(fleet);
+        return NULL;
+    }
+    return fleet;
+}
+
+void fleet_free(struct fleet *fleet)
+{
+    if (fleet == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < fleet->count; i++) {
+        network_free(fleet->units[i].network);
+        flash_file_close(fleet->units[i].flash);
+    }
+    for (size_t i = 0; i < fleet->column_count; i++) {
+        free(fleet->columns[i]);
+    }
+    free(fleet->columns);
+    replay_free(fleet->table);
+    free(fleet->units);
+    free(fleet);
+}
+
+static struct hal_time hal_now(wall_time wall, mono_time mono)
+{
+    return (struct hal_time){ wall.ns, mono.ns, true, true };
+}
+
+int64_t fleet_step(struct fleet *fleet, wall_time wall, mono_time mono, bool all)
+{
+    int64_t next = INT64_MAX;
+    for (size_t i = 0; i < fleet->count; i++) {
+        struct unit *unit = &fleet->units[i];
+        network_poll(unit->network, mono.ns);
+        if (network_take_event(unit->network) || all || unit->wake_ns <= mono.ns) {
+            unit->wake_ns = station_step(&unit->core, hal_now(wall, mono));
+        }
+        next = unit->wake_ns < next ? unit->wake_ns : next;
+    }
+    return next;
+}
+
+void fleet_goodbye(struct fleet *fleet, wall_time wall, mono_time mono)
+{
+    for (size_t i = 0; i < fleet->count; i++) {
+        station_stop(&fleet->units[i].core, hal_now(wall, mono));
+        network_goodbye(fleet->units[i].network);
+    }
+}
+
+static void add_counters(struct station_counters *sum, const struct station_counters *add)
+{
+    sum->sampled += add->sampled;
+    sum->missing += add->missing;
+    sum->failed += add->failed;
+    sum->reports += add->reports;
+    sum->unlogged += add->unlogged;
+    sum->published += add->published;
+    sum->resent += add->resent;
+    sum->covered += add->covered;
+    sum->set_aside += add->set_aside;
+    sum->overwritten += add->overwritten;
+    sum->log_errors += add->log_errors;
+    sum->receipts += add->receipts;
+    sum->receipts_ignored += add->receipts_ignored;
+    sum->commands += add->commands;
+}
+
+void fleet_total(const struct fleet *fleet, struct fleet_totals *totals)
+{
+    *totals = (struct fleet_totals){ .stations = fleet->count, .finished = true, .delivered = true };
+    for (size_t i = 0; i < fleet->count; i++) {
+        const struct unit *unit = &fleet->units[i];
+        totals->connected += network_is_up(unit->network);
+        totals->finished = totals->finished && station_finished(&unit->core);
+        totals->delivered = totals->delivered && station_delivered(&unit->core);
+        add_counters(&totals->counters, station_counters(&unit->core));
+    }
+}
+
+bool fleet_complaint(const struct fleet *fleet, struct problem *problem)
+{
+    for (size_t i = 0; i < fleet->count; i++) {
+        struct problem reason;
+        network_reason(fleet->units[i].network, &reason);
+        if (reason.text[0] != '\0') {
+            problem_set(problem, "%s: %.400s", fleet->units[i].registered->id, reason.text);
+            return true;
+        }
+    }
+    return false;
+}

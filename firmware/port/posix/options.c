@@ -1,0 +1,347 @@
+#include "options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "flash_file.h"
+#include "source_replay.h"
+
+#define LOG_BYTES_DEFAULT (12u << 20) /* 60 days of one-minute reports of 9 values: 9.9 MB */
+#define BACKLOG_DEFAULT   200
+#define BACKLOG_MAX       100000
+
+const char OPTIONS_HELP[] =
+    "usage: phusa-station -c FILE (--station ID ... | --all) --broker URI [options]\n"
+    "\n"
+    "  -c, --config FILE        the configuration with the stations (phusa.cfg)\n"
+    "      --station ID         this station of the registry; may be repeated\n"
+    "      --all                all stations of the registry\n"
+    "      --broker URI         tcp://HOST:PORT or ssl://HOST:PORT\n"
+    "      --user NAME          user at the broker; default the station's id\n"
+    "      --password-file FILE file whose first line is the password\n"
+    "      --ca FILE            PEM file of the authority for ssl; default the system's\n"
+    "      --source sim|replay  where readings come from; default sim\n"
+    "      --csv FILE           rows to replay, plain or gzip; first column is the time\n"
+    "      --map PARAM=COLUMN   column of a parameter; default the parameter's name\n"
+    "      --csv-offset +HH:MM  offset of times without one of their own; default +00:00\n"
+    "      --every TIME         distance of reports (15m, 30s, 1h, 1d); default the registry's,\n"
+    "                           with replay the median distance of the rows\n"
+    "      --from TIME          first moment to sample (epoch seconds or ISO 8601)\n"
+    "      --until TIME         last moment to sample\n"
+    "      --exit-when-delivered  end when all is sampled and covered by receipts\n"
+    "      --data DIR           folder of the stations' logs; default station-data\n"
+    "      --log-size SIZE      size of one station's log; default 12M\n"
+    "      --backlog-rate N     reports of the backlog a second and station; default 200\n"
+    "      --format json|cbor   form of the reports; default json\n"
+    "      --seed N             of the simulation; default 1\n"
+    "      --clock SPEC         start=EPOCH,speed=N,origin=EPOCH; default PHUSA_CLOCK or the real one\n"
+    "  -h, --help               this text\n";
+
+enum option_code {
+    OPT_CONFIG = 'c',
+    OPT_HELP = 'h',
+    OPT_STATION = 256,
+    OPT_ALL,
+    OPT_BROKER,
+    OPT_USER,
+    OPT_PASSWORD_FILE,
+    OPT_CA,
+    OPT_SOURCE,
+    OPT_CSV,
+    OPT_MAP,
+    OPT_CSV_OFFSET,
+    OPT_EVERY,
+    OPT_FROM,
+    OPT_UNTIL,
+    OPT_EXIT,
+    OPT_DATA,
+    OPT_LOG_SIZE,
+    OPT_BACKLOG_RATE,
+    OPT_FORMAT,
+    OPT_SEED,
+    OPT_CLOCK
+};
+
+static const struct option OPTIONS[] = {
+    { "config", required_argument, NULL, OPT_CONFIG },
+    { "help", no_argument, NULL, OPT_HELP },
+    { "station", required_argument, NULL, OPT_STATION },
+    { "all", no_argument, NULL, OPT_ALL },
+    { "broker", required_argument, NULL, OPT_BROKER },
+    { "user", required_argument, NULL, OPT_USER },
+    { "password-file", required_argument, NULL, OPT_PASSWORD_FILE },
+    { "ca", required_argument, NULL, OPT_CA },
+    { "source", required_argument, NULL, OPT_SOURCE },
+    { "csv", required_argument, NULL, OPT_CSV },
+    { "map", required_argument, NULL, OPT_MAP },
+    { "csv-offset", required_argument, NULL, OPT_CSV_OFFSET },
+    { "every", required_argument, NULL, OPT_EVERY },
+    { "from", required_argument, NULL, OPT_FROM },
+    { "until", required_argument, NULL, OPT_UNTIL },
+    { "exit-when-delivered", no_argument, NULL, OPT_EXIT },
+    { "data", required_argument, NULL, OPT_DATA },
+    { "log-size", required_argument, NULL, OPT_LOG_SIZE },
+    { "backlog-rate", required_argument, NULL, OPT_BACKLOG_RATE },
+    { "format", required_argument, NULL, OPT_FORMAT },
+    { "seed", required_argument, NULL, OPT_SEED },
+    { "clock", required_argument, NULL, OPT_CLOCK },
+    { NULL, 0, NULL, 0 },
+};
+
+/* --- values ---------------------------------------------------------------------- */
+
+/* A whole number in [low, high], all of text up to *end. */
+static bool parse_number(const char *text, uint64_t low, uint64_t high, uint64_t *value,
+                         const char **end)
+{
+    char *behind = NULL;
+    if (*text < '0' || *text > '9') {
+        return false;
+    }
+    errno = 0;
+    *value = strtoull(text, &behind, 10);
+    *end = behind;
+    return errno == 0 && *value >= low && *value <= high;
+}
+
+static bool parse_whole(const char *text, uint64_t low, uint64_t high, uint64_t *value)
+{
+    const char *end = text;
+    return parse_number(text, low, high, value, &end) && *end == '\0';
+}
+
+static bool parse_duration(const char *text, int64_t *ns)
+{
+    static const struct {
+        char unit;
+        int64_t seconds;
+    } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+    uint64_t number = 0;
+    const char *end = text;
+    if (!parse_number(text, 1, 1000000, &number, &end)) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (end[0] == units[i].unit && end[1] == '\0' && number * (uint64_t)units[i].seconds <= 31622400) {
+            *ns = (int64_t)number * units[i].seconds * SECOND_NS;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_size(const char *text, uint32_t *bytes)
+{
+    uint64_t number = 0;
+    const char *end = text;
+    if (!parse_number(text, 1, FLASH_FILE_BYTES_MAX, &number, &end)) {
+        return false;
+    }
+    unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+    end += shift > 0;
+    if (*end != '\0' || number > FLASH_FILE_BYTES_MAX >> shift ||
+        number << shift < FLASH_FILE_BYTES_MIN) {
+        return false;
+    }
+    *bytes = (uint32_t)(number << shift);
+    return true;
+}
+
+static bool parse_choice(const char *text, const char *first, const char *second, bool *is_second)
+{
+    *is_second = strcmp(text, second) == 0;
+    return *is_second || strcmp(text, first) == 0;
+}
+
+static bool add_map(struct options *options, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    if (equals == NULL || equals == text || equals[1] == '\0' ||
+        options->map_count == OPTIONS_MAPS_MAX) {
+        return false;
+    }
+    options->maps[options->map_count++] =
+        (struct options_map){ text, equals + 1, (size_t)(equals - text) };
+    return true;
+}
+
+static bool add_station(struct options *options, const char *id)
+{
+    if (options->station_count == OPTIONS_STATIONS_MAX) {
+        return false;
+    }
+    options->stations[options->station_count++] = id;
+    return true;
+}
+
+/* The first line of a file. */
+static bool read_password(struct options *options, const char *path, struct problem *problem)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, options->password, sizeof options->password - 1);
+    if (length < 0) {
+        problem_set(problem, "--password-file %s: %s", path, strerror(errno));
+    } else {
+        options->password[length] = '\0';
+        options->password[strcspn(options->password, "\r\n")] = '\0';
+        options->has_password = true;
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return length >= 0;
+}
+
+/* --- options ------------------------------------------------------------------------ */
+
+/* Options that take a text as it is; true if code is one of them. */
+static bool set_text(struct options *options, int code, const char *value)
+{
+    switch (code) {
+    case OPT_CONFIG: options->config = value; return true;
+    case OPT_BROKER: options->broker = value; return true;
+    case OPT_USER: options->user = value; return true;
+    case OPT_CA: options->ca = value; return true;
+    case OPT_CSV: options->csv = value; return true;
+    case OPT_DATA: options->data = value; return true;
+    case OPT_ALL: options->all = true; return true;
+    case OPT_EXIT: options->exit_when_delivered = true; return true;
+    case OPT_HELP: options->help = true; return true;
+    default: return false;
+    }
+}
+
+/* Options whose value is read; NULL if it is good, else what would be right. */
+static const char *set_value(struct options *options, int code, const char *value)
+{
+    bool second = false, good = true;
+    uint64_t number = 0;
+    switch (code) {
+    case OPT_STATION:
+        return add_station(options, value) ? NULL : "at most 1024 stations";
+    case OPT_MAP:
+        return add_map(options, value) ? NULL : "PARAMETER=COLUMN, at most 64 times";
+    case OPT_SOURCE:
+        good = parse_choice(value, "sim", "replay", &second);
+        options->source = second ? SOURCE_REPLAY : SOURCE_SIM;
+        return good ? NULL : "sim or replay";
+    case OPT_FORMAT:
+        return parse_choice(value, "json", "cbor", &options->cbor) ? NULL : "json or cbor";
+    case OPT_CSV_OFFSET:
+        return replay_parse_offset(value, &options->csv_offset_s) ? NULL : "+07:00";
+    case OPT_EVERY:
+        return parse_duration(value, &options->every_ns) ? NULL : "a time with unit: 30s, 15m, 1h, 1d";
+    case OPT_FROM:
+        good = replay_parse_time(value, 0, &options->from_ns);
+        return good ? NULL : "epoch seconds or 2026-01-31T00:00:00Z";
+    case OPT_UNTIL:
+        good = replay_parse_time(value, 0, &options->until_ns);
+        return good ? NULL : "epoch seconds or 2026-01-31T00:00:00Z";
+    case OPT_LOG_SIZE:
+        return parse_size(value, &options->log_bytes) ? NULL : "8K .. 1G";
+    case OPT_BACKLOG_RATE:
+        good = parse_whole(value, 1, BACKLOG_MAX, &number);
+        options->backlog_per_s = (uint32_t)number;
+        return good ? NULL : "1 .. 100000";
+    case OPT_SEED:
+        return parse_whole(value, 0, UINT64_MAX, &options->seed) ? NULL : "a whole number";
+    default:
+        return "see --help";
+    }
+}
+
+static const char *option_name(int code)
+{
+    for (size_t i = 0; OPTIONS[i].name != NULL; i++) {
+        if (OPTIONS[i].val == code) {
+            return OPTIONS[i].name;
+        }
+    }
+    return "";
+}
+
+static bool check_clock(struct options *options, const char *clock, struct problem *problem)
+{
+    const char *specification = clock != NULL ? clock : getenv("PHUSA_CLOCK");
+    return clock_parse(&options->clock, specification, problem) == CLOCK_OK;
+}
+
+/* What only shows when all options are known; NULL if it fits together. */
+static const char *find_misfit(const struct options *options)
+{
+    if (options->config == NULL) {
+        return "-c FILE is missing: the configuration with the stations";
+    }
+    if (options->broker == NULL || (strncmp(options->broker, "tcp://", 6) != 0 &&
+                                    strncmp(options->broker, "ssl://", 6) != 0)) {
+        return "--broker wants tcp://HOST:PORT or ssl://HOST:PORT";
+    }
+    if (options->all == (options->station_count > 0)) {
+        return "give either --station ID (one or more) or --all";
+    }
+    if (options->ca != NULL && strncmp(options->broker, "ssl://", 6) != 0) {
+        return "--ca is for ssl://HOST:PORT";
+    }
+    if ((options->source == SOURCE_REPLAY) != (options->csv != NULL)) {
+        return "--csv FILE belongs to --source replay, and the other way round";
+    }
+    if (options->map_count > 0 && options->csv == NULL) {
+        return "--map belongs to --source replay";
+    }
+    if (options->user != NULL && !options->has_password) {
+        return "--user wants --password-file";
+    }
+    if (options->until_ns != 0 && options->until_ns < options->from_ns) {
+        return "--until lies before --from";
+    }
+    if (options->exit_when_delivered && options->source == SOURCE_SIM && options->until_ns == 0) {
+        return "--exit-when-delivered wants --until, since the simulation never ends";
+    }
+    return NULL;
+}
+
+bool options_parse(struct options *options, int argc, char **argv, struct problem *problem)
+{
+    *options = (struct options){ .data = "station-data",
+                                 .log_bytes = LOG_BYTES_DEFAULT,
+                                 .backlog_per_s = BACKLOG_DEFAULT,
+                                 .seed = 1 };
+    const char *clock = NULL;
+    int code;
+    opterr = 0;
+    while ((code = getopt_long(argc, argv, "+c:h", OPTIONS, NULL)) != -1) {
+        if (code == OPT_CLOCK) {
+            clock = optarg;
+        } else if (code == '?') {
+            problem_set(problem, "%s: unknown, or its value is missing; see --help", argv[optind - 1]);
+            return false;
+        } else if (code == OPT_PASSWORD_FILE) {
+            if (!read_password(options, optarg, problem)) {
+                return false;
+            }
+        } else if (!set_text(options, code, optarg)) {
+            const char *right = set_value(options, code, optarg);
+            if (right != NULL) {
+                problem_set(problem, "--%s %s: write %s", option_name(code), optarg, right);
+                return false;
+            }
+        }
+    }
+    if (options->help) {
+        return true;
+    }
+    if (optind < argc) {
+        problem_set(problem, "%s: not understood; see --help", argv[optind]);
+        return false;
+    }
+    const char *misfit = find_misfit(options);
+    if (misfit != NULL) {
+        problem_set(problem, "%s", misfit);
+        return false;
+    }
+    return check_clock(options, clock, problem);
+}

@@ -1,0 +1,612 @@
+/*
+ * The notifier against scripted HTTP servers on free loopback ports. The servers tell when a
+ * request has come, so nothing sleeps; a deadline only ends a test that fails.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "base/http.h"
+#include "base/log.h"
+#include "notify_sample.h"
+
+#define PATIENCE_NS  (20 * SECOND_NS)
+#define REQUESTS_MAX 64
+#define REQUEST_MAX  8192
+#define CONNECTIONS  8
+#define HANG         0 /* an answer's code: say nothing, keep the connection */
+/* Computed with another implementation: hmac.new(secret, body, sha256) of Python. */
+#define SIGNATURE    "bcd70d0a4fd44f20bf17953fa74db6f49d28ddf4f6b252b35d1429b3d830a3df"
+#define LONG_TIMEOUT (60 * SECOND_NS)
+
+static const wall_time now = { INT64_C(1763735710) * SECOND_NS };
+
+/* --- a scripted server ----------------------------------------------------------------- */
+
+struct server {
+    int listener, stop;
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t changed;
+    const int *codes; /* the answers' codes in order; the last one goes on */
+    size_t code_count, request_count;
+    mono_time came[REQUESTS_MAX];
+    char requests[REQUESTS_MAX][REQUEST_MAX];
+    char url[64];
+};
+
+struct connection {
+    int fd;
+    size_t used;
+    char text[REQUEST_MAX];
+};
+
+static void init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(condition, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+}
+
+/* The body's end if the request is whole. */
+static bool is_whole(const struct connection *connection)
+{
+    const char *end = strstr(connection->text, "\r\n\r\n");
+    const char *length = strcasestr(connection->text, "\r\nContent-Length:");
+    if (end == NULL || length == NULL) {
+        return false;
+    }
+    size_t body = strtoul(length + 17, NULL, 10);
+    return connection->used >= (size_t)(end + 4 - connection->text) + body;
+}
+
+static int record(struct server *server, const struct connection *connection)
+{
+    (void)pthread_mutex_lock(&server->lock);
+    size_t at = server->request_count;
+    int code = server->codes[at < server->code_count ? at : server->code_count - 1];
+    if (at < REQUESTS_MAX) {
+        memcpy(server->requests[at], connection->text, connection->used + 1);
+        server->came[at] = clock_mono();
+        server->request_count++;
+    }
+    (void)pthread_cond_broadcast(&server->changed);
+    (void)pthread_mutex_unlock(&server->lock);
+    return code;
+}
+
+static void hear(struct server *server, struct connection *connection)
+{
+    ssize_t got = recv(connection->fd, connection->text + connection->used,
+                       REQUEST_MAX - 1 - connection->used, 0);
+    if (got <= 0) {
+        close(connection->fd);
+        connection->fd = -1;
+        return;
+    }
+    connection->used += (size_t)got;
+    connection->text[connection->used] = '\0';
+    if (!is_whole(connection)) {
+        return;
+    }
+    int code = record(server, connection);
+    connection->used = 0;
+    if (code != HANG) {
+        char answer[128];
+        int length =
+            snprintf(answer, sizeof answer, "HTTP/1.1 %d X\r\nContent-Length: 2\r\n\r\nok", code);
+        (void)send(connection->fd, answer, (size_t)length, MSG_NOSIGNAL);
+    }
+}
+
+static void *serve(void *argument)
+{
+    struct server *server = argument;
+    static const struct connection none = { .fd = -1 };
+    struct connection *connections = calloc(CONNECTIONS, sizeof *connections);
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        connections[i] = none;
+    }
+    for (size_t next = 0;;) {
+        struct pollfd polls[CONNECTIONS + 2] = { { server->stop, POLLIN, 0 },
+                                                 { server->listener, POLLIN, 0 } };
+        for (size_t i = 0; i < CONNECTIONS; i++) {
+            polls[i + 2] = (struct pollfd){ connections[i].fd, POLLIN, 0 };
+        }
+        if (poll(polls, CONNECTIONS + 2, -1) < 0 || polls[0].revents != 0) {
+            break;
+        }
+        for (size_t i = 0; i < CONNECTIONS; i++) {
+            if (polls[i + 2].revents != 0) {
+                hear(server, &connections[i]);
+            }
+        }
+        if (polls[1].revents != 0) {
+            struct connection *free_one = &connections[next++ % CONNECTIONS];
+            if (free_one->fd >= 0) {
+                close(free_one->fd);
+            }
+            *free_one = none;
+            free_one->fd = accept(server->listener, NULL, NULL);
+        }
+    }
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        if (connections[i].fd >= 0) {
+            close(connections[i].fd);
+        }
+    }
+    free(connections);
+    return NULL;
+}
+
+static struct server *server_start(const int *codes, size_t code_count)
+{
+    struct server *server = calloc(1, sizeof *server);
+    assert_non_null(server);
+    struct sockaddr_in address = { .sin_family = AF_INET };
+    socklen_t length = sizeof address;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    server->codes = codes;
+    server->code_count = code_count;
+    server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    server->stop = eventfd(0, EFD_CLOEXEC);
+    assert_int_equal(bind(server->listener, (struct sockaddr *)&address, length), 0);
+    assert_int_equal(listen(server->listener, 16), 0);
+    assert_int_equal(getsockname(server->listener, (struct sockaddr *)&address, &length), 0);
+    (void)snprintf(server->url, sizeof server->url, "http://127.0.0.1:%u/hook",
+                   ntohs(address.sin_port));
+    (void)pthread_mutex_init(&server->lock, NULL);
+    init_condition(&server->changed);
+    assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
+    return server;
+}
+
+static void server_end(struct server *server)
+{
+    const uint64_t one = 1;
+    assert_int_equal(write(server->stop, &one, sizeof one), sizeof one);
+    assert_int_equal(pthread_join(server->thread, NULL), 0);
+    close(server->listener);
+    close(server->stop);
+    free(server);
+}
+
+/* Waits until that many requests came. */
+static void await_requests(struct server *server, size_t count)
+{
+    int64_t end = clock_mono().ns + PATIENCE_NS;
+    struct timespec at = { .tv_sec = (time_t)(end / SECOND_NS),
+                           .tv_nsec = (long)(end % SECOND_NS) };
+    (void)pthread_mutex_lock(&server->lock);
+    int late = 0;
+    while (server->request_count < count && late != ETIMEDOUT) {
+        late = pthread_cond_timedwait(&server->changed, &server->lock, &at);
+    }
+    size_t came = server->request_count;
+    (void)pthread_mutex_unlock(&server->lock);
+    assert_true(came >= count);
+}
+
+/* --- the set-up ---------------------------------------------------------------------------- */
+
+struct topic_log {
+    pthread_mutex_t lock;
+    bool away; /* publish fails */
+    size_t calls, count;
+    struct {
+        char topic[PHUSA_TOPIC_MAX + 1];
+        char payload[NOTICE_BODY_MAX];
+    } published[8];
+};
+
+static struct topic_log topics = { .lock = PTHREAD_MUTEX_INITIALIZER };
+static struct outbox *outbox;
+static struct notifier *notifier;
+static uint64_t seed;
+
+static bool publish(void *context, const char *topic, const char *payload, size_t length)
+{
+    struct topic_log *log = context;
+    (void)pthread_mutex_lock(&log->lock);
+    bool away = log->away;
+    log->calls++;
+    if (!away && log->count < 8) {
+        (void)snprintf(log->published[log->count].topic, PHUSA_TOPIC_MAX + 1, "%s", topic);
+        (void)snprintf(log->published[log->count].payload, NOTICE_BODY_MAX, "%.*s", (int)length,
+                       payload);
+        log->count++;
+    }
+    (void)pthread_mutex_unlock(&log->lock);
+    return !away;
+}
+
+static void open_outbox(void)
+{
+    struct problem problem = { "" };
+    uint64_t position = 0;
+    assert_int_equal(outbox_open(sample_path, &outbox, &position, &problem), OUTBOX_OK);
+}
+
+static int make(void **state)
+{
+    (void)state;
+    topics.away = false;
+    topics.calls = topics.count = 0;
+    sample_make_folder();
+    open_outbox();
+    return 0;
+}
+
+static int clean(void **state)
+{
+    (void)state;
+    notifier_free(notifier);
+    notifier = NULL;
+    outbox_close(outbox);
+    outbox = NULL;
+    sample_remove_folder();
+    return 0;
+}
+
+static void start_notifier(const struct channel_settings *channels, size_t count)
+{
+    const struct notifier_publish to = { &topics, publish };
+    notifier = notifier_create(outbox, channels, count, &to, seed);
+    assert_non_null(notifier);
+}
+
+static void commit(const struct channel_settings *channels, const struct notice *notices,
+                   size_t count)
+{
+    struct problem problem = { "" };
+    assert_int_equal(outbox_commit(outbox, notices, count, channels, 1, now, &problem), OUTBOX_OK);
+}
+
+static struct outbox_counters counters(void)
+{
+    struct outbox_counters read;
+    outbox_read_counters(outbox, &read);
+    return read;
+}
+
+/* Polls, since marks have no signal of their own. */
+static void await_waiting(uint64_t waiting)
+{
+    int64_t end = clock_mono().ns + PATIENCE_NS;
+    while (counters().waiting != waiting && clock_mono().ns < end) {
+        clock_sleep_until((mono_time){ clock_mono().ns + MILLI_NS });
+    }
+    assert_int_equal(counters().waiting, waiting);
+}
+
+static struct channel_settings channel(const char *id, const struct server *server)
+{
+    return (struct channel_settings){
+        .id = id, .url = server->url, .secret = "", .ca = "", .timeout_ns = LONG_TIMEOUT
+    };
+}
+
+static const int fine[] = { 204 }, hanging[] = { HANG };
+
+/* --- what it does ------------------------------------------------------------------------------
+ */
+
+static void posts_signed_json_with_a_key(void **state)
+{
+    (void)state;
+    struct server *server = server_start(fine, 1);
+    struct channel_settings channels[] = { channel("ioc", server) };
+    channels[0].secret = "bí mật";
+    start_notifier(channels, 1);
+    struct notice notice = sample_notice(RULE_IOC, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR);
+    commit(channels, &notice, 1);
+    mono_time committed = clock_mono();
+    notifier_wake(notifier);
+    await_requests(server, 1);
+    await_waiting(0);
+    const char *request = server->requests[0];
+    char body[NOTICE_BODY_MAX];
+    (void)notice_json(&notice, body, sizeof body);
+    assert_int_equal(strncmp(request, "POST /hook HTTP/1.1\r\n", 21), 0);
+    assert_non_null(strstr(request, "\r\nContent-Type: application/json\r\n"));
+    assert_non_null(strstr(request,
+                           "\r\nIdempotency-Key: "
+                           "d4a5a185d260eabad2f4068120337aa143e47f1c48321826f56b15cd93895c49\r\n"));
+    assert_non_null(strstr(request, "\r\nX-Phusa-Signature: sha256=" SIGNATURE "\r\n"));
+    assert_string_equal(strstr(request, "\r\n\r\n") + 4, body);
+    assert_int_equal(counters().sent, 2); /* and the topic's */
+    print_message("from commit to endpoint: %.3f ms\n",
+                  (double)(server->came[0].ns - committed.ns) / 1e6);
+    server_end(server);
+}
+
+static void unsigned_without_a_secret(void **state)
+{
+    (void)state;
+    struct server *server = server_start(fine, 1);
+    struct channel_settings channels[] = { channel("ioc", server) };
+    start_notifier(channels, 1);
+    struct notice notice = sample_notice(RULE_IOC, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR);
+    commit(channels, &notice, 1);
+    notifier_wake(notifier);
+    await_waiting(0);
+    assert_null(strstr(server->requests[0], "X-Phusa-Signature"));
+    server_end(server);
+}
+
+static void a_dead_channel_delays_no_other(void **state)
+{
+    (void)state;
+    struct server *dead = server_start(hanging, 1), *alive = server_start(fine, 1);
+    struct channel_settings channels[] = { channel("dead", dead), channel("alive", alive) };
+    start_notifier(channels, 2);
+    struct notice first = sample_notice(RULE_BOTH, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR);
+    commit(channels, &first, 1);
+    notifier_wake(notifier);
+    await_requests(dead, 1); /* it hangs from now on */
+    for (int64_t i = 1; i <= 10; i++) {
+        struct notice notice = sample_notice(RULE_BOTH, i % 2, i, SEVERITY_MINOR, SEVERITY_SEVERE);
+        commit(channels, &notice, 1);
+        notifier_wake(notifier);
+    }
+    await_requests(alive, 11);
+    await_waiting(11); /* the dead one's */
+    assert_int_equal(dead->request_count, 1);
+    mono_time begin = clock_mono();
+    notifier_free(notifier); /* while a request hangs */
+    notifier = NULL;
+    assert_true(clock_mono().ns - begin.ns < SECOND_NS);
+    server_end(dead);
+    server_end(alive);
+}
+
+static void a_series_arrives_in_order_in_spite_of_failures(void **state)
+{
+    (void)state;
+    static const int codes[] = { 500, 200, 503, 429, 200 };
+    struct server *server = server_start(codes, 5);
+    struct channel_settings channels[] = { channel("ioc", server) };
+    const enum severity path[] = { SEVERITY_NORMAL, SEVERITY_MINOR, SEVERITY_SEVERE,
+                                   SEVERITY_NORMAL };
+    struct notice notices[3];
+    for (size_t i = 0; i < 3; i++) {
+        notices[i] = sample_notice(RULE_IOC, 0, (int64_t)i, path[i], path[i + 1]);
+    }
+    commit(channels, notices, 3);
+    start_notifier(channels, 1);
+    await_requests(server, 6);
+    await_waiting(0);
+    static const char *const states[] = {
+        "minor", "minor", "severe", "severe", "severe", "normal"
+    };
+    for (size_t i = 0; i < 6; i++) {
+        char to[32];
+        (void)snprintf(to, sizeof to, "\"to\":\"%s\"", states[i]);
+        assert_non_null(strstr(server->requests[i], to));
+    }
+    const char *key = strstr(server->requests[2], "Idempotency-Key: ");
+    assert_non_null(key);
+    assert_int_equal(strncmp(key, strstr(server->requests[3], "Idempotency-Key: "), 81), 0);
+    assert_int_equal(counters().retries, 3);
+    server_end(server);
+}
+
+static void a_refused_message_holds_only_its_series(void **state)
+{
+    (void)state;
+    static const int codes[] = { 400, 200 };
+    struct server *server = server_start(codes, 2);
+    struct channel_settings channels[] = { channel("ioc", server) };
+    struct notice notices[] = { sample_notice(RULE_IOC, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR),
+                                sample_notice(RULE_IOC, 1, 1, SEVERITY_NORMAL, SEVERITY_MINOR) };
+    commit(channels, notices, 2);
+    start_notifier(channels, 1);
+    await_requests(server, 2);
+    assert_non_null(strstr(server->requests[1], "\"station\":\"s2\""));
+    await_waiting(1);
+    server_end(server);
+}
+
+static void what_was_not_marked_is_sent_again_after_a_restart(void **state)
+{
+    (void)state;
+    struct server *first = server_start(hanging, 1), *second = server_start(fine, 1);
+    struct channel_settings before[] = { channel("ioc", first) },
+                            after[] = { channel("ioc", second) };
+    struct notice notice = sample_notice(RULE_IOC, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR);
+    start_notifier(before, 1);
+    commit(before, &notice, 1);
+    notifier_wake(notifier);
+    await_requests(first, 1); /* received, and the answer never came */
+    notifier_free(notifier);
+    outbox_close(outbox);
+    open_outbox();
+    start_notifier(after, 1);
+    await_requests(second, 1);
+    await_waiting(0);
+    const char *key = strstr(first->requests[0], "Idempotency-Key: ");
+    assert_int_equal(strncmp(key, strstr(second->requests[0], "Idempotency-Key: "), 81), 0);
+    server_end(first);
+    server_end(second);
+}
+
+static void reconfigures_while_a_request_hangs(void **state)
+{
+    (void)state;
+    struct server *old = server_start(hanging, 1), *kept = server_start(fine, 1),
+                  *new = server_start(fine, 1);
+    struct channel_settings before[] = { channel("moved", old), channel("kept", kept) };
+    struct channel_settings after[] = { channel("moved", new), channel("kept", kept) };
+    start_notifier(before, 2);
+    struct notice notices[] = { sample_notice(RULE_BOTH, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR),
+                                sample_notice(RULE_BOTH, 0, 1, SEVERITY_MINOR, SEVERITY_SEVERE) };
+    commit(before, notices, 2);
+    notifier_wake(notifier);
+    await_requests(old, 1);
+    await_requests(kept, 2);
+    mono_time begin = clock_mono();
+    notifier_configure(notifier, after, 2);
+    assert_true(clock_mono().ns - begin.ns < SECOND_NS);
+    await_requests(new, 2);
+    await_waiting(0);
+    assert_non_null(strstr(new->requests[0], "\"to\":\"minor\""));
+    assert_int_equal(kept->request_count, 2);
+    server_end(old);
+    server_end(kept);
+    server_end(new);
+}
+
+static void gives_up_channels_that_are_gone(void **state)
+{
+    (void)state;
+    struct server *server = server_start(hanging, 1);
+    struct channel_settings both[] = { channel("ioc", server), channel("farmers", server) };
+    struct notice notice = sample_notice(RULE_BOTH, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR);
+    commit(both, &notice, 1);
+    start_notifier(both, 1); /* farmers is unknown at the start */
+    assert_int_equal(counters().failed, 1);
+    await_requests(server, 1);
+    notifier_configure(notifier, NULL, 0); /* and ioc after a reload */
+    assert_int_equal(counters().failed, 2);
+    await_waiting(0);
+    server_end(server);
+}
+
+static void tells_the_topic_when_the_broker_is_back(void **state)
+{
+    (void)state;
+    topics.away = true;
+    start_notifier(NULL, 0);
+    struct notice notices[] = { sample_notice(RULE_NONE, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR),
+                                sample_notice(RULE_NONE, 0, 1, SEVERITY_MINOR, SEVERITY_NORMAL) };
+    commit(NULL, notices, 2);
+    notifier_wake(notifier);
+    for (int64_t end = clock_mono().ns + PATIENCE_NS;
+         counters().retries < 2 && clock_mono().ns < end;) {
+        clock_sleep_until((mono_time){ clock_mono().ns + MILLI_NS });
+    }
+    assert_true(counters().retries >= 2);
+    (void)pthread_mutex_lock(&topics.lock);
+    topics.away = false;
+    (void)pthread_mutex_unlock(&topics.lock);
+    await_waiting(0);
+    char body[NOTICE_BODY_MAX];
+    (void)notice_json(&notices[0], body, sizeof body);
+    assert_int_equal(topics.count, 2);
+    assert_string_equal(topics.published[0].topic, "phusa/1/my-tho/s1/alarm/salinity-quiet");
+    assert_string_equal(topics.published[0].payload, body);
+    assert_string_equal(topics.published[1].payload, "");
+}
+
+/* --- the schedule (pure)
+ * ---------------------------------------------------------------------------- */
+
+static mono_time at(int64_t seconds)
+{
+    return (mono_time){ (1000 + seconds) * SECOND_NS };
+}
+
+static void backs_off_within_doubling_limits(void **state)
+{
+    (void)state;
+    struct schedule schedule;
+    schedule_init(&schedule, seed);
+    int64_t ceiling = BACKOFF_FIRST_NS, longest = 0;
+    for (int i = 0; i < 40; i++) {
+        assert_int_equal(schedule_failed(&schedule, 1, DELIVERY_UNREACHABLE, at(0)), VERDICT_AGAIN);
+        int64_t pause = schedule.open.ns - at(0).ns;
+        assert_true(pause >= 0 && pause < ceiling);
+        longest = pause > longest ? pause : longest;
+        ceiling = ceiling * 2 < BACKOFF_LAST_NS ? ceiling * 2 : BACKOFF_LAST_NS;
+    }
+    assert_true(longest > BACKOFF_LAST_NS / 4); /* in 30 tries; misses once in 5,000 seeds */
+    assert_int_equal(schedule.hold_count, 0);   /* nobody there: not this message's fault */
+    schedule_done(&schedule, 1);
+    (void)schedule_failed(&schedule, 1, DELIVERY_UNREACHABLE, at(0));
+    assert_true(schedule.open.ns - at(0).ns < BACKOFF_FIRST_NS);
+}
+
+static void gives_up_after_a_day_of_refusals(void **state)
+{
+    (void)state;
+    struct schedule schedule;
+    schedule_init(&schedule, seed);
+    int64_t held[HOLDS_MAX];
+    int64_t day = REFUSED_UP_NS / SECOND_NS;
+    assert_int_equal(schedule_failed(&schedule, 7, DELIVERY_REFUSED, at(0)), VERDICT_AGAIN);
+    assert_true(schedule.open.ns <= at(0).ns); /* others may pass */
+    assert_true(schedule_next(&schedule).ns <= at(60).ns);
+    assert_int_equal(schedule_failed(&schedule, 7, DELIVERY_REFUSED, at(day - 1)), VERDICT_AGAIN);
+    assert_int_equal(schedule_failed(&schedule, 7, DELIVERY_REFUSED, at(day)), VERDICT_GIVE_UP);
+    assert_int_equal(schedule_held(&schedule, at(0), held), 0);
+    /* trouble of the other side never gives up */
+    (void)schedule_failed(&schedule, 8, DELIVERY_FAILED, at(0));
+    assert_int_equal(schedule_failed(&schedule, 8, DELIVERY_FAILED, at(100 * day)), VERDICT_AGAIN);
+}
+
+static void holds_are_bounded_and_forgotten(void **state)
+{
+    (void)state;
+    struct schedule schedule;
+    schedule_init(&schedule, seed);
+    int64_t held[HOLDS_MAX];
+    for (int64_t id = 1; id <= HOLDS_MAX; id++) {
+        (void)schedule_failed(&schedule, id, DELIVERY_REFUSED, at(0));
+    }
+    assert_true(schedule_held(&schedule, at(-1), held) == HOLDS_MAX);
+    assert_int_equal(schedule.tries, 0);
+    (void)schedule_failed(&schedule, HOLDS_MAX + 1, DELIVERY_REFUSED, at(0));
+    assert_int_equal(schedule.tries, 1);       /* no room: the channel waits */
+    schedule_offered(&schedule, at(3600), 11); /* 1 to 10 were due and are gone from the outbox */
+    assert_int_equal(schedule.hold_count, HOLDS_MAX - 10);
+    schedule_offered(&schedule, at(3600), INT64_MAX);
+    assert_int_equal(schedule.hold_count, 0);
+    assert_true(schedule_next(&schedule).ns == INT64_MAX);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    http_global_init();
+    log_set_level(LOG_LEVEL_ERROR);
+    seed = (uint64_t)clock_mono().ns;
+    print_message("seed %llu\n", (unsigned long long)seed);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    http_global_end();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(posts_signed_json_with_a_key, make, clean),
+        cmocka_unit_test_setup_teardown(unsigned_without_a_secret, make, clean),
+        cmocka_unit_test_setup_teardown(a_dead_channel_delays_no_other, make, clean),
+        cmocka_unit_test_setup_teardown(a_series_arrives_in_order_in_spite_of_failures, make,
+                                        clean),
+        cmocka_unit_test_setup_teardown(a_refused_message_holds_only_its_series, make, clean),
+        cmocka_unit_test_setup_teardown(what_was_not_marked_is_sent_again_after_a_restart, make,
+                                        clean),
+        cmocka_unit_test_setup_teardown(reconfigures_while_a_request_hangs, make, clean),
+        cmocka_unit_test_setup_teardown(gives_up_channels_that_are_gone, make, clean),
+        cmocka_unit_test_setup_teardown(tells_the_topic_when_the_broker_is_back, make, clean),
+        cmocka_unit_test(backs_off_within_doubling_limits),
+        cmocka_unit_test(gives_up_after_a_day_of_refusals),
+        cmocka_unit_test(holds_are_bounded_and_forgotten),
+    };
+    return cmocka_run_group_tests(tests, begin, end);
+}

@@ -1,0 +1,366 @@
+/* The outbox: what is committed survives, comes out in order, and never grows without bound. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "notify_sample.h"
+
+#define DAY_NS (86400 * SECOND_NS)
+
+static const struct channel_settings channels[] = { { .id = "ioc" }, { .id = "farmers" } };
+static const wall_time now = { INT64_C(1763735710) * SECOND_NS };
+
+static struct outbox *outbox;
+static uint64_t position;
+static struct outbox_message message;
+
+static void reopen(void)
+{
+    struct problem problem = { "" };
+    outbox_close(outbox);
+    if (outbox_open(sample_path, &outbox, &position, &problem) != OUTBOX_OK) {
+        fail_msg("%s", problem.text);
+    }
+}
+
+static int make(void **state)
+{
+    (void)state;
+    outbox = NULL;
+    sample_make_folder();
+    reopen();
+    return 0;
+}
+
+static int clean(void **state)
+{
+    (void)state;
+    outbox_close(outbox);
+    sample_remove_folder();
+    return 0;
+}
+
+static void commit_at(const struct notice *notices, size_t count, uint64_t at, wall_time when)
+{
+    struct problem problem = { "" };
+    if (outbox_commit(outbox, notices, count, channels, at, when, &problem) != OUTBOX_OK) {
+        fail_msg("%s", problem.text);
+    }
+}
+
+static void commit(const struct notice *notices, size_t count, uint64_t at)
+{
+    commit_at(notices, count, at, now);
+}
+
+static bool take(const char *channel, const int64_t *skip, size_t skip_count)
+{
+    struct problem problem = { "" };
+    enum outbox_status status = outbox_take(outbox, channel, skip, skip_count, &message, &problem);
+    assert_int_not_equal(status, OUTBOX_FAILED);
+    return status == OUTBOX_OK;
+}
+
+static void mark(int64_t id, enum outbox_end end)
+{
+    struct problem problem = { "" };
+    assert_int_equal(outbox_mark(outbox, id, end, &problem), OUTBOX_OK);
+}
+
+static struct outbox_counters counters(void)
+{
+    struct outbox_counters read;
+    outbox_read_counters(outbox, &read);
+    return read;
+}
+
+static int64_t query(const char *sql)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *statement = NULL;
+    assert_int_equal(sqlite3_open(sample_path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
+    int64_t value = sqlite3_step(statement) == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+    (void)sqlite3_finalize(statement);
+    (void)sqlite3_close(db);
+    return value;
+}
+
+static void keeps_over_a_restart(void **state)
+{
+    (void)state;
+    assert_int_equal(position, 0);
+    struct notice notices[] = { sample_notice(RULE_BOTH, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR),
+                                sample_notice(RULE_IOC, 1, 5, SEVERITY_NORMAL, SEVERITY_SEVERE) };
+    commit(notices, 2, 42);
+    assert_int_equal(counters().waiting, 5); /* three for the first, two for the second */
+    reopen();
+    assert_int_equal(position, 42);
+    assert_int_equal(counters().waiting, 5);
+    char body[NOTICE_BODY_MAX], key[NOTICE_KEY_CHARS + 1];
+    size_t length = notice_json(&notices[0], body, sizeof body);
+    assert_true(notice_key(&notices[0], key));
+    assert_true(take("ioc", NULL, 0));
+    assert_string_equal(message.body, body);
+    assert_int_equal(message.length, length);
+    assert_string_equal(message.key, key);
+    assert_true(take("farmers", NULL, 0));
+    assert_string_equal(message.body, body);
+    assert_true(take(CHANNEL_RETAINED, NULL, 0));
+    assert_string_equal(message.topic, "phusa/1/my-tho/s1/alarm/salinity-both");
+    assert_false(take("nobody", NULL, 0));
+}
+
+static void records_transitions(void **state)
+{
+    (void)state;
+    struct notice notice = sample_notice(RULE_IOC, 0, 7, SEVERITY_MINOR, SEVERITY_SEVERE);
+    notice.tell = false;
+    notice.historical = true;
+    commit(&notice, 1, 8);
+    assert_int_equal(counters().transitions, 1);
+    assert_int_equal(counters().waiting, 0);
+    assert_int_equal(
+        query("SELECT count(*) FROM transition WHERE position = 8 AND rule = "
+              "'salinity-fields' AND site = 'my-tho' AND station = 's1' AND parameter = "
+              "'salinity' AND time_ns = 1362096007000000000 AND since_ns = time_ns AND "
+              "before = 'minor' AND after = 'severe' AND value = 4.875 AND "
+              "historical = 1 AND told = 0 AND length(key) = 64"),
+        1);
+}
+
+static void position_never_goes_back(void **state)
+{
+    (void)state;
+    commit(NULL, 0, 10);
+    commit(NULL, 0, 7);
+    reopen();
+    assert_int_equal(position, 10);
+}
+
+static void back_to_normal_empties_the_topic(void **state)
+{
+    (void)state;
+    struct notice notice = sample_notice(RULE_NONE, 0, 0, SEVERITY_MINOR, SEVERITY_NORMAL);
+    commit(&notice, 1, 1);
+    assert_true(take(CHANNEL_RETAINED, NULL, 0));
+    assert_int_equal(message.length, 0);
+    assert_string_equal(message.topic, "phusa/1/my-tho/s1/alarm/salinity-quiet");
+}
+
+static void a_series_goes_in_order(void **state)
+{
+    (void)state;
+    struct notice notices[] = { sample_notice(RULE_IOC, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR),
+                                sample_notice(RULE_IOC, 0, 1, SEVERITY_MINOR, SEVERITY_SEVERE),
+                                sample_notice(RULE_IOC, 1, 2, SEVERITY_NORMAL, SEVERITY_MINOR) };
+    commit(notices, 3, 3);
+    assert_true(take("ioc", NULL, 0));
+    int64_t first = message.id;
+    assert_non_null(strstr(message.body, "\"to\":\"minor\""));
+    assert_true(take("ioc", &first, 1)); /* the next of s1 waits for it, s2 does not */
+    assert_non_null(strstr(message.body, "\"station\":\"s2\""));
+    const int64_t both[] = { first, message.id };
+    assert_false(take("ioc", both, 2));
+    mark(first, OUTBOX_SENT);
+    assert_true(take("ioc", NULL, 0));
+    assert_non_null(strstr(message.body, "\"to\":\"severe\""));
+    assert_int_equal(counters().sent, 1);
+}
+
+static void unmarked_comes_again(void **state)
+{
+    (void)state;
+    struct notice notice = sample_notice(RULE_IOC, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR);
+    commit(&notice, 1, 1);
+    assert_true(take("ioc", NULL, 0));
+    struct outbox_message before = message;
+    reopen();
+    assert_true(take("ioc", NULL, 0));
+    assert_int_equal(message.id, before.id);
+    assert_string_equal(message.key, before.key);
+    assert_string_equal(message.body, before.body);
+    mark(message.id, OUTBOX_SENT);
+    reopen();
+    assert_false(take("ioc", NULL, 0));
+}
+
+/* A process that commits and is killed at once, without closing anything. */
+static void what_was_committed_survives_a_kill(void **state)
+{
+    (void)state;
+    outbox_close(outbox);
+    outbox = NULL;
+    pid_t child = fork();
+    if (child == 0) {
+        struct notice notice = sample_notice(RULE_IOC, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR);
+        if (outbox_open(sample_path, &outbox, &position, NULL) == OUTBOX_OK &&
+            outbox_commit(outbox, &notice, 1, channels, 99, now, NULL) == OUTBOX_OK) {
+            (void)kill(getpid(), SIGKILL);
+        }
+        _exit(1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    reopen();
+    assert_int_equal(position, 99);
+    assert_true(take("ioc", NULL, 0));
+}
+
+static void gives_up_unknown_channels(void **state)
+{
+    (void)state;
+    struct problem problem = { "" };
+    uint64_t given_up = 0;
+    struct notice notice = sample_notice(RULE_BOTH, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR);
+    commit(&notice, 1, 1);
+    assert_int_equal(outbox_give_up_unknown(outbox, channels, 1, &given_up, &problem), OUTBOX_OK);
+    assert_int_equal(given_up, 1);
+    assert_false(take("farmers", NULL, 0));
+    assert_true(take("ioc", NULL, 0));
+    assert_true(take(CHANNEL_RETAINED, NULL, 0)); /* is always known */
+    assert_int_equal(counters().failed, 1);
+    assert_int_equal(counters().waiting, 2);
+}
+
+#define STEP 1000
+
+static void drops_the_oldest_beyond_the_limit(void **state)
+{
+    (void)state;
+    static struct notice notices[STEP];
+    for (int64_t at = 0; at <= OUTBOX_WAITING_MAX; at += STEP) {
+        for (int64_t i = 0; i < STEP; i++) {
+            notices[i] = sample_notice(RULE_NONE, i % 2, at + i, SEVERITY_MINOR, SEVERITY_NORMAL);
+        }
+        commit(notices, STEP, (uint64_t)(at + STEP));
+    }
+    assert_int_equal(counters().waiting, OUTBOX_WAITING_MAX);
+    assert_int_equal(counters().dropped, STEP);
+    assert_int_equal(query("SELECT min(id) FROM message WHERE state < 2"), STEP + 1);
+    assert_int_equal(query("SELECT count(*) FROM message WHERE state = 1"), 2); /* one a series */
+    assert_true(take(CHANNEL_RETAINED, NULL, 0));
+    assert_int_equal(message.id, STEP + 1);
+    mark(1, OUTBOX_SENT); /* dropped while it was on its way */
+    assert_int_equal(counters().waiting, OUTBOX_WAITING_MAX);
+    reopen();
+    assert_int_equal(counters().waiting, OUTBOX_WAITING_MAX);
+}
+
+static void prunes_old_messages_but_no_transition(void **state)
+{
+    (void)state;
+    struct notice notice = sample_notice(RULE_IOC, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR);
+    commit(&notice, 1, 1);
+    assert_true(take("ioc", NULL, 0));
+    mark(message.id, OUTBOX_SENT);
+    commit_at(NULL, 0, 2, (wall_time){ now.ns + 30 * DAY_NS });
+    assert_int_equal(query("SELECT count(*) FROM message"), 2);
+    commit_at(NULL, 0, 3, (wall_time){ now.ns + 30 * DAY_NS + 1 });
+    assert_int_equal(query("SELECT count(*) FROM message"), 1); /* the topic's still waits */
+    assert_int_equal(query("SELECT count(*) FROM transition"), 1);
+    assert_true(take(CHANNEL_RETAINED, NULL, 0));
+}
+
+static void a_failed_commit_leaves_nothing(void **state)
+{
+    (void)state;
+    struct problem problem = { "" };
+    struct notice notice = sample_notice(RULE_IOC, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR);
+    (void)query("ALTER TABLE message RENAME TO away");
+    assert_int_equal(outbox_commit(outbox, &notice, 1, channels, 5, now, &problem), OUTBOX_FAILED);
+    assert_true(strstr(problem.text, "outbox") == problem.text);
+    (void)query("ALTER TABLE away RENAME TO message");
+    assert_int_equal(query("SELECT count(*) FROM transition"), 0);
+    assert_int_equal(counters().transitions, 0);
+    commit(&notice, 1, 5); /* the same again, once it can be */
+    assert_int_equal(query("SELECT count(*) FROM transition"), 1);
+    assert_int_equal(counters().waiting, 2);
+}
+
+static void refuses_what_is_no_outbox(void **state)
+{
+    (void)state;
+    struct problem problem = { "" };
+    struct outbox *other = NULL;
+    uint64_t at = 0;
+    (void)query("PRAGMA user_version = 2");
+    assert_int_equal(outbox_open(sample_path, &other, &at, &problem), OUTBOX_FAILED);
+    assert_non_null(strstr(problem.text, "no outbox of version 1"));
+    assert_null(other);
+    assert_int_equal(outbox_open("/nonexistent/outbox.db", &other, &at, &problem), OUTBOX_FAILED);
+    outbox_close(outbox);
+    outbox = NULL;
+    sample_remove_folder();
+    sample_make_folder();
+    FILE *file = fopen(sample_path, "w");
+    assert_non_null(file);
+    (void)fputs("this is a text of somebody else, longer than any header of a database file is, "
+                "so that nobody takes it for an empty or a torn one\n",
+                file);
+    (void)fclose(file);
+    assert_int_equal(outbox_open(sample_path, &other, &at, &problem), OUTBOX_FAILED);
+    assert_non_null(strstr(problem.text, "not a database"));
+}
+
+#define TOGETHER 300
+
+static void *commit_many(void *argument)
+{
+    (void)argument;
+    for (int64_t i = 0; i < TOGETHER; i++) {
+        struct notice notice = sample_notice(RULE_IOC, i % 2, i, SEVERITY_NORMAL, SEVERITY_MINOR);
+        if (outbox_commit(outbox, &notice, 1, channels, (uint64_t)i + 1, now, NULL) != OUTBOX_OK) {
+            return argument;
+        }
+    }
+    return NULL;
+}
+
+static void two_threads_work_together(void **state)
+{
+    (void)state;
+    pthread_t pipeline;
+    void *failed = NULL;
+    char mistake = 0;
+    assert_int_equal(pthread_create(&pipeline, NULL, commit_many, &mistake), 0);
+    int64_t last = 0;
+    for (int sent = 0; sent < TOGETHER;) {
+        if (take("ioc", NULL, 0)) {
+            assert_true(message.id > last);
+            last = message.id;
+            mark(message.id, OUTBOX_SENT);
+            sent++;
+        }
+    }
+    assert_int_equal(pthread_join(pipeline, &failed), 0);
+    assert_null(failed);
+    assert_int_equal(counters().sent, TOGETHER);
+    assert_int_equal(counters().waiting, TOGETHER); /* the topic's */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(keeps_over_a_restart, make, clean),
+        cmocka_unit_test_setup_teardown(records_transitions, make, clean),
+        cmocka_unit_test_setup_teardown(position_never_goes_back, make, clean),
+        cmocka_unit_test_setup_teardown(back_to_normal_empties_the_topic, make, clean),
+        cmocka_unit_test_setup_teardown(a_series_goes_in_order, make, clean),
+        cmocka_unit_test_setup_teardown(unmarked_comes_again, make, clean),
+        cmocka_unit_test_setup_teardown(what_was_committed_survives_a_kill, make, clean),
+        cmocka_unit_test_setup_teardown(gives_up_unknown_channels, make, clean),
+        cmocka_unit_test_setup_teardown(drops_the_oldest_beyond_the_limit, make, clean),
+        cmocka_unit_test_setup_teardown(prunes_old_messages_but_no_transition, make, clean),
+        cmocka_unit_test_setup_teardown(a_failed_commit_leaves_nothing, make, clean),
+        cmocka_unit_test_setup_teardown(refuses_what_is_no_outbox, make, clean),
+        cmocka_unit_test_setup_teardown(two_threads_work_together, make, clean),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,406 @@
+/* The flow from a journal record to lines, notices, set-asides and receipts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pipeline.h"
+
+#define NOW     INT64_C(1700000000)
+#define NOW_NS  (NOW * SECOND_NS)
+#define OUT_MAX 65536
+
+/* --- a small world --------------------------------------------------------------- */
+
+static const struct phusa_unit salinity_units[] = { { { "g/L", 3 }, 1, 1, 0 } };
+static const struct phusa_unit temp_units[] = { { { "K", 1 }, 1, 1, -273.15 } };
+static const struct phusa_parameter parameters[] = {
+    { { "ph", 2 }, { "", 0 }, "Độ pH", "pH", 0, 14, 0.01, NULL, 0 },
+    { { "salinity", 8 }, { "/1000", 5 }, "Độ mặn", "Salinity", 0, 45, 0.01, salinity_units, 1 },
+    { { "temp", 4 }, { "Cel", 3 }, "Nhiệt độ", "Temperature", -5, 60, 0.1, temp_units, 1 },
+};
+static const struct station_tag tags[] = { { "river", "song tien" } };
+static const char *const names[] = { "urn:dev:mac:0024befffe804ff1:" };
+static const struct station stations[] = {
+    { .id = "s1", .site = "my-tho", .kind = "water", .name = "Trạm 1", .every_ns = 300 * SECOND_NS,
+      .tags = tags, .tag_count = 1, .names = names, .name_count = 1 },
+    { .id = "s2", .site = "phu-quoc", .kind = "air", .name = "Trạm 2", .every_ns = 300 * SECOND_NS },
+};
+static struct rule rules[] = {
+    { .id = "salinity-high", .kind = "water", .parameter = &parameters[1], .direction = RULE_ABOVE,
+      .levels = { { SEVERITY_SEVERE, 0, 4, 0, 3.5, 0, 0 } }, .level_count = 1,
+      .max_gap_ns = 3600 * SECOND_NS, .accept = 6, .message_vi = "Mặn", .message_en = "Salt" },
+    { .id = "air-only", .kind = "air", .parameter = &parameters[1], .direction = RULE_ABOVE,
+      .levels = { { SEVERITY_SEVERE, 0, 0, 0, 0, 0, 0 } }, .level_count = 1,
+      .max_gap_ns = 3600 * SECOND_NS, .accept = 6 },
+};
+static struct settings settings = { .file = "test", .ahead_ns = 300 * SECOND_NS,
+                                    .catalogue = { parameters, 3 }, .registry = { stations, 2 },
+                                    .rulebook = { rules, 2 } };
+
+struct world {
+    struct pipeline *pipeline;
+    uint64_t position;
+    char lines[OUT_MAX];
+    size_t lines_used;
+    uint32_t readings;
+    struct notice notices[64];
+    size_t notice_count;
+    enum phusa_reason reasons[64];
+    size_t reason_count;
+    char topic[256], receipt[1024];
+    int receipts;
+};
+
+static void take_lines(void *context, struct phusa_text lines, uint32_t readings, uint64_t position)
+{
+    struct world *world = context;
+    assert_int_equal(position, world->position);
+    assert_true(world->lines_used + lines.length < OUT_MAX);
+    memcpy(world->lines + world->lines_used, lines.data, lines.length);
+    world->lines_used += lines.length;
+    world->lines[world->lines_used] = '\0';
+    world->readings += readings;
+}
+
+static void take_notice(void *context, const struct notice *notice)
+{
+    struct world *world = context;
+    assert_true(world->notice_count < 64);
+    world->notices[world->notice_count++] = *notice;
+}
+
+static void take_set_aside(void *context, const struct set_aside *item)
+{
+    struct world *world = context;
+    assert_true(world->reason_count < 64);
+    assert_non_null(item->detail);
+    world->reasons[world->reason_count++] = item->reason;
+}
+
+static int set_up(void **state)
+{
+    static struct world world;
+    memset(&world, 0, sizeof world);
+    struct pipeline_sink sink = { .context = &world, .lines = take_lines, .notice = take_notice,
+                                  .set_aside = take_set_aside };
+    world.pipeline = pipeline_create(&settings, &sink);
+    assert_non_null(world.pipeline);
+    *state = &world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+    pipeline_free(world->pipeline);
+    return 0;
+}
+
+static void forget_output(struct world *world)
+{
+    world->lines_used = 0;
+    world->lines[0] = '\0';
+    world->readings = 0;
+    world->notice_count = 0;
+    world->reason_count = 0;
+}
+
+static void send_at(struct world *world, int64_t received_ns, const char *topic, const char *payload)
+{
+    struct journal_record record = { .position = ++world->position,
+                                     .time = { received_ns },
+                                     .kind = JOURNAL_MESSAGE,
+                                     .topic = phusa_text_of(topic),
+                                     .payload = phusa_text_of(payload) };
+    pipeline_take(world->pipeline, &record);
+}
+
+static void send(struct world *world, const char *topic, const char *payload)
+{
+    send_at(world, NOW_NS, topic, payload);
+}
+
+#define OBS "phusa/1/my-tho/s1/obs"
+
+static struct pipeline_counters count(const struct world *world)
+{
+    struct pipeline_counters counters;
+    pipeline_read_counters(world->pipeline, &counters);
+    return counters;
+}
+
+/* --- lines -------------------------------------------------------------------------- */
+
+static void a_report_becomes_one_line_with_flags(void **state)
+{
+    struct world *world = *state;
+    send(world, OBS,
+         "[{\"bn\":\"s1:\",\"bt\":1700000000,\"log\":\"5f3a09c1\",\"seq\":1,\"n\":\"salinity\",\"u\":\"g/L\","
+         "\"v\":1.25},{\"n\":\"temp\",\"u\":\"K\",\"v\":300.15},{\"n\":\"ph\",\"v\":15}]");
+    assert_string_equal(world->lines,
+                        "water,site=my-tho,station=s1,river=song\\ tien salinity=1.25,salinity_qc=1i,"
+                        "temp=27,temp_qc=1i,ph=15,ph_qc=4i 1700000000000000000\n");
+    assert_int_equal(world->readings, 3);
+    assert_int_equal(world->reason_count, 0);
+}
+
+static void times_make_lines_of_their_own_in_order(void **state)
+{
+    struct world *world = *state;
+    send(world, OBS,
+         "[{\"bn\":\"s1:\",\"bt\":1700000000,\"n\":\"ph\",\"v\":7,\"t\":-60},{\"n\":\"ph\",\"v\":8},"
+         "{\"n\":\"temp\",\"v\":20,\"t\":-60}]");
+    assert_string_equal(world->lines,
+                        "water,site=my-tho,station=s1,river=song\\ tien ph=7,ph_qc=1i,temp=20,temp_qc=1i "
+                        "1699999940000000000\n"
+                        "water,site=my-tho,station=s1,river=song\\ tien ph=8,ph_qc=1i "
+                        "1700000000000000000\n");
+}
+
+static void names_may_be_empty_own_suffixed_or_listed(void **state)
+{
+    struct world *world = *state;
+    send(world, OBS, "[{\"n\":\"ph\",\"v\":7,\"t\":1700000000}]");
+    send(world, OBS, "[{\"n\":\"s1:ph\",\"v\":7,\"t\":1700000001}]");
+    send(world, OBS, "[{\"n\":\"urn:x:s1:ph\",\"v\":7,\"t\":1700000002}]");
+    send(world, OBS, "[{\"bn\":\"urn:dev:mac:0024befffe804ff1:\",\"n\":\"ph\",\"v\":7,\"t\":1700000003}]");
+    assert_int_equal(world->reason_count, 0);
+    assert_int_equal(world->readings, 4);
+    send(world, OBS, "[{\"n\":\"s2:ph\",\"v\":7,\"t\":1700000004}]");
+    send(world, OBS, "[{\"n\":\"xs1:ph\",\"v\":7,\"t\":1700000005}]");
+    assert_int_equal(world->reason_count, 2);
+    assert_int_equal(world->reasons[0], PHUSA_REASON_NAME);
+    assert_int_equal(world->reasons[1], PHUSA_REASON_NAME);
+}
+
+/* --- set aside ------------------------------------------------------------------------- */
+
+static void bad_input_is_set_aside_by_name_and_disturbs_nothing(void **state)
+{
+    struct world *world = *state;
+    static const struct {
+        const char *topic, *payload;
+        enum phusa_reason reason;
+    } cases[] = {
+        { "phusa/1/my-tho/s1/obs/x", "[]", PHUSA_REASON_TOPIC },
+        { "phusa/2/my-tho/s1/obs", "[]", PHUSA_REASON_TOPIC },
+        { "phusa/1/my-tho/s9/obs", "[]", PHUSA_REASON_STATION },
+        { "phusa/1/phu-quoc/s1/obs", "[]", PHUSA_REASON_SITE },
+        { OBS, "hello", PHUSA_REASON_SYNTAX },
+        { OBS, "[{\"n\":\"ph\",\"v\":7", PHUSA_REASON_TRUNCATED },
+        { OBS, "[{\"bver\":99,\"n\":\"ph\",\"v\":7}]", PHUSA_REASON_VERSION },
+        { OBS, "[{\"n\":\"ph\",\"v\":7,\"must_\":1}]", PHUSA_REASON_LABEL },
+        { OBS, "[{\"n\":\"ph\",\"v\":\"7\"}]", PHUSA_REASON_TYPE },
+        { OBS, "[{\"n\":\"phx\",\"v\":7}]", PHUSA_REASON_PARAMETER },
+        { OBS, "[{\"n\":\"ph\",\"u\":\"Cel\",\"v\":7}]", PHUSA_REASON_UNIT },
+        { OBS, "[{\"n\":\"ph\",\"vs\":\"seven\"}]", PHUSA_REASON_VALUE },
+        { OBS, "[{\"n\":\"ph\",\"v\":1e999}]", PHUSA_REASON_VALUE },
+        { OBS, "[{\"n\":\"ph\",\"v\":7,\"t\":500000000}]", PHUSA_REASON_TIME },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        forget_output(world);
+        send(world, cases[i].topic, cases[i].payload);
+        if (world->reason_count != 1 || world->reasons[0] != cases[i].reason) {
+            fail_msg("case %zu: %zu set aside, first for %s, expected %s", i, world->reason_count,
+                     phusa_reason_name(world->reasons[0]), phusa_reason_name(cases[i].reason));
+        }
+        assert_int_equal(world->readings, 0);
+    }
+    send(world, OBS, "[{\"n\":\"ph\",\"v\":7,\"t\":1700000000}]");
+    assert_int_equal(world->readings, 1);
+    struct pipeline_counters counters = count(world);
+    assert_int_equal(counters.quarantined, sizeof cases / sizeof cases[0]);
+    assert_int_equal(counters.received, counters.quarantined + counters.accepted + counters.duplicates);
+}
+
+static void one_bad_reading_costs_the_others_nothing(void **state)
+{
+    struct world *world = *state;
+    send(world, OBS, "[{\"bt\":1700000000,\"n\":\"nope\",\"v\":1},{\"n\":\"ph\",\"v\":7},{\"n\":\"temp\",\"u\":\"V\",\"v\":1}]");
+    assert_int_equal(world->readings, 1);
+    assert_int_equal(world->reason_count, 2);
+}
+
+static void the_first_value_wins(void **state)
+{
+    struct world *world = *state;
+    const char *seven = "[{\"n\":\"ph\",\"v\":7,\"t\":1700000000}]";
+    send(world, OBS, seven);
+    send(world, OBS, seven);
+    send(world, OBS, "[{\"n\":\"ph\",\"v\":8,\"t\":1700000000}]");
+    assert_int_equal(world->readings, 1);
+    assert_int_equal(count(world).duplicates, 1);
+    assert_int_equal(world->reason_count, 1);
+    assert_int_equal(world->reasons[0], PHUSA_REASON_CONFLICT);
+}
+
+static void a_report_of_the_same_number_is_a_duplicate(void **state)
+{
+    struct world *world = *state;
+    for (int i = 0; i < 3; i++) {
+        send(world, OBS, "[{\"log\":\"00000001\",\"seq\":5,\"n\":\"ph\",\"v\":7,\"t\":1700000000}]");
+    }
+    assert_int_equal(world->readings, 1);
+    assert_int_equal(count(world).duplicates, 2);
+}
+
+static void a_reading_ahead_of_its_time_is_flagged_and_not_judged(void **state)
+{
+    struct world *world = *state;
+    send(world, OBS, "[{\"n\":\"salinity\",\"v\":30,\"t\":1700000301}]");
+    assert_non_null(strstr(world->lines, "salinity_qc=3i"));
+    assert_int_equal(world->notice_count, 0);
+    send(world, OBS, "[{\"n\":\"salinity\",\"v\":30,\"t\":1700000300}]");
+    assert_int_equal(world->notice_count, 1);
+}
+
+static void what_the_device_says_of_itself_keeps_it_from_rules(void **state)
+{
+    struct world *world = *state;
+    send(world, OBS, "[{\"n\":\"salinity\",\"v\":30,\"t\":1700000000,\"st\":1}]");
+    send(world, OBS, "[{\"n\":\"salinity\",\"v\":30,\"t\":1700000001,\"st\":2}]");
+    assert_non_null(strstr(world->lines, "salinity_qc=3i"));
+    assert_non_null(strstr(world->lines, "salinity_qc=4i"));
+    assert_int_equal(world->notice_count, 0);
+}
+
+/* --- alarms ----------------------------------------------------------------------------- */
+
+static void a_crossing_is_told_once_with_its_reading(void **state)
+{
+    struct world *world = *state;
+    send(world, OBS, "[{\"n\":\"salinity\",\"v\":3,\"t\":1699999700}]");
+    send(world, OBS, "[{\"n\":\"salinity\",\"v\":5,\"t\":1700000000}]");
+    send(world, OBS, "[{\"n\":\"salinity\",\"v\":6,\"t\":1700000060}]");
+    assert_int_equal(world->notice_count, 1);
+    const struct notice *notice = &world->notices[0];
+    assert_ptr_equal(notice->rule, &rules[0]);
+    assert_ptr_equal(notice->station, &stations[0]);
+    assert_int_equal(notice->from, SEVERITY_NORMAL);
+    assert_int_equal(notice->to, SEVERITY_SEVERE);
+    assert_int_equal(notice->time_ns, NOW_NS);
+    assert_true(notice->value > 4.99 && notice->value < 5.01);
+    assert_true(notice->tell && notice->transition && !notice->historical);
+    assert_int_equal(notice->position, 2);
+}
+
+static void a_failed_reading_takes_no_part(void **state)
+{
+    struct world *world = *state;
+    send(world, OBS, "[{\"n\":\"salinity\",\"v\":300,\"t\":1700000000}]");
+    assert_int_equal(world->notice_count, 0);
+}
+
+static void new_settings_keep_the_state_of_rules_that_stay_and_end_the_others(void **state)
+{
+    struct world *world = *state;
+    send(world, OBS, "[{\"n\":\"salinity\",\"v\":5,\"t\":1700000000}]");
+    struct settings same = settings;
+    assert_true(pipeline_reconfigure(world->pipeline, &same, NOW_NS));
+    send(world, OBS, "[{\"n\":\"salinity\",\"v\":5,\"t\":1700000060}]");
+    send(world, OBS, "[{\"n\":\"salinity\",\"v\":9,\"t\":1700000000}]");
+    assert_int_equal(world->notice_count, 1);
+    assert_int_equal(world->reasons[0], PHUSA_REASON_CONFLICT); /* it remembers readings, too */
+    struct settings without = settings;
+    without.rulebook = (struct rulebook){ &rules[1], 1 };
+    assert_true(pipeline_reconfigure(world->pipeline, &without, NOW_NS + SECOND_NS));
+    assert_int_equal(world->notice_count, 2);
+    assert_int_equal(world->notices[1].to, SEVERITY_NORMAL);
+    assert_true(world->notices[1].tell);
+    assert_true(pipeline_reconfigure(world->pipeline, &settings, NOW_NS + 2 * SECOND_NS));
+}
+
+/* --- receipts ----------------------------------------------------------------------------- */
+
+static bool publish(void *context, const char *topic, struct phusa_text payload)
+{
+    struct world *world = context;
+    (void)snprintf(world->topic, sizeof world->topic, "%s", topic);
+    (void)snprintf(world->receipt, sizeof world->receipt, "%.*s", (int)payload.length, payload.data);
+    world->receipts++;
+    return true;
+}
+
+static void receipts_are_for_the_log_of_the_status_and_come_once_a_second(void **state)
+{
+    struct world *world = *state;
+    send(world, OBS, "[{\"log\":\"5f3a09c1\",\"seq\":1,\"n\":\"ph\",\"v\":7,\"t\":1700000000}]");
+    (void)pipeline_receipts(world->pipeline, (mono_time){ SECOND_NS }, publish, world);
+    assert_int_equal(world->receipts, 0);
+    send(world, "phusa/1/my-tho/s1/status",
+         "{\"state\":\"online\",\"fw\":\"1\",\"hw\":\"x\",\"log\":\"5f3a09c1\",\"first\":1,\"next\":2,"
+         "\"clock\":\"synced\",\"days_held\":0,\"boot\":1,\"reset\":\"power\"}");
+    (void)pipeline_receipts(world->pipeline, (mono_time){ 3 * SECOND_NS }, publish, world);
+    assert_int_equal(world->receipts, 1);
+    assert_string_equal(world->topic, "phusa/1/my-tho/s1/ack");
+    assert_string_equal(world->receipt, "{\"log\":\"5f3a09c1\",\"upto\":1,\"missing\":[]}");
+    send(world, OBS, "[{\"log\":\"5f3a09c1\",\"seq\":4,\"n\":\"ph\",\"v\":7,\"t\":1700000300}]");
+    (void)pipeline_receipts(world->pipeline, (mono_time){ 3 * SECOND_NS + 999 * MILLI_NS }, publish, world);
+    assert_int_equal(world->receipts, 1);
+    (void)pipeline_receipts(world->pipeline, (mono_time){ 4 * SECOND_NS }, publish, world);
+    assert_int_equal(world->receipts, 2);
+    assert_string_equal(world->receipt, "{\"log\":\"5f3a09c1\",\"upto\":4,\"missing\":[[2,3]]}");
+}
+
+static void a_report_whose_number_can_be_read_is_covered_even_if_refused(void **state)
+{
+    struct world *world = *state;
+    send(world, "phusa/1/my-tho/s1/status", "{\"state\":\"online\",\"log\":\"5f3a09c1\"}");
+    send(world, OBS, "[{\"log\":\"5f3a09c1\",\"seq\":1,\"n\":\"ph\",\"v\":\"bad\"}]");
+    (void)pipeline_receipts(world->pipeline, (mono_time){ 9 * SECOND_NS }, publish, world);
+    assert_string_equal(world->receipt, "{\"log\":\"5f3a09c1\",\"upto\":1,\"missing\":[]}");
+    assert_int_equal(world->reasons[0], PHUSA_REASON_TYPE);
+}
+
+/* --- view ------------------------------------------------------------------------------------ */
+
+static void the_view_shows_what_is_known(void **state)
+{
+    struct world *world = *state;
+    send(world, OBS, "[{\"bt\":1700000000,\"n\":\"salinity\",\"v\":5},{\"n\":\"ph\",\"v\":7}]");
+    struct console_view view = { 0 };
+    assert_true(pipeline_fill_view(world->pipeline, NOW_NS, &view));
+    assert_int_equal(view.station_count, 2);
+    assert_string_equal(view.stations[0].station->id, "s1");
+    assert_int_equal(view.stations[0].link, CONSOLE_ONLINE);
+    assert_int_equal(view.stations[1].link, CONSOLE_NEVER_SEEN);
+    assert_int_equal(view.stations[0].reading_count, 2);
+    assert_true(phusa_text_equal(view.stations[0].readings[0].parameter->name, phusa_text_of("ph")));
+    assert_int_equal(view.stations[0].severity, SEVERITY_SEVERE);
+    assert_int_equal(view.alarm_count, 1);
+    pipeline_view_free(&view);
+    memset(&view, 0, sizeof view);
+    assert_true(pipeline_fill_view(world->pipeline, NOW_NS + 901 * SECOND_NS, &view));
+    assert_int_equal(view.stations[0].link, CONSOLE_QUIET);
+    pipeline_view_free(&view);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_report_becomes_one_line_with_flags),
+        TEST(times_make_lines_of_their_own_in_order),
+        TEST(names_may_be_empty_own_suffixed_or_listed),
+        TEST(bad_input_is_set_aside_by_name_and_disturbs_nothing),
+        TEST(one_bad_reading_costs_the_others_nothing),
+        TEST(the_first_value_wins),
+        TEST(a_report_of_the_same_number_is_a_duplicate),
+        TEST(a_reading_ahead_of_its_time_is_flagged_and_not_judged),
+        TEST(what_the_device_says_of_itself_keeps_it_from_rules),
+        TEST(a_crossing_is_told_once_with_its_reading),
+        TEST(a_failed_reading_takes_no_part),
+        TEST(new_settings_keep_the_state_of_rules_that_stay_and_end_the_others),
+        TEST(receipts_are_for_the_log_of_the_status_and_come_once_a_second),
+        TEST(a_report_whose_number_can_be_read_is_covered_even_if_refused),
+        TEST(the_view_shows_what_is_known),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
