@@ -72,9 +72,13 @@ static const char *example_of(const struct config_key *key, char *buffer, size_t
 static bool complain_type(const struct config_node *node, const struct config_key *key)
 {
     char example[KNOWN_MAX];
-    config_complain(node, "\"%s\" is %s; write %s such as %s", key->name,
-                    kind_name(config_kind(node)), type_words[key->type].wanted,
-                    example_of(key, example, sizeof example));
+    const char *wanted = type_words[key->type].wanted, *found = kind_name(config_kind(node));
+    if (key->type == CONFIG_BOOL) {
+        config_complain(node, "\"%s\" is %s; write %s", key->name, found, wanted);
+    } else {
+        config_complain(node, "\"%s\" is %s; write %s such as %s", key->name, found, wanted,
+                        example_of(key, example, sizeof example));
+    }
     return false;
 }
 
@@ -257,10 +261,8 @@ static bool check_count(const struct config_node *node, const struct config_key 
     size_t least = key->least == NULL ? 0 : (size_t)strtoul(key->least, NULL, 10);
     size_t most = key->most == NULL ? default_most : (size_t)strtoul(key->most, NULL, 10);
     if (count < least) {
-        config_complain(node,
-                        count == 0 ? "\"%s\" is empty; it needs at least %zu %s"
-                                   : "\"%s\" is too short; it needs at least %zu %s",
-                        key->name, least, of_what);
+        config_complain(node, "\"%s\" has %zu %s; at least %zu %s needed", key->name, count,
+                        of_what, least, least == 1 ? "is" : "are");
     } else if (count > most) {
         config_complain(node, "\"%s\" has %zu %s; at most %zu are allowed", key->name, count,
                         of_what, most);

@@ -92,20 +92,27 @@ static unsigned answer_ready(const struct console *console, struct MHD_Connectio
     return MHD_HTTP_SERVICE_UNAVAILABLE;
 }
 
-static void add_process_metrics(struct text_buffer *out)
+/* 0 when the system does not say. */
+static unsigned long long resident_bytes(void)
 {
-    unsigned long long total = 0, resident = 0;
-    FILE *statm = fopen("/proc/self/statm", "re");
-    if (statm != NULL && fscanf(statm, "%llu %llu", &total, &resident) == 2) {
-        text_buffer_add(out,
-                        "# HELP process_resident_memory_bytes Resident memory.\n"
-                        "# TYPE process_resident_memory_bytes gauge\n"
-                        "process_resident_memory_bytes %llu\n",
-                        resident * (unsigned long long)sysconf(_SC_PAGESIZE));
-    }
+    char line[128] = "";
+    FILE *statm = fopen("/proc/self/statm", "re"); /* "size resident shared ...", in pages */
     if (statm != NULL) {
+        (void)fgets(line, sizeof line, statm);
         (void)fclose(statm);
     }
+    const char *second = strchr(line, ' ');
+    return second == NULL ? 0
+                          : strtoull(second, NULL, 10) * (unsigned long long)sysconf(_SC_PAGESIZE);
+}
+
+static void add_process_metrics(struct text_buffer *out)
+{
+    text_buffer_add(out,
+                    "# HELP process_resident_memory_bytes Resident memory.\n"
+                    "# TYPE process_resident_memory_bytes gauge\n"
+                    "process_resident_memory_bytes %llu\n",
+                    resident_bytes());
     struct rusage usage;
     if (getrusage(RUSAGE_SELF, &usage) == 0) {
         text_buffer_add(out,

@@ -4,7 +4,7 @@
 
 #include "settings/display.h"
 
-#define DAY_S 86400
+#define DAY_S INT64_C(86400)
 
 struct word word_of_link(enum console_link link)
 {

@@ -31,7 +31,8 @@
 #define NOTICE_KEY_CHARS   64     /* SHA-256 in hex */
 #define NOTICE_BODY_MAX    4096   /* bytes of a message's JSON */
 #define OUTBOX_WAITING_MAX 100000 /* messages not sent yet; beyond it the oldest goes, counted */
-#define OUTBOX_KEEP_NS     (30 * 86400 * SECOND_NS) /* for messages done with; transitions stay */
+#define OUTBOX_KEEP_NS                                                                             \
+    (INT64_C(30) * 86400 * SECOND_NS) /* for messages done with; transitions stay */
 
 /* One change of an alarm's state. */
 struct notice {

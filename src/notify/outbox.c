@@ -100,8 +100,8 @@ static const char *const sql[STATEMENTS] = {
     [S_BEGIN] = "BEGIN IMMEDIATE",
     [S_COMMIT] = "COMMIT",
     [S_ROLLBACK] = "ROLLBACK",
-    [S_TAKE] =
-        "SELECT id, key, topic, body FROM message WHERE channel = ?1 AND state = 1 ORDER BY id",
+    [S_TAKE] = "SELECT id, key, topic, body FROM message INDEXED BY message_ready WHERE channel = "
+               "?1 AND state = 1 ORDER BY id",
     [S_END] = END_SQL,
     [S_PROMOTE] = PROMOTE_SQL,
     [S_WAITING] = "SELECT DISTINCT channel FROM message WHERE state < 2",

@@ -27,6 +27,9 @@ bool retained_open(struct carrier *carrier, const struct notifier_publish *publi
         return false;
     }
     *copy = *publish;
-    *carrier = (struct carrier){ copy, deliver, abort_publish, free };
+    carrier->self = copy;
+    carrier->deliver = deliver;
+    carrier->abort = abort_publish;
+    carrier->free = free;
     return true;
 }

@@ -104,10 +104,13 @@ bool webhook_open(struct carrier *carrier, const struct channel_settings *channe
     webhook->client = http_client_create(&options);
     webhook->url = strdup(channel->url);
     webhook->secret = strdup(channel->secret == NULL ? "" : channel->secret);
-    *carrier = (struct carrier){ webhook, deliver, abort_request, webhook_free };
     if (webhook->client == NULL || webhook->url == NULL || webhook->secret == NULL) {
         webhook_free(webhook);
         return false;
     }
+    carrier->self = webhook;
+    carrier->deliver = deliver;
+    carrier->abort = abort_request;
+    carrier->free = webhook_free;
     return true;
 }

@@ -146,24 +146,32 @@ static void print_measured(const struct notice *notice, enum language language, 
                    unit.length > 0 ? " " : "", (int)unit.length, unit.data);
 }
 
+static void print_raised(const struct notice *notice, enum language language, const char *message,
+                         const char *measured, char raw[WORDING_MAX])
+{
+    const struct words *words = &words_of[language];
+    char limit[LIMIT_MAX], before[LIMIT_MAX] = "";
+    print_limit(notice, words, limit);
+    if (notice->from != SEVERITY_NORMAL) {
+        (void)snprintf(before, sizeof before, " (%s: %s)", words->was,
+                       severity_word(notice->from, language));
+    }
+    (void)snprintf(raw, WORDING_MAX, "%s – %s%s. %s: %s%s.", message, measured, limit,
+                   words->severity, severity_word(notice->to, language), before);
+}
+
 void wording_print(const struct notice *notice, enum language language, char text[WORDING_MAX])
 {
     const struct words *words = &words_of[language];
     const char *message =
         language == LANGUAGE_VI ? notice->rule->message_vi : notice->rule->message_en;
-    char raw[WORDING_MAX], measured[WORDING_MAX / 2], limit[LIMIT_MAX], before[LIMIT_MAX] = "";
+    char raw[WORDING_MAX], measured[WORDING_MAX / 2];
     print_measured(notice, language, measured, sizeof measured);
     if (notice->to == SEVERITY_NORMAL) {
         (void)snprintf(raw, sizeof raw, "%s – %s. %s: %s.", words->normal, measured, words->over,
                        message);
     } else {
-        print_limit(notice, words, limit);
-        if (notice->from != SEVERITY_NORMAL) {
-            (void)snprintf(before, sizeof before, " (%s: %s)", words->was,
-                           severity_word(notice->from, language));
-        }
-        (void)snprintf(raw, sizeof raw, "%s – %s%s. %s: %s%s.", message, measured, limit,
-                       words->severity, severity_word(notice->to, language), before);
+        print_raised(notice, language, message, measured, raw);
     }
     copy_clean(text, raw);
 }

@@ -117,6 +117,14 @@ static bool parse_address(const char *text, struct address *address)
     return parse_authority(colon + 3, address) && address->port != 0;
 }
 
+/* What is wrong with an address; it may hold a password, so it is not repeated. */
+static const char *why_no_address(const char *text)
+{
+    return strchr(text, '@') != NULL     ? "holds a user or password"
+           : strstr(text, "://") == NULL ? "does not begin with its kind"
+                                         : "is not an address of the right kind";
+}
+
 bool check_url(const struct config_node *group, const char *key, const char *url)
 {
     struct address address;
@@ -125,9 +133,9 @@ bool check_url(const struct config_node *group, const char *key, const char *url
         return true;
     }
     config_complain_at(group, key,
-                       "\"%s\" is \"%.128s\"; write http://HOST:PORT or https://HOST:PORT, without "
-                       "user or password",
-                       key, url);
+                       "\"%s\" %s; write http://HOST:PORT or https://HOST:PORT, without user or "
+                       "password",
+                       key, why_no_address(url));
     return false;
 }
 
@@ -138,9 +146,9 @@ bool check_ca(const struct config_node *group, const char *ca, const char *url)
         return true;
     }
     config_complain_at(group, "ca",
-                       "\"ca\" is given, but the address \"%.128s\" is not encrypted; write %s, or "
-                       "leave ca out",
-                       url, strncmp(url, "tcp:", 4) == 0 ? "ssl://" : "https://");
+                       "\"ca\" is given, but the address is not encrypted; write %s, or leave ca "
+                       "out",
+                       strncmp(url, "tcp:", 4) == 0 ? "ssl://" : "https://");
     return false;
 }
 
@@ -172,9 +180,9 @@ const char *check_broker(struct loader *loader, const struct config_node *group,
         parse_address(uri, &address) ? broker_scheme(address.scheme) : NULL;
     if (scheme == NULL || (address.rest[0] != '\0' && strcmp(address.rest, "/") != 0)) {
         config_complain_at(group, "uri",
-                           "\"uri\" is \"%.128s\"; write tcp://HOST:PORT, or ssl://HOST:PORT for "
-                           "an encrypted connection",
-                           uri);
+                           "\"uri\" %s; write tcp://HOST:PORT, or ssl://HOST:PORT for an "
+                           "encrypted connection",
+                           why_no_address(uri));
         return NULL;
     }
     return arena_print(loader->arena, "%s://%.*s:%ld", scheme->kept, (int)address.host_length,

@@ -205,6 +205,5 @@ void settings_free(struct settings *settings)
     }
     struct kept *kept = (struct kept *)(void *)settings;
     arena_free(&kept->arena);
-    explicit_bzero(kept, sizeof *kept);
     free(kept);
 }

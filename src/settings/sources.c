@@ -146,11 +146,11 @@ const char *source_secret(struct loader *loader, const struct config_node *group
     char text[SECRET_MAX + 2];
     const char *path = source_path(loader, name);
     FILE *file = fopen(path, "rbe");
-    errno = 0;
     size_t length = file == NULL ? 0 : fread(text, 1, SECRET_MAX + 1, file);
     bool failed = file == NULL || ferror(file) != 0;
     if (failed) {
-        config_complain_at(group, key, "\"%s\" names %s, which cannot be read", key, path);
+        config_complain_at(group, key, "\"%s\" names %s, which cannot be read: %s", key, path,
+                           strerror(errno));
     }
     if (file != NULL) {
         (void)fclose(file);

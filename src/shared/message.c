@@ -396,13 +396,11 @@ size_t phusa_receipt_print(const struct phusa_receipt *receipt, char *buffer, si
         return 0;
     put_log(&writer, receipt->log);
     put_integer(&writer, KEY_UPTO, receipt->upto);
-    if (receipt->missing_count > 0) {
-        put_key(&writer, KEY_MISSING);
-        put_string(&writer, "[");
-        for (size_t i = 0; i < receipt->missing_count; i++)
-            put_range(&writer, &receipt->missing[i], i == 0);
-        put_string(&writer, "]");
-    }
+    put_key(&writer, KEY_MISSING);
+    put_string(&writer, "[");
+    for (size_t i = 0; i < receipt->missing_count; i++)
+        put_range(&writer, &receipt->missing[i], i == 0);
+    put_string(&writer, "]");
     return finish(&writer);
 }
 
