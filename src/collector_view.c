@@ -48,6 +48,8 @@ static void fill_outbox(struct collector *collector, struct console_totals *tota
     totals->notifications_sent = outbox.sent;
     totals->notifications_failed = outbox.failed;
     totals->notifications_waiting = outbox.waiting;
+    totals->notifications_retries = outbox.retries;
+    totals->notifications_dropped = outbox.dropped;
 }
 
 static void judge_readiness(const struct collector *collector, struct console_totals *totals)

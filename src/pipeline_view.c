@@ -63,7 +63,7 @@ static bool copy_station(const struct station_state *state, int64_t now_ns, stru
                                      .last_seen_ns = state->last_seen_ns,
                                      .received = state->received,
                                      .duplicates = state->duplicates,
-                                     .stored = state->accepted,
+                                     .accepted = state->accepted,
                                      .quarantined = state->quarantined,
                                      .reports = state->reports };
     memcpy(out->reasons, state->reasons, sizeof out->reasons);

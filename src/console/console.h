@@ -38,7 +38,7 @@ struct console_station {
     const struct station *station;
     enum console_link link;
     int64_t last_seen_ns; /* receive time of the last message; 0 = never */
-    uint64_t received, duplicates, stored, quarantined; /* readings since the journal begins */
+    uint64_t received, duplicates, accepted, quarantined; /* readings since the journal begins */
     uint64_t reports, missing_reports;
     uint64_t reasons[PHUSA_REASON_COUNT];
     size_t reading_count;

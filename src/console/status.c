@@ -79,7 +79,7 @@ static json_t *station_json(const struct console_station *station)
         station->station->id, "site", station->station->site, "name", station->station->name,
         "state", link_name(station->link), "last_seen", seconds_or_null(station->last_seen_ns),
         "severity", severity_name(station->severity), "received", count(station->received),
-        "duplicates", count(station->duplicates), "stored", count(station->stored), "quarantined",
+        "duplicates", count(station->duplicates), "accepted", count(station->accepted), "quarantined",
         count(station->quarantined), "reasons", reasons_json(station->reasons), "reports",
         count(station->reports), "missing_reports", count(station->missing_reports), "readings",
         readings_json(station));

@@ -79,6 +79,7 @@ void contact_create(struct sender *sender, mono_time now)
         /* Refused or not: it may be there already, made by somebody with more rights. A write
          * tells. */
         sender->create_wanted = false;
+        deliver_well(sender);
         return;
     }
     if (answered) {

@@ -37,7 +37,7 @@ void deliver_later(struct sender *sender, mono_time now, int64_t retry_after_s)
     sender->counters.store_up = false;
 }
 
-static void store_is_well(struct sender *sender)
+void deliver_well(struct sender *sender)
 {
     backoff_reset(&sender->backoff);
     sender->retrying = false;
@@ -95,11 +95,11 @@ static void answered(struct sender *sender, mono_time now)
     switch (judge(sender->answer.code)) {
     case VERDICT_TAKEN:
         batch_drop_current(&sender->batch);
-        store_is_well(sender);
+        deliver_well(sender);
         return;
     case VERDICT_REFUSED:
         refuse_range(sender);
-        store_is_well(sender);
+        deliver_well(sender);
         return;
     case VERDICT_LATER:
         contact_words(sender, &words);

@@ -80,6 +80,9 @@ bool collect_due(const struct sender *sender, mono_time now, bool flush);
 /* Sends the batch's next range, with one request at most. */
 void deliver(struct sender *sender, mono_time now);
 
+/* The store answers as it should: nothing waits, nothing is complained of. */
+void deliver_well(struct sender *sender);
+
 /* The store has to be left alone for a while, at least for what it asks (seconds, 0 = nothing). */
 void deliver_later(struct sender *sender, mono_time now, int64_t retry_after_s);
 

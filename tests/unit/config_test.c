@@ -288,11 +288,11 @@ static const struct config_key keys[] = {
     { "size", CONFIG_SIZE, AT(size), .fallback = "1K", .least = "1K" },
     { "offset", CONFIG_OFFSET, AT(offset), .fallback = "+07:00" },
     { "choice", CONFIG_CHOICE, AT(choice), .fallback = "green", .choices = choices },
-    { "limit", CONFIG_LIMIT, AT(limit) },
+    { "limit", CONFIG_LIMIT, AT(limit), .required = false },
     { "strings", CONFIG_STRINGS, AT(strings), .most = "2" },
-    { "integers", CONFIG_INTEGERS, AT(integers) },
-    { "groups", CONFIG_GROUPS, AT(groups) },
-    { "group", CONFIG_GROUP, AT(group) },
+    { "integers", CONFIG_INTEGERS, AT(integers), .required = false },
+    { "groups", CONFIG_GROUPS, AT(groups), .required = false },
+    { "group", CONFIG_GROUP, AT(group), .required = false },
     { "later", CONFIG_LATER, .note = "not yet" },
 };
 static const struct config_schema schema = { "thing", keys, COUNT(keys) };

@@ -129,7 +129,7 @@ static inline void sample_station(size_t at, enum console_link link, int64_t see
         .link = link,
         .last_seen_ns = seen_s == 0 ? 0 : (SAMPLE_NOW_S - seen_s) * SECOND_NS,
         .received = 1000 * (at + 1),
-        .stored = 900 * (at + 1),
+        .accepted = 900 * (at + 1),
         .duplicates = 3 * at,
         .reports = 100 * (at + 1),
         .missing_reports = at,

@@ -117,7 +117,7 @@ static void counts_stations_and_totals(void **state)
         "phusa_readings_pending 412",
         "phusa_ledger_readings_total{state=\"received\"} 1234567",
         "phusa_readings_received_total{site=\"my-tho\",station=\"mt-cang\"} 2000",
-        "phusa_readings_stored_total{site=\"my-tho\",station=\"mt-cang\"} 1800",
+        "phusa_readings_accepted_total{site=\"my-tho\",station=\"mt-cang\"} 1800",
         "phusa_readings_duplicate_total{site=\"my-tho\",station=\"mt-cang\"} 3",
         "phusa_station_missing_reports{site=\"phu-quoc\",station=\"pq-duong-dong\"} 5",
         "phusa_station_online{site=\"my-tho\",station=\"mt-cau\"} 1",

@@ -4,7 +4,7 @@
  *
  *   x(t) = tide * T(t) + daily * cos(2 pi (h - peak) / 24) + rush * R(t)
  *        + slow * D(t) + noise * W(t)
- *   value = base + x, or base * exp(x) for what cannot be negative ("log")
+ *   value = base + x, or base * exp(x) for what cannot be negative, or another shape made of it
  *
  * T  the tide of the East Sea at the mouths of the Tiền, damped at a station about 50 km
  *    inland: M2, S2, K1, O1 with the periods of their astronomical arguments (hours
@@ -47,10 +47,23 @@
 #define GENERATION_DAYS 28.0
 #define LUNATION_DAYS   29.530588853
 #define FULL_MOON_DAYS  22.0 /* the first full moon of 1970, about 22 January */
+#define DUSK_HOUR       18
+#define DAWN_HOUR       6
+#define METER_START     (19723 * DAY) /* 2024-01-01 */
 #define POISSON_EXACT   30.0 /* above this mean the normal approximation is good enough */
 
 enum driver { OWN, DISCHARGE, AIRMASS, WEATHER };
-enum shape { LINEAR, LOG, FRONT /* LOG with the salt front for the tide */, SUN /* LINEAR, by day */ };
+
+enum shape {
+    LINEAR,  /* base + x */
+    LOG,     /* base * exp(x) */
+    FRONT,   /* the same with the salt front for the tide */
+    SUN,     /* base + x, the daily wave only while it is positive */
+    NIGHT,   /* base + x from dusk to dawn, else 0: lamps */
+    SHOWERS, /* base * exp(x) in some hours of an afternoon, else 0 */
+    RARE,    /* 1 .. base for some hours on one day in 100, else 0 */
+    METER    /* base an hour since 2024, and the daily wave of it */
+};
 
 struct sim_model {
     const char *kind; /* NULL = any */
@@ -62,30 +75,64 @@ struct sim_model {
 
 /* clang-format off */
 static const struct sim_model MODELS[] = {
-    /* kind   name          shape   driver       base  tide  daily peak  rush  slow  noise */
-    { "air",  "temp",       LINEAR, WEATHER,     28.0,  0.0,  3.5,  14,  0.0,  1.2,  0.10 },
-    { "air",  "pm25",       LOG,    AIRMASS,     24.0,  0.0,  0.20,  3,  0.50, 0.45, 0.08 },
-    { "air",  "pm10",       LOG,    AIRMASS,     42.0,  0.0,  0.15,  3,  0.55, 0.40, 0.08 },
-    { "air",  "no2",        LOG,    AIRMASS,     22.0,  0.0,  0.15,  2,  0.80, 0.25, 0.08 },
-    { "air",  "so2",        LOG,    AIRMASS,     12.0,  0.0,  0.10,  4,  0.35, 0.30, 0.10 },
-    { "air",  "co",         LOG,    AIRMASS,    700.0,  0.0,  0.15,  2,  0.70, 0.25, 0.06 },
-    { "air",  "o3",         SUN,    WEATHER,     18.0,  0.0, 75.0,  13, -6.0,  9.0,  2.00 },
-    { NULL,   "humidity",   LINEAR, WEATHER,     78.0,  0.0,-12.0,  14,  0.0,  5.0,  0.60 },
-    { NULL,   "pressure",   LINEAR, WEATHER,   1009.0,  0.0,  1.5,  10,  0.0,  2.5,  0.10 },
-    { NULL,   "wind_speed", LOG,    WEATHER,      2.2,  0.0,  0.50, 15,  0.0,  0.35, 0.20 },
-    { NULL,   "salinity",   FRONT,  DISCHARGE,    1.2,  1.45, 0.0,   0,  0.0,  0.18, 0.02 },
-    { NULL,   "ec",         FRONT,  DISCHARGE,    2.3,  1.38, 0.0,   0,  0.0,  0.17, 0.02 },
-    { NULL,   "tds",        FRONT,  DISCHARGE, 1300.0,  1.40, 0.0,   0,  0.0,  0.17, 0.02 },
-    { NULL,   "level",      LINEAR, DISCHARGE,    0.9,  1.0,  0.0,   0,  0.0, -0.15, 0.01 },
-    { NULL,   "temp",       LINEAR, WEATHER,     29.0,  0.1,  0.9,  15,  0.0,  0.7,  0.04 },
-    { NULL,   "do",         LINEAR, OWN,          5.6,  0.3,  0.9,  15,  0.0,  0.4,  0.06 },
-    { NULL,   "ph",         LINEAR, OWN,          7.4,  0.08, 0.15, 15,  0.0,  0.10, 0.01 },
-    { NULL,   "turb",       LOG,    DISCHARGE,   38.0, -0.30, 0.0,   0,  0.0,  0.35, 0.10 },
-    { NULL,   "tss",        LOG,    DISCHARGE,   45.0, -0.30, 0.0,   0,  0.0,  0.35, 0.10 },
-    { NULL,   "nh4",        LOG,    OWN,          0.25,-0.20, 0.10,  6,  0.0,  0.35, 0.08 },
-    { NULL,   "cod",        LOG,    OWN,         32.0,  0.0,  0.15, 11,  0.0,  0.25, 0.06 },
-    { NULL,   "bod",        LOG,    OWN,         14.0,  0.0,  0.15, 11,  0.0,  0.25, 0.06 },
-    { NULL,   "flow",       LOG,    OWN,         24.0,  0.0,  0.45, 11,  0.0,  0.20, 0.08 },
+    /* kind    name             shape    driver       base  tide  daily peak  rush   slow  noise */
+    { "air",   "temp",          LINEAR,  WEATHER,     28.0,  0.0,  3.5,  14,  0.0,   1.2,  0.10 },
+    { "air",   "pm25",          LOG,     AIRMASS,     24.0,  0.0,  0.20,  3,  0.50,  0.45, 0.08 },
+    { "air",   "pm10",          LOG,     AIRMASS,     42.0,  0.0,  0.15,  3,  0.55,  0.40, 0.08 },
+    { "air",   "no2",           LOG,     AIRMASS,     22.0,  0.0,  0.15,  2,  0.80,  0.25, 0.08 },
+    { "air",   "so2",           LOG,     AIRMASS,     12.0,  0.0,  0.10,  4,  0.35,  0.30, 0.10 },
+    { "air",   "co",            LOG,     AIRMASS,    700.0,  0.0,  0.15,  2,  0.70,  0.25, 0.06 },
+    { "air",   "o3",            SUN,     WEATHER,     18.0,  0.0, 75.0,  13, -6.0,   9.0,  2.00 },
+    { "room",  "temp",          LINEAR,  OWN,         23.5,  0.0,  0.4,  15,  0.0,   0.4,  0.05 },
+    { "room",  "rh",            LINEAR,  OWN,         48.0,  0.0,  1.0,   6,  0.0,   1.5,  0.20 },
+    { NULL,    "rh",            LINEAR,  WEATHER,     78.0,  0.0,-12.0,  14,  0.0,   5.0,  0.60 },
+    { NULL,    "pressure",      LINEAR,  WEATHER,   1009.0,  0.0,  1.5,  10,  0.0,   2.5,  0.10 },
+    { NULL,    "wind_speed",    LOG,     WEATHER,      2.2,  0.0,  0.50, 15,  0.0,   0.35, 0.20 },
+    { NULL,    "wind_dir",      LINEAR,  WEATHER,    170.0,  0.0, 40.0,  14,  0.0,  45.0,  8.00 },
+    { NULL,    "rain",          SHOWERS, WEATHER,      1.6,  0.0,  0.0,   0,  0.0,   0.60, 0.50 },
+    { NULL,    "radiation",     SUN,     WEATHER,      0.0,  0.0,820.0,  12,  0.0,   0.0,  2.00 },
+    { "farm",  "salinity",      LINEAR,  DISCHARGE,   12.0,  1.2,  0.0,   0,  0.0,   1.0,  0.05 },
+    { "farm",  "do",            LINEAR,  OWN,          6.4,  0.1,  0.9,  15,  0.0,   0.3,  0.06 },
+    { "water", "salinity",      FRONT,   DISCHARGE,    1.2,  1.45, 0.0,   0,  0.0,   0.18, 0.02 },
+    { "water", "ec",            FRONT,   DISCHARGE,    2.3,  1.38, 0.0,   0,  0.0,   0.17, 0.02 },
+    { "water", "ec25",          FRONT,   DISCHARGE,    2.2,  1.38, 0.0,   0,  0.0,   0.17, 0.02 },
+    { "water", "tds",           FRONT,   DISCHARGE, 1300.0,  1.40, 0.0,   0,  0.0,   0.17, 0.02 },
+    { NULL,    "level",         LINEAR,  DISCHARGE,    0.9,  1.0,  0.0,   0,  0.0,  -0.15, 0.01 },
+    { NULL,    "depth",         LINEAR,  OWN,          6.0,  0.8,  0.0,   0,  0.0,   0.05, 0.02 },
+    { NULL,    "temp",          LINEAR,  WEATHER,     29.0,  0.1,  0.9,  15,  0.0,   0.7,  0.04 },
+    { NULL,    "do",            LINEAR,  OWN,          6.0,  0.2,  0.7,  15,  0.0,   0.3,  0.06 },
+    { NULL,    "ph",            LINEAR,  OWN,          7.4,  0.08, 0.15, 15,  0.0,   0.10, 0.01 },
+    { NULL,    "turb",          LOG,     DISCHARGE,   38.0, -0.30, 0.0,   0,  0.0,   0.35, 0.10 },
+    { NULL,    "tss",           LOG,     DISCHARGE,   45.0, -0.30, 0.0,   0,  0.0,   0.35, 0.10 },
+    { NULL,    "nh4",           LOG,     OWN,          0.25,-0.20, 0.10,  6,  0.0,   0.35, 0.08 },
+    { NULL,    "cod",           LOG,     OWN,         32.0,  0.0,  0.15, 11,  0.0,   0.25, 0.06 },
+    { NULL,    "bod5",          LOG,     OWN,         14.0,  0.0,  0.15, 11,  0.0,   0.25, 0.06 },
+    { NULL,    "flow_in",       LOG,     OWN,         24.0,  0.0,  0.45, 11,  0.0,   0.20, 0.08 },
+    { NULL,    "flow_out",      LOG,     OWN,         22.0,  0.0,  0.40, 12,  0.0,   0.20, 0.08 },
+    { NULL,    "gw_level",      LINEAR,  OWN,         14.0,  0.02, 0.05,  4,  0.0,   0.30, 0.01 },
+    { NULL,    "ec25",          LOG,     OWN,          1.4,  0.0,  0.0,   0,  0.0,   0.06, 0.01 },
+    { NULL,    "tds",           LOG,     OWN,        780.0,  0.0,  0.0,   0,  0.0,   0.06, 0.01 },
+    { NULL,    "cl",            LOG,     OWN,        160.0,  0.0,  0.0,   0,  0.0,   0.10, 0.02 },
+    { NULL,    "soil_moisture", LINEAR,  OWN,         34.0,  0.0, -1.0,  14,  0.0,   4.0,  0.20 },
+    { NULL,    "soil_temp",     LINEAR,  WEATHER,     28.5,  0.0,  1.6,  16,  0.0,   0.7,  0.05 },
+    { NULL,    "soil_ec",       LOG,     OWN,          0.9,  0.0,  0.0,   0,  0.0,   0.12, 0.02 },
+    { NULL,    "lamp_minutes",  LINEAR,  OWN,        690.0,  0.0,  0.0,   0,  0.0,   6.0,  8.00 },
+    { "light", "power",         NIGHT,   OWN,       4200.0,  0.0,  0.0,   0,  0.0,  90.0, 25.00 },
+    { "light", "current",       NIGHT,   OWN,         19.5,  0.0,  0.0,   0,  0.0,   0.4,  0.12 },
+    { "light", "energy",        METER,   OWN,          2.1,  0.0, -1.0,  12,  0.0,   0.0,  0.00 },
+    { NULL,    "switched_on",   NIGHT,   OWN,          1.0,  0.0,  0.0,   0,  0.0,   0.0,  0.00 },
+    { NULL,    "power",         LOG,     OWN,       5200.0,  0.0,  0.35, 12,  0.30,  0.20, 0.08 },
+    { NULL,    "current",       LOG,     OWN,         24.0,  0.0,  0.35, 12,  0.30,  0.20, 0.08 },
+    { NULL,    "energy",        METER,   OWN,          5.6,  0.0,  0.6,  12,  0.0,   0.0,  0.00 },
+    { NULL,    "voltage",       LINEAR,  OWN,        223.0,  0.0, -2.0,  19,  0.0,   1.5,  0.50 },
+    { NULL,    "power_factor",  LINEAR,  OWN,          0.93, 0.0,  0.0,   0,  0.0,   0.01, 0.01 },
+    { NULL,    "frequency",     LINEAR,  OWN,         50.0,  0.0,  0.0,   0,  0.0,   0.01, 0.02 },
+    { NULL,    "battery",       LINEAR,  WEATHER,     12.9,  0.0,  0.4,  14,  0.0,   0.1,  0.02 },
+    { NULL,    "faults",        RARE,    OWN,          3.0,  0.0,  0.0,   0,  0.0,   0.0,  0.00 },
+    { NULL,    "lamps_out",     RARE,    OWN,          6.0,  0.0,  0.0,   0,  0.0,   0.0,  0.00 },
+    { NULL,    "smoke",         RARE,    OWN,          1.0,  0.0,  0.0,   0,  0.0,   0.0,  0.00 },
+    { NULL,    "leak",          RARE,    OWN,          1.0,  0.0,  0.0,   0,  0.0,   0.0,  0.00 },
+    { NULL,    "door",          RARE,    OWN,          1.0,  0.0,  0.0,   0,  0.0,   0.0,  0.00 },
 };
 /* clang-format on */
 
@@ -193,21 +240,66 @@ static double daily(const struct sim_model *model, int64_t t_ns)
     return model->daily * (model->shape == SUN && wave < 0 ? 0 : wave);
 }
 
+/* True within an event that begins somewhere in the slot of t and lasts low to high. */
+static bool in_event(uint64_t key, int64_t t_ns, int64_t slot_ns, double chance, int64_t low,
+                     int64_t high)
+{
+    int64_t slot = floor_div(t_ns, slot_ns);
+    uint64_t n = (uint64_t)slot * 4;
+    if (uniform(key, n) >= chance) {
+        return false;
+    }
+    int64_t length = low + (int64_t)(uniform(key, n + 1) * (double)(high - low));
+    int64_t begin = slot * slot_ns + (int64_t)(uniform(key, n + 2) * (double)(slot_ns - length));
+    return t_ns >= begin && t_ns < begin + length;
+}
+
 /* --- channels ------------------------------------------------------------------------ */
+
+static double wave(const struct sim_source *source, const struct sim_channel *channel,
+                   int64_t t_ns)
+{
+    const struct sim_model *model = channel->model;
+    uint64_t driver = model->driver == OWN ? channel->key
+                                           : mix(source->key, 100 + (uint64_t)model->driver);
+    double water = model->shape == FRONT ? front(t_ns) : tide(t_ns);
+    return model->tide * water + daily(model, t_ns) + model->rush * rush(t_ns) +
+           model->slow * drift(driver, t_ns) + model->noise * white(channel->key, (uint64_t)t_ns);
+}
+
+/* What a meter shows: the integral of base + daily * base * cos(2 pi (h - peak) / 24). */
+static double meter_value(const struct sim_model *model, int64_t t_ns)
+{
+    double hours = (double)(t_ns - METER_START) / (double)HOUR;
+    double swing = sin(2 * PI * (local_hour(t_ns) - model->peak) / 24) * 24 / (2 * PI);
+    return model->base * (hours + model->daily * swing);
+}
 
 static double model_value(const struct sim_source *source, const struct sim_channel *channel,
                           int64_t t_ns)
 {
     const struct sim_model *model = channel->model;
-    uint64_t driver = model->driver == OWN ? channel->key
-                                           : mix(source->key, 100 + (uint64_t)model->driver);
-    double water = model->tide == 0          ? 0
-                   : model->shape == FRONT ? front(t_ns)
-                                             : tide(t_ns);
-    double x = model->tide * water + daily(model, t_ns) + model->rush * rush(t_ns) +
-               model->slow * drift(driver, t_ns) + model->noise * white(channel->key, (uint64_t)t_ns);
-    bool additive = model->shape == LINEAR || model->shape == SUN;
-    return additive ? model->base + x : model->base * exp(x);
+    double x = wave(source, channel, t_ns), hour = local_hour(t_ns);
+    bool event = false;
+    switch (model->shape) {
+    case LINEAR:
+    case SUN:
+        return model->base + x;
+    case LOG:
+    case FRONT:
+        return model->base * exp(x);
+    case NIGHT:
+        return hour >= DUSK_HOUR || hour < DAWN_HOUR ? model->base + x : 0;
+    case SHOWERS:
+        event = in_event(mix(source->key, 31), t_ns, DAY / 2, 0.25, HOUR / 4, 2 * HOUR);
+        return event ? model->base * exp(x) : 0;
+    case RARE:
+        event = in_event(mix(channel->key, 32), t_ns, DAY, FAILURE_CHANCE, HOUR / 2, 6 * HOUR);
+        return event ? 1 + floor(model->base * uniform(channel->key, (uint64_t)(t_ns / DAY))) : 0;
+    case METER:
+        return meter_value(model, t_ns);
+    }
+    return 0;
 }
 
 static double range_value(const struct sim_channel *channel, int64_t t_ns)
@@ -232,7 +324,7 @@ static double night_mean(const struct sim_channel *channel, int64_t t_ns)
 /* The share of a night's insects that come in the hour around a local hour; the day sums to 1. */
 static double hour_share(double hour)
 {
-    bool night = hour >= 18 || hour < 6;
+    bool night = hour >= DUSK_HOUR || hour < DAWN_HOUR;
     return night ? 0.03 + 0.165 * bump(hour, 20.5, 1.6) : 0;
 }
 
@@ -271,6 +363,15 @@ static bool is_counted(const struct sim_source *source, const struct sim_channel
     return source->trap && channel->model == NULL && channel->parameter->resolution >= 1;
 }
 
+/* Counts, meters and contacts have none: what they show is digital. */
+static bool has_spikes(const struct sim_source *source, const struct sim_channel *channel)
+{
+    bool digital = channel->model != NULL &&
+                   (channel->model->shape == METER || channel->model->shape == RARE ||
+                    channel->model->shape == NIGHT);
+    return !digital && !is_counted(source, channel);
+}
+
 static double raw_value(const struct sim_source *source, const struct sim_channel *channel,
                         int64_t t_ns)
 {
@@ -287,8 +388,7 @@ static double spike(const struct sim_channel *channel, int64_t t_ns, double valu
     if (uniform(key, (uint64_t)t_ns) >= SPIKE_CHANCE) {
         return value;
     }
-    double factor = 1.5 + 2 * uniform(mix(key, 1), (uint64_t)t_ns);
-    return value > 0 ? value * factor : value + factor;
+    return value * (1.5 + 2 * uniform(mix(key, 1), (uint64_t)t_ns));
 }
 
 /* Inside the range, on a multiple of the resolution, printed without a tail of digits. */
@@ -302,32 +402,18 @@ static double settle(const struct phusa_parameter *parameter, double value)
     return round(value * per_unit) / per_unit;
 }
 
-/* True within a fault that begins somewhere in the slot of t and lasts low to high. */
-static bool in_fault(uint64_t key, int64_t t_ns, int64_t slot_ns, double chance, int64_t low,
-                     int64_t high)
-{
-    int64_t slot = floor_div(t_ns, slot_ns);
-    uint64_t n = (uint64_t)slot * 4;
-    if (uniform(key, n) >= chance) {
-        return false;
-    }
-    int64_t length = low + (int64_t)(uniform(key, n + 1) * (double)(high - low));
-    int64_t begin = slot * slot_ns + (int64_t)(uniform(key, n + 2) * (double)(slot_ns - length));
-    return t_ns >= begin && t_ns < begin + length;
-}
-
 static struct hal_sample sample(void *context, size_t index, int64_t at_ns)
 {
     const struct sim_source *source = context;
     const struct sim_channel *channel = &source->channels[index];
-    if (in_fault(mix(source->key, 21), at_ns, DAY / 4, SILENCE_CHANCE, HOUR / 6, HOUR)) {
+    if (in_event(mix(source->key, 21), at_ns, DAY / 4, SILENCE_CHANCE, HOUR / 6, HOUR)) {
         return (struct hal_sample){ .kind = HAL_SAMPLE_MISSING };
     }
-    if (in_fault(mix(channel->key, 22), at_ns, DAY, FAILURE_CHANCE, HOUR / 2, 2 * HOUR)) {
+    if (in_event(mix(channel->key, 22), at_ns, DAY, FAILURE_CHANCE, HOUR / 2, 2 * HOUR)) {
         return (struct hal_sample){ .kind = HAL_SAMPLE_FAILED };
     }
     double value = raw_value(source, channel, at_ns);
-    if (!is_counted(source, channel)) {
+    if (has_spikes(source, channel)) {
         value = spike(channel, at_ns, value);
     }
     return (struct hal_sample){ .kind = HAL_SAMPLE_VALUE, .value = settle(channel->parameter, value) };

@@ -1,0 +1,661 @@
+/*
+ * The settings: the smallest configuration, what is asked for and what not, each
+ * broken configuration of tests/data/broken with exactly its expected messages, and
+ * what is shipped under config/. Runs from the project's root.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "phusa/report.h"
+#include "settings/schema.h"
+#include "settings/settings.h"
+
+#define PATH_CHARS 512
+#define BROKEN     "tests/data/broken"
+#define MINUTE_NS  INT64_C(60000000000)
+#define COUNT(a)   (sizeof(a) / sizeof *(a))
+
+/* ---- a folder with a configuration ---- */
+
+struct fixture {
+    char folder[PATH_CHARS];
+    struct settings *settings;
+    struct settings_errors errors;
+};
+
+static const char contract_phusa[] =
+    "phusa : {\n"
+    "  parameters = \"parameters.cfg\";\n"
+    "  stations   = \"stations\";\n"
+    "  rules      = \"rules\";\n"
+    "  utc_offset = \"+07:00\";\n"
+    "  broker  : { uri = \"ssl://127.0.0.1:8883\"; client_id = \"phusa\"; user = \"phusad\";"
+    " password_file = \"broker.secret\"; ca = \"ca.pem\"; };\n"
+    "  journal : { path = \"/var/lib/phusa/journal\"; keep = \"30d\"; keep_bytes = \"20G\";"
+    " reserve = \"64M\"; };\n"
+    "  store   : { kind = \"victoria\"; url = \"http://127.0.0.1:8428\"; token_file = \"\"; };\n"
+    "  http    : { listen = \"127.0.0.1:8080\"; };\n"
+    "  channels : ( { id = \"ioc\"; kind = \"webhook\"; url = \"https://…\";"
+    " secret_file = \"ioc.secret\"; } );\n"
+    "};\n";
+
+static const char some_parameters[] =
+    "units : ( { unit = \"/1000\"; same = [\"psu\", \"g/L\"]; } );\n"
+    "parameters : (\n"
+    "  { name = \"temp\"; vi = \"Nhiệt độ\"; en = \"Temperature\"; unit = \"Cel\"; min = -5.0;"
+    " max = 80; resolution = 0.01; units = ( { unit = \"K\"; offset = -273.15; },"
+    " { unit = \"degF\"; multiply = 5.0; divide = 9; offset = -17.77777777777778; } ); },\n"
+    "  { name = \"salinity\"; vi = \"Độ mặn\"; en = \"Salinity\"; unit = \"/1000\"; min = 0;"
+    " max = 50.0; resolution = 0.01; units = ( { unit = \"g/L\"; multiply = 2.0; } ); },\n"
+    "  { name = \"level\"; vi = \"Mực nước\"; en = \"Level\"; unit = \"m\"; min = -10.0;"
+    " max = 20.0; resolution = 0.01; }\n"
+    ");\n";
+
+static const char contract_stations[] =
+    "stations : ( { id = \"s1\"; site = \"my-tho\"; kind = \"water\"; name = \"Trạm 1\";"
+    " lat = 10.35; lon = 106.37;\n"
+    "               every = \"5m\"; parameters = [\"salinity\", \"temp\", \"level\"];"
+    " tags = { river = \"tien\"; }; } );\n";
+
+static const char some_rules[] =
+    "rules : ( { id = \"r1\"; kind = \"water\"; parameter = \"salinity\"; direction = \"above\";\n"
+    "  levels = ( { severity = \"severe\"; raise = 4; clear = 3.5; for = \"30m\"; },\n"
+    "             { severity = \"minor\"; raise = 1.0; } );\n"
+    "  max_gap = \"1h\"; accept = [1, 2, 3]; channels = [\"ioc\"]; message = \"salinity\"; },\n"
+    "  { id = \"r2\"; kind = \"water\"; parameter = \"level\"; direction = \"outside\";\n"
+    "    stations = [\"s1\"]; levels = ( { severity = \"extreme\"; raise = (-1, 3.5);"
+    " clear = (-0.5, 3); } );\n"
+    "    max_gap = \"2h\"; live_within = \"20m\"; message = { vi = \"Nước\"; en = \"Water\"; }; }\n"
+    ");\n";
+
+static void put(const struct fixture *fixture, const char *name, const char *text)
+{
+    char path[PATH_CHARS + 64];
+    (void)snprintf(path, sizeof path, "%s/%s", fixture->folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void make_folder(const struct fixture *fixture, const char *name)
+{
+    char path[PATH_CHARS + 64];
+    (void)snprintf(path, sizeof path, "%s/%s", fixture->folder, name);
+    assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    const char *base = getenv("TMPDIR");
+    assert_non_null(fixture);
+    (void)snprintf(fixture->folder, sizeof fixture->folder, "%s/phusa-settings-XXXXXX",
+                   base != NULL ? base : "/tmp");
+    assert_non_null(mkdtemp(fixture->folder));
+    make_folder(fixture, "stations");
+    make_folder(fixture, "rules");
+    put(fixture, "phusa.cfg", contract_phusa);
+    put(fixture, "parameters.cfg", some_parameters);
+    put(fixture, "stations/a.cfg", contract_stations);
+    put(fixture, "rules/a.cfg", some_rules);
+    put(fixture, "broker.secret", "hush hush\r\n");
+    put(fixture, "ioc.secret", "no-line-end");
+    put(fixture, "ca.pem", "");
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    char command[PATH_CHARS + 32];
+    settings_free(fixture->settings);
+    settings_errors_clear(&fixture->errors);
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", fixture->folder);
+    assert_int_equal(system(command), 0);
+    free(fixture);
+    return 0;
+}
+
+static enum settings_status load(struct fixture *fixture, unsigned need)
+{
+    char path[PATH_CHARS + 64];
+    (void)snprintf(path, sizeof path, "%s/phusa.cfg", fixture->folder);
+    settings_free(fixture->settings);
+    return settings_load(path, need, &fixture->settings, &fixture->errors);
+}
+
+static void load_good(struct fixture *fixture, unsigned need)
+{
+    enum settings_status status = load(fixture, need);
+    settings_errors_print(&fixture->errors, stderr);
+    assert_int_equal(status, SETTINGS_OK);
+    assert_int_equal(fixture->errors.count, 0);
+    assert_non_null(fixture->settings);
+}
+
+/* ---- what is read ---- */
+
+static void the_contracts_smallest_configuration_loads(void **state)
+{
+    struct fixture *fixture = *state;
+    load_good(fixture, SETTINGS_ALL);
+    const struct settings *settings = fixture->settings;
+    assert_int_equal(settings->utc_offset_s, 25200);
+    assert_int_equal(settings->ahead_ns, 5 * MINUTE_NS);
+    assert_string_equal(settings->broker.uri, "ssl://127.0.0.1:8883");
+    assert_string_equal(settings->broker.user, "phusad");
+    assert_string_equal(settings->broker.password, "hush hush");
+    assert_non_null(strstr(settings->broker.ca, "/ca.pem"));
+    assert_int_equal(settings->broker.keepalive_ns, MINUTE_NS / 2);
+    assert_string_equal(settings->journal.path, "/var/lib/phusa/journal");
+    assert_int_equal(settings->journal.keep_ns, 30 * 24 * 60 * MINUTE_NS);
+    assert_int_equal(settings->journal.keep_bytes, INT64_C(20) << 30);
+    assert_int_equal(settings->journal.segment_bytes, 64 << 20);
+    assert_int_equal(settings->journal.sync_ns, 20000000);
+    assert_false(settings->journal.strict);
+    assert_int_equal(settings->store.kind, STORE_VICTORIA);
+    assert_string_equal(settings->store.token, "");
+    assert_string_equal(settings->store.bucket, "phusa");
+    assert_int_equal(settings->store.batch_lines, 5000);
+    assert_int_equal(settings->store.batch_bytes, 1 << 20);
+    assert_int_equal(settings->store.batch_age_ns, 200000000);
+    assert_int_equal(settings->store.gzip, GZIP_AUTO);
+    assert_int_equal(settings->store.margin_ns, 10 * (MINUTE_NS / 60));
+    assert_string_equal(settings->http.listen, "127.0.0.1:8080");
+    assert_int_equal(settings->channel_count, 1);
+    assert_string_equal(settings->channels[0].secret, "no-line-end");
+    assert_int_equal(settings->channels[0].timeout_ns, 10 * (MINUTE_NS / 60));
+}
+
+static void stations_are_resolved(void **state)
+{
+    struct fixture *fixture = *state;
+    put(fixture, "stations/b.cfg",
+        "stations : ( { id = \"b\"; site = \"x\"; kind = \"air\"; every = \"1h\";"
+        " parameters = (\"temp\"); names = [\"urn:dev:1\"]; } );");
+    put(fixture, "stations/ignored.txt", "this is no configuration");
+    put(fixture, "stations/.hidden.cfg", "nor this");
+    load_good(fixture, SETTINGS_STATIONS);
+    const struct registry *registry = &fixture->settings->registry;
+    assert_int_equal(registry->count, 2);
+    const struct station *b = registry_find(registry, PHUSA_TEXT("b"));
+    const struct station *s1 = registry_find(registry, PHUSA_TEXT("s1"));
+    assert_ptr_equal(b, &registry->stations[0]);
+    assert_ptr_equal(s1, &registry->stations[1]);
+    assert_null(registry_find(registry, PHUSA_TEXT("s")));
+    assert_null(registry_find(registry, PHUSA_TEXT("s12")));
+    assert_null(registry_find(registry, PHUSA_TEXT("")));
+    assert_string_equal(s1->name, "Trạm 1");
+    assert_true(s1->lat == 10.35 && s1->lon == 106.37);
+    assert_int_equal(s1->every_ns, 5 * MINUTE_NS);
+    assert_int_equal(s1->parameter_count, 3);
+    assert_ptr_equal(s1->parameters[0],
+                     phusa_catalogue_find(&fixture->settings->catalogue, PHUSA_TEXT("salinity")));
+    assert_int_equal(s1->tag_count, 1);
+    assert_string_equal(s1->tags[0].key, "river");
+    assert_string_equal(s1->tags[0].value, "tien");
+    assert_string_equal(b->name, "b"); /* the id when not given */
+    assert_true(isnan(b->lat) && isnan(b->lon));
+    assert_int_equal(b->name_count, 1);
+    assert_string_equal(b->names[0], "urn:dev:1");
+}
+
+static void rules_are_resolved(void **state)
+{
+    struct fixture *fixture = *state;
+    load_good(fixture, SETTINGS_ALL);
+    assert_int_equal(fixture->settings->rulebook.count, 2);
+    const struct rule *r1 = &fixture->settings->rulebook.rules[0];
+    assert_string_equal(r1->id, "r1");
+    assert_string_equal(r1->kind, "water");
+    assert_int_equal(r1->direction, RULE_ABOVE);
+    assert_int_equal(r1->level_count, 2);
+    assert_int_equal(r1->levels[0].severity, SEVERITY_MINOR); /* ascending, however written */
+    assert_true(r1->levels[0].raise_high == 1.0 && r1->levels[0].clear_high == 1.0);
+    assert_int_equal(r1->levels[0].for_ns, 0);
+    assert_int_equal(r1->levels[1].severity, SEVERITY_SEVERE);
+    assert_true(r1->levels[1].raise_high == 4.0 && r1->levels[1].clear_high == 3.5);
+    assert_int_equal(r1->levels[1].for_ns, 30 * MINUTE_NS);
+    assert_int_equal(r1->max_gap_ns, 60 * MINUTE_NS);
+    assert_int_equal(r1->live_within_ns, 0);
+    assert_int_equal(r1->accept, 1 << 1 | 1 << 2 | 1 << 3);
+    assert_int_equal(r1->channel_count, 1);
+    assert_int_equal(r1->channels[0], 0);
+    assert_string_equal(r1->message_vi, "salinity");
+    assert_string_equal(r1->message_en, "salinity");
+    const struct rule *r2 = &fixture->settings->rulebook.rules[1];
+    assert_int_equal(r2->direction, RULE_OUTSIDE);
+    assert_true(r2->levels[0].raise_low == -1.0 && r2->levels[0].raise_high == 3.5);
+    assert_true(r2->levels[0].clear_low == -0.5 && r2->levels[0].clear_high == 3.0);
+    assert_int_equal(r2->live_within_ns, 20 * MINUTE_NS);
+    assert_int_equal(r2->accept, 1 << 1 | 1 << 2);
+    assert_int_equal(r2->station_count, 1);
+    assert_string_equal(r2->stations[0], "s1");
+    assert_string_equal(r2->message_vi, "Nước");
+    assert_string_equal(r2->message_en, "Water");
+    assert_int_equal(r2->line, 5);
+}
+
+static void units_are_inherited_and_overridden(void **state)
+{
+    struct fixture *fixture = *state;
+    load_good(fixture, SETTINGS_CATALOGUE);
+    static const struct {
+        const char *parameter, *unit;
+        double value, own;
+    } cases[] = {
+        { "temp", "", 25, 25 },       { "temp", "Cel", 25, 25 },   { "temp", "K", 300, 26.85 },
+        { "temp", "degF", 212, 100 }, { "salinity", "psu", 3, 3 }, { "salinity", "/1000", 3, 3 },
+        { "salinity", "g/L", 3, 6 },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const struct phusa_parameter *parameter =
+            phusa_catalogue_find(&fixture->settings->catalogue, phusa_text_of(cases[i].parameter));
+        double value = cases[i].value;
+        assert_non_null(parameter);
+        assert_true(phusa_unit_convert(parameter, phusa_text_of(cases[i].unit), &value));
+        assert_true(fabs(value - cases[i].own) < 1e-9);
+    }
+    double value = 1;
+    const struct phusa_parameter *level =
+        phusa_catalogue_find(&fixture->settings->catalogue, PHUSA_TEXT("level"));
+    assert_false(phusa_unit_convert(level, PHUSA_TEXT("psu"), &value));
+}
+
+static void addresses_are_normalised(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *written, *kept; /* NULL: refused */
+    } cases[] = {
+        { "tcp://h:1", "tcp://h:1" },
+        { "mqtt://broker.example", "tcp://broker.example:1883" },
+        { "mqtts://[::1]/", "ssl://[::1]:8883" },
+        { "ssl://h:8884", "ssl://h:8884" },
+        { "ws://h:1", NULL },
+        { "tcp://", NULL },
+        { "tcp://h:0", NULL },
+        { "tcp://h:65536", NULL },
+        { "tcp://h:1x", NULL },
+        { "tcp://h:", NULL },
+        { "tcp://user:zyxwv@h:1", NULL },
+        { "tcp://h:1/path", NULL },
+        { "tcp://a b:1", NULL },
+        { "tcp://[::1", NULL },
+        { "h:1", NULL },
+        { "", NULL },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char text[512];
+        (void)snprintf(text, sizeof text,
+                       "phusa : { parameters = \"parameters.cfg\"; broker : { uri = \"%s\"; };"
+                       " journal : { path = \"j\"; }; store : { url = \"http://h\"; }; };",
+                       cases[i].written);
+        put(fixture, "phusa.cfg", text);
+        enum settings_status status = load(fixture, SETTINGS_SERVICES);
+        assert_int_equal(status, cases[i].kept == NULL ? SETTINGS_BAD : SETTINGS_OK);
+        if (cases[i].kept != NULL) {
+            assert_string_equal(fixture->settings->broker.uri, cases[i].kept);
+        } else {
+            assert_int_equal(fixture->errors.count, 1);
+            assert_null(strstr(fixture->errors.items[0].text, "zyxwv"));
+        }
+    }
+}
+
+static void paths_count_from_the_configurations_folder(void **state)
+{
+    struct fixture *fixture = *state;
+    put(fixture, "phusa.cfg",
+        "phusa : { parameters = \"parameters.cfg\"; broker : { uri = \"tcp://h:1\"; };"
+        " journal : { path = \"j\"; }; store : { url = \"http://h\"; }; };");
+    load_good(fixture, SETTINGS_SERVICES);
+    char wanted[PATH_CHARS + 8];
+    (void)snprintf(wanted, sizeof wanted, "%s/j", fixture->folder);
+    assert_string_equal(fixture->settings->journal.path, wanted);
+    assert_string_equal(fixture->settings->http.listen, "127.0.0.1:8080"); /* no group: defaults */
+}
+
+/* ---- what is asked for ---- */
+
+static void only_what_is_needed_is_checked(void **state)
+{
+    struct fixture *fixture = *state;
+    put(fixture, "phusa.cfg",
+        "phusa : { parameters = \"parameters.cfg\"; stations = \"stations\"; rules = \"rules\";"
+        " store : { url = \"nonsense\"; }; };");
+    load_good(fixture, SETTINGS_CATALOGUE);
+    assert_int_equal(fixture->settings->catalogue.count, 3);
+    assert_int_equal(fixture->settings->registry.count, 0);
+    load_good(fixture, SETTINGS_STATIONS);
+    assert_int_equal(fixture->settings->registry.count, 1);
+    load_good(fixture, SETTINGS_RULES); /* its channel "ioc" is unknown here */
+    assert_int_equal(fixture->settings->rulebook.count, 2);
+    assert_int_equal(fixture->settings->rulebook.rules[0].channel_count, 0);
+    assert_int_equal(load(fixture, SETTINGS_ALL), SETTINGS_BAD);
+    assert_int_equal(fixture->errors.count, 4); /* broker, journal, the store's url, the channel */
+    assert_null(fixture->settings);
+}
+
+static void a_mistake_hides_no_other_and_blames_no_other(void **state)
+{
+    struct fixture *fixture = *state;
+    put(fixture, "stations/a.cfg", "stations : ( { id = \"s1\" = } );");
+    put(fixture, "rules/b.cfg", "rules : ( { id = \"R\"; } );");
+    assert_int_equal(load(fixture, SETTINGS_ALL), SETTINGS_BAD);
+    size_t of_stations = 0, of_b = 0;
+    for (size_t i = 0; i < fixture->errors.count; i++) {
+        of_stations += strstr(fixture->errors.items[i].text, "stations/a.cfg:1: ") != NULL;
+        of_b += strstr(fixture->errors.items[i].text, "rules/b.cfg:1: ") != NULL;
+    }
+    assert_int_equal(of_stations, 1);           /* the syntax error */
+    assert_int_equal(of_b, 6);                  /* five missing keys and the id */
+    assert_int_equal(fixture->errors.count, 7); /* rules/a.cfg is not blamed for s1 and water */
+}
+
+static void mistakes_are_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[PATH_CHARS + 64];
+    (void)snprintf(path, sizeof path, "%s/stations/a.cfg", fixture->folder);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    (void)fputs("stations : (\n", file);
+    for (int i = 0; i < 500; i++) {
+        (void)fprintf(file, "{ idd = \"x%d\"; },\n", i);
+    }
+    (void)fputs("{ } );\n", file);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(load(fixture, SETTINGS_STATIONS), SETTINGS_BAD);
+    assert_int_equal(fixture->errors.count, SETTINGS_ERRORS_MAX);
+    assert_int_equal(fixture->errors.dropped, 500 * 6 + 5 - SETTINGS_ERRORS_MAX);
+}
+
+static void secrets_are_never_repeated(void **state)
+{
+    struct fixture *fixture = *state;
+    put(fixture, "broker.secret", "hush\nhush\n");
+    put(fixture, "ioc.secret", "hush\thush\n");
+    assert_int_equal(load(fixture, SETTINGS_ALL), SETTINGS_BAD);
+    assert_int_equal(fixture->errors.count, 2);
+    for (size_t i = 0; i < fixture->errors.count; i++) {
+        assert_null(strstr(fixture->errors.items[i].text, "hush"));
+    }
+}
+
+static void twenty_thousand_stations_load(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[PATH_CHARS + 64];
+    for (int file_number = 0; file_number < 10; file_number++) {
+        (void)snprintf(path, sizeof path, "%s/stations/%d.cfg", fixture->folder, file_number);
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        (void)fputs("stations : (\n", file);
+        for (int i = 0; i < 2000; i++) {
+            (void)fprintf(file,
+                          "%s{ id = \"n%d\"; site = \"x\"; kind = \"water\"; name = \"Trạm\";"
+                          " lat = 10.0; lon = 106.0; every = \"5m\";"
+                          " parameters = [\"salinity\", \"temp\"]; tags = { a = \"b\"; }; }\n",
+                          i == 0 ? "" : ",", (i * 7919 + file_number) % 2000 * 10 + file_number);
+        }
+        (void)fputs(");\n", file);
+        assert_int_equal(fclose(file), 0);
+    }
+    (void)snprintf(path, sizeof path, "%s/stations/a.cfg", fixture->folder);
+    assert_int_equal(unlink(path), 0);
+    load_good(fixture, SETTINGS_STATIONS);
+    const struct registry *registry = &fixture->settings->registry;
+    assert_int_equal(registry->count, STATIONS_MAX);
+    for (size_t i = 0; i < registry->count; i++) {
+        const struct station *station = &registry->stations[i];
+        assert_ptr_equal(registry_find(registry, phusa_text_of(station->id)), station);
+    }
+    put(fixture, "stations/z.cfg", contract_stations);
+    assert_int_equal(load(fixture, SETTINGS_STATIONS), SETTINGS_BAD);
+    assert_non_null(strstr(fixture->errors.items[0].text, "more than 20000 stations"));
+}
+
+/* ---- the broken ones ---- */
+
+#define EXPECTED_MAX 16
+
+struct expected {
+    size_t count;
+    char lines[EXPECTED_MAX][PROBLEM_TEXT_MAX];
+};
+
+/* The lines "# expect: ..." at the top of a file; those that begin with a digit mean the file
+ * itself. */
+static void read_expected(const char *name, struct expected *expected)
+{
+    static const char mark[] = "# expect: ";
+    char line[PROBLEM_TEXT_MAX];
+    FILE *file = fopen(name, "r");
+    assert_non_null(file);
+    expected->count = 0;
+    while (fgets(line, sizeof line, file) != NULL && strncmp(line, mark, sizeof mark - 1) == 0) {
+        const char *text = line + sizeof mark - 1;
+        bool own = text[0] >= '0' && text[0] <= '9';
+        line[strcspn(line, "\n")] = '\0';
+        assert_true(expected->count < EXPECTED_MAX);
+        (void)snprintf(expected->lines[expected->count++], PROBLEM_TEXT_MAX, "%.100s%s%.400s",
+                       own ? name : "", own ? ":" : "", text);
+    }
+    assert_int_equal(fclose(file), 0);
+    assert_true(expected->count > 0);
+}
+
+static void check_broken(struct fixture *fixture, const char *name)
+{
+    struct expected expected;
+    read_expected(name, &expected);
+    assert_int_equal(settings_load(name, SETTINGS_ALL, &fixture->settings, &fixture->errors),
+                     SETTINGS_BAD);
+    for (size_t i = 0; i < fixture->errors.count && i < expected.count; i++) {
+        assert_string_equal(fixture->errors.items[i].text, expected.lines[i]);
+    }
+    if (fixture->errors.count != expected.count) {
+        fail_msg("%s: %zu messages, expected %zu", name, fixture->errors.count, expected.count);
+    }
+}
+
+static void each_broken_configuration_gives_its_messages(void **state)
+{
+    char here[PATH_CHARS];
+    size_t count = 0;
+    assert_non_null(getcwd(here, sizeof here));
+    assert_int_equal(chdir(BROKEN), 0);
+    DIR *folder = opendir(".");
+    assert_non_null(folder);
+    for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        size_t length = strlen(entry->d_name);
+        if (length > 4 && strcmp(entry->d_name + length - 4, ".cfg") == 0) {
+            check_broken(*state, entry->d_name);
+            count++;
+        }
+    }
+    assert_int_equal(closedir(folder), 0);
+    assert_int_equal(chdir(here), 0);
+    assert_true(count >= 30);
+}
+
+/* ---- what is shipped ---- */
+
+static void the_shipped_configuration_is_right(void **state)
+{
+    struct fixture *fixture = *state;
+    enum settings_status status =
+        settings_load("config/phusa.cfg", SETTINGS_ALL, &fixture->settings, &fixture->errors);
+    settings_errors_print(&fixture->errors, stderr);
+    assert_int_equal(status, SETTINGS_OK);
+    static const char *const names[] = {
+        "salinity", "temp", "level", "ph",  "do",  "do_sat", "tss", "nh4",  "pm25",  "pm10",
+        "o3",       "no2",  "so2",   "co",  "cod", "tp",     "tn",  "toc",  "cl",    "rh",
+        "pressure", "no",   "o2",    "h2s", "nh3", "vhg",    "pm",  "flow", "color", "bph",
+    };
+    for (size_t i = 0; i < COUNT(names); i++) {
+        if (phusa_catalogue_find(&fixture->settings->catalogue, phusa_text_of(names[i])) == NULL) {
+            fail_msg("the catalogue lacks %s", names[i]);
+        }
+    }
+    static const char *const spellings[] = { "/1000", "‰", "g/L", "g/l", "psu", "" };
+    const struct phusa_parameter *salinity =
+        phusa_catalogue_find(&fixture->settings->catalogue, PHUSA_TEXT("salinity"));
+    for (size_t i = 0; i < COUNT(spellings); i++) {
+        double value = 3.21;
+        assert_true(phusa_unit_convert(salinity, phusa_text_of(spellings[i]), &value));
+        assert_true(value == 3.21);
+    }
+    static const struct {
+        const char *kind, *site;
+        size_t count;
+    } systems[] = {
+        { "water", "my-tho", 2 },        { "trap", "tien-giang", 6 },
+        { "air", "phu-quoc", 4 },        { "water", "phu-quoc", 1 },
+        { "farm", "kien-giang", 7 },     { "light", "my-tho", 26 },
+        { "effluent", "tien-giang", 3 }, { "groundwater", "tien-giang", 3 },
+    };
+    const struct registry *registry = &fixture->settings->registry;
+    for (size_t i = 0; i < COUNT(systems); i++) {
+        size_t count = 0;
+        for (size_t j = 0; j < registry->count; j++) {
+            count += strcmp(registry->stations[j].kind, systems[i].kind) == 0 &&
+                     strcmp(registry->stations[j].site, systems[i].site) == 0;
+        }
+        assert_int_equal(count, systems[i].count);
+    }
+    assert_true(fixture->settings->rulebook.count > 0);
+}
+
+/* ---- every key is documented ---- */
+
+static char *read_text(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    char *text = calloc(1, 1 << 20);
+    assert_non_null(text);
+    assert_true(fread(text, 1, (1 << 20) - 1, file) > 0);
+    assert_int_equal(fclose(file), 0);
+    return text;
+}
+
+/* The man page has a comment "keys of a TITLE" for each table, and after it a line
+ * ".It Ic KEY No (facts)" for each key, with its default and limits. */
+static void check_manual(const char *manual, const struct config_schema *schema)
+{
+    char mark[128];
+    (void)snprintf(mark, sizeof mark, "\n.\\\" keys of a %s\n", schema->title);
+    const char *section = strstr(manual, mark);
+    if (section == NULL) {
+        fail_msg("phusa.cfg(5) lacks the keys of a %s", schema->title);
+    }
+    const char *end = strstr(section + 1, "\n.\\\" keys of a ");
+    for (size_t i = 0; i < schema->count; i++) {
+        const struct config_key *key = &schema->keys[i];
+        (void)snprintf(mark, sizeof mark, "\n.It Ic %s ", key->name);
+        const char *item = strstr(section, mark);
+        if (item == NULL || (end != NULL && item > end)) {
+            fail_msg("phusa.cfg(5) lacks %s of a %s", key->name, schema->title);
+        }
+        const char *line_end = strchr(item + 1, '\n');
+        const char *const facts[] = { key->fallback, key->least, key->most };
+        for (size_t j = 0; j < COUNT(facts); j++) {
+            const char *found = facts[j] == NULL ? NULL : strstr(item, facts[j]);
+            if (facts[j] != NULL && facts[j][0] != '\0' && (found == NULL || found > line_end)) {
+                fail_msg("phusa.cfg(5): %s of a %s does not say %s", key->name, schema->title,
+                         facts[j]);
+            }
+        }
+    }
+}
+
+static void every_key_is_in_the_manual(void **state)
+{
+    (void)state;
+    char *manual = read_text("docs/phusa.cfg.5");
+    for (size_t i = 0; schemas[i] != NULL; i++) {
+        check_manual(manual, schemas[i]);
+    }
+    free(manual);
+}
+
+/* True if text sets the key: a word of its own, then '=' or ':'. */
+static bool sets_key(const char *text, const char *key)
+{
+    for (const char *at = strstr(text, key); at != NULL; at = strstr(at + 1, key)) {
+        const char *after = at + strlen(key);
+        char before = at == text ? ' ' : at[-1];
+        after += strspn(after, " ");
+        if ((*after == '=' || *after == ':') && strchr(" \n{;", before) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The configuration itself, the catalogue, and one file each of stations and rules. */
+static void every_key_is_in_the_samples(void **state)
+{
+    (void)state;
+    static const char *const files[] = { "config/phusa.cfg", "config/parameters.cfg",
+                                         "config/stations/tien-river.cfg",
+                                         "config/rules/salinity.cfg" };
+    char *texts[COUNT(files)];
+    for (size_t i = 0; i < COUNT(files); i++) {
+        texts[i] = read_text(files[i]);
+    }
+    for (size_t i = 0; schemas[i] != NULL; i++) {
+        for (size_t j = 0; j < schemas[i]->count; j++) {
+            const struct config_key *key = &schemas[i]->keys[j];
+            bool found = key->type == CONFIG_LATER;
+            for (size_t k = 0; !found && k < COUNT(files); k++) {
+                found = sets_key(texts[k], key->name);
+            }
+            if (!found) {
+                fail_msg("no sample shows %s of a %s", key->name, schemas[i]->title);
+            }
+        }
+    }
+    for (size_t i = 0; i < COUNT(files); i++) {
+        free(texts[i]);
+    }
+}
+
+#define WITH_FOLDER(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_FOLDER(the_contracts_smallest_configuration_loads),
+        WITH_FOLDER(stations_are_resolved),
+        WITH_FOLDER(rules_are_resolved),
+        WITH_FOLDER(units_are_inherited_and_overridden),
+        WITH_FOLDER(addresses_are_normalised),
+        WITH_FOLDER(paths_count_from_the_configurations_folder),
+        WITH_FOLDER(only_what_is_needed_is_checked),
+        WITH_FOLDER(a_mistake_hides_no_other_and_blames_no_other),
+        WITH_FOLDER(mistakes_are_bounded),
+        WITH_FOLDER(secrets_are_never_repeated),
+        WITH_FOLDER(twenty_thousand_stations_load),
+        WITH_FOLDER(each_broken_configuration_gives_its_messages),
+        WITH_FOLDER(the_shipped_configuration_is_right),
+        cmocka_unit_test(every_key_is_in_the_manual),
+        cmocka_unit_test(every_key_is_in_the_samples),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
