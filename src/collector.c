@@ -8,34 +8,13 @@
 #include "collector_state.h"
 #include "phusa/topic.h"
 
-#define MINUTE_NS        (60 * SECOND_NS)
-#define RETENTION_NS     (10 * SECOND_NS)
-#define FLUSH_NS         (INT64_C(1500) * MILLI_NS) /* at the stop, for the store to take the rest */
-#define PUBLISH_WAIT_NS  (400 * MILLI_NS)
-#define FAR_FUTURE       ((wall_time){ INT64_MAX })
+#define MINUTE_NS       (60 * SECOND_NS)
+#define RETENTION_NS    (10 * SECOND_NS)
+#define FLUSH_NS        (INT64_C(1500) * MILLI_NS) /* at the stop, for the store to take the rest */
+#define PUBLISH_WAIT_NS (400 * MILLI_NS)
+#define FAR_FUTURE      ((wall_time){ INT64_MAX })
 
 static const char *const subscriptions[] = { "phusa/1/#", NULL };
-
-/* --- settings in use ------------------------------------------------------------------ */
-
-struct shared_settings *shared_settings_new(struct settings *settings)
-{
-    struct shared_settings *shared = malloc(sizeof *shared);
-    if (shared == NULL) {
-        return NULL;
-    }
-    shared->settings = settings;
-    atomic_init(&shared->users, 1);
-    return shared;
-}
-
-void shared_settings_drop(struct shared_settings *shared)
-{
-    if (shared != NULL && atomic_fetch_sub(&shared->users, 1) == 1) {
-        settings_free(shared->settings);
-        free(shared);
-    }
-}
 
 /* --- what Paho's thread calls ------------------------------------------------------------ */
 
@@ -148,8 +127,9 @@ static void *sync_run(void *context)
 
 /* --- start ------------------------------------------------------------------------------------ */
 
-static bool open_one(struct collector *collector, const char *below, uint64_t least, struct journal **journal,
-                     struct journal_recovery *found, struct problem *problem)
+static bool open_one(struct collector *collector, const char *below, uint64_t least,
+                     struct journal **journal, struct journal_recovery *found,
+                     struct problem *problem)
 {
     const struct journal_settings *settings = &collector->first->settings->journal;
     char path[COLLECTOR_PATH_MAX];
@@ -161,8 +141,9 @@ static bool open_one(struct collector *collector, const char *below, uint64_t le
         return false;
     }
     if (found->damaged_bytes > 0) {
-        log_warning("journal %s: %llu bytes are no records; they stay where they are and are read past",
-                    path, (unsigned long long)found->damaged_bytes);
+        log_warning(
+            "journal %s: %llu bytes are no records; they stay where they are and are read past",
+            path, (unsigned long long)found->damaged_bytes);
     }
     return true;
 }
@@ -179,7 +160,8 @@ static bool open_files(struct collector *collector, struct problem *problem)
     struct journal_recovery found;
     char path[COLLECTOR_PATH_MAX];
     uint64_t safe, sent;
-    (void)snprintf(collector->cursor_path, sizeof collector->cursor_path, "%s/store.cursor", folder);
+    (void)snprintf(collector->cursor_path, sizeof collector->cursor_path, "%s/store.cursor",
+                   folder);
     (void)snprintf(path, sizeof path, "%s/outbox.db", folder);
     store_read_cursor(collector, &safe, &sent);
     if (!open_one(collector, "/spool", sent, &collector->spool, &found, problem)) {
@@ -201,8 +183,8 @@ static bool open_files(struct collector *collector, struct problem *problem)
     return true;
 }
 
-static bool start_thread(pthread_t *thread, bool *running, void *(*run)(void *context), void *context,
-                         struct problem *problem)
+static bool start_thread(pthread_t *thread, bool *running, void *(*run)(void *context),
+                         void *context, struct problem *problem)
 {
     *running = pthread_create(thread, NULL, run, context) == 0;
     if (!*running) {
@@ -221,8 +203,9 @@ static bool create_services(struct collector *collector, struct problem *problem
     if (collector->mqtt == NULL) {
         return false;
     }
-    collector->notifier = notifier_create(collector->outbox, settings->channels, settings->channel_count,
-                                          &publish, (uint64_t)clock_mono().ns);
+    collector->notifier =
+        notifier_create(collector->outbox, settings->channels, settings->channel_count, &publish,
+                        (uint64_t)clock_mono().ns);
     if (collector->notifier == NULL) {
         problem_set(problem, "out of memory for the notifier");
         return false;
@@ -240,9 +223,12 @@ static bool start(struct collector *collector, struct problem *problem)
         return false;
     }
     append(collector, &loaded);
-    return start_thread(&collector->sync_thread, &collector->sync_running, sync_run, collector, problem) &&
-           start_thread(&collector->flow_thread, &collector->flow_running, flow_run, collector, problem) &&
-           start_thread(&collector->sender_thread, &collector->sender_running, store_run, collector, problem);
+    return start_thread(&collector->sync_thread, &collector->sync_running, sync_run, collector,
+                        problem) &&
+           start_thread(&collector->flow_thread, &collector->flow_running, flow_run, collector,
+                        problem) &&
+           start_thread(&collector->sender_thread, &collector->sender_running, store_run, collector,
+                        problem);
 }
 
 struct collector *collector_create(struct settings *settings, const struct clock *clock,
@@ -295,13 +281,15 @@ static void retire_segments(struct collector *collector)
     (void)pthread_mutex_unlock(&collector->state_lock);
     wall_time oldest = { clock_wall(&collector->clock).ns - settings->journal.keep_ns };
     (void)journal_retain(collector->raw, taken + 1, oldest, settings->journal.keep_bytes);
-    (void)journal_retain(collector->spool, sender.position_safe + 1, FAR_FUTURE, settings->store.spool_bytes);
+    (void)journal_retain(collector->spool, sender.position_safe + 1, FAR_FUTURE,
+                         settings->store.spool_bytes);
     (void)journal_retain(collector->quarantine, UINT64_MAX, oldest, QUARANTINE_BYTES);
     uint64_t lost = journal_retain(collector->spool, UINT64_MAX, (wall_time){ INT64_MIN },
                                    settings->store.spool_bytes);
     if (lost > 0) {
-        log_error("the spool is full: its oldest %llu records go; the journal still has their readings",
-                  (unsigned long long)lost);
+        log_error(
+            "the spool is full: its oldest %llu records go; the journal still has their readings",
+            (unsigned long long)lost);
     }
     (void)journal_sync(collector->quarantine, NULL);
 }
@@ -335,7 +323,8 @@ void collector_reload(struct collector *collector, struct settings *settings)
     collector->pending = shared;
     (void)pthread_mutex_unlock(&collector->state_lock);
     shared_settings_drop(overtaken);
-    struct journal_record record = { .kind = JOURNAL_CONFIGURED, .payload = phusa_text_of(settings->file) };
+    struct journal_record record = { .kind = JOURNAL_CONFIGURED,
+                                     .payload = phusa_text_of(settings->file) };
     append(collector, &record);
 }
 
@@ -352,7 +341,8 @@ unsigned collector_port(const struct collector *collector)
     return console_port(collector->console);
 }
 
-/* --- stop --------------------------------------------------------------------------------------- */
+/* --- stop ---------------------------------------------------------------------------------------
+ */
 
 static void join(pthread_t thread, bool *running)
 {

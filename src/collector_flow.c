@@ -5,7 +5,6 @@
  * leaves out what it already holds: notices up to the outbox's and the spool's last
  * position, lines up to the spool's, set-asides up to the quarantine's.
  */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +15,8 @@
 static void take_lines(void *context, struct phusa_text lines, uint32_t readings, uint64_t position)
 {
     struct collector *collector = context;
-    if (position <= collector->spool_origin || collector->lines_used + lines.length > collector->lines_capacity) {
+    if (position <= collector->spool_origin ||
+        collector->lines_used + lines.length > collector->lines_capacity) {
         return; /* the capacity holds a full batch and the largest report */
     }
     memcpy(collector->lines + collector->lines_used, lines.data, lines.length);
@@ -28,7 +28,8 @@ static void take_lines(void *context, struct phusa_text lines, uint32_t readings
 static void take_notice(void *context, const struct notice *notice)
 {
     struct collector *collector = context;
-    if (notice->position <= collector->outbox_position || notice->position <= collector->spool_origin) {
+    if (notice->position <= collector->outbox_position ||
+        notice->position <= collector->spool_origin) {
         return;
     }
     if (collector->notice_count == collector->notice_capacity) {
@@ -56,7 +57,8 @@ static json_t *describe(const struct set_aside *item)
     if (item->whole) {
         (void)json_object_set_new(text, "offset", json_integer((json_int_t)item->offset));
     } else {
-        (void)json_object_set_new(text, "name", json_stringn_nocheck(item->name.data, item->name.length));
+        (void)json_object_set_new(text, "name",
+                                  json_stringn_nocheck(item->name.data, item->name.length));
         (void)json_object_set_new(text, "value", json_real(item->value));
         (void)json_object_set_new(text, "time_ns", json_integer(item->time_ns));
     }
@@ -69,19 +71,10 @@ static void take_set_aside(void *context, const struct set_aside *item)
     if (item->record->position <= collector->quarantine_origin) {
         return;
     }
-    json_t *text = describe(item);
-    char *body = text == NULL ? NULL : json_dumps(text, JSON_COMPACT | JSON_REAL_PRECISION(17));
-    if (body != NULL) {
-        struct journal_record record = { .kind = JOURNAL_SET_ASIDE,
-                                         .origin = item->record->position,
-                                         .time = item->record->time,
-                                         .count = 1,
-                                         .topic = item->record->topic,
-                                         .payload = phusa_text_of(body) };
-        (void)journal_append(collector->quarantine, &record, NULL);
-    }
-    free(body);
-    json_decref(text);
+    quarantine_append(collector, describe(item),
+                      (struct journal_record){ .origin = item->record->position,
+                                               .time = item->record->time,
+                                               .topic = item->record->topic });
 }
 
 /* --- a batch ----------------------------------------------------------------------------- */
@@ -132,8 +125,8 @@ static bool commit_notices(struct collector *collector)
     }
     const struct settings *settings = collector->current->settings;
     uint64_t position = collector->notices[collector->notice_count - 1].position;
-    if (outbox_commit(collector->outbox, collector->notices, collector->notice_count, settings->channels,
-                      position, clock_real(), &problem) != OUTBOX_OK) {
+    if (outbox_commit(collector->outbox, collector->notices, collector->notice_count,
+                      settings->channels, position, clock_real(), &problem) != OUTBOX_OK) {
         log_error("alarms cannot be written down, trying again: %s", problem.text);
         return false;
     }

@@ -2,6 +2,7 @@
 #ifndef COLLECTOR_STATE_H
 #define COLLECTOR_STATE_H
 
+#include <jansson.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -14,14 +15,15 @@
 #include "pipeline.h"
 #include "store/sender.h"
 
-#define COLLECTOR_PATH_MAX  4096
-#define BATCH_RECORDS       512          /* records of the raw journal in one step of the flow */
-#define BATCH_BYTES         (1u << 20)   /* lines in one record of the spool, about */
-#define BATCH_NOTICES       2048         /* changes of alarms in one commit, about: a batch ends when it has them */
-#define CUT_BYTES           1024         /* what is kept of a payload that is too large */
-#define QUARANTINE_BYTES    (INT64_C(256) << 20)
-#define RECEIPT_STEP_NS     (50 * MILLI_NS)
-#define BEHIND_RECORDS_MAX  20000        /* more records waiting than this is "behind" */
+#define COLLECTOR_PATH_MAX 4096
+#define BATCH_RECORDS      512        /* records of the raw journal in one step of the flow */
+#define BATCH_BYTES        (1u << 20) /* lines in one record of the spool, about */
+#define BATCH_NOTICES                                                                              \
+    2048 /* changes of alarms in one commit, about: a batch ends when it has them */
+#define CUT_BYTES          1024 /* what is kept of a payload that is too large */
+#define QUARANTINE_BYTES   (INT64_C(256) << 20)
+#define RECEIPT_STEP_NS    (50 * MILLI_NS)
+#define BEHIND_RECORDS_MAX 20000 /* more records waiting than this is "behind" */
 
 /* Settings in use by somebody; freed by the last one. */
 struct shared_settings {
@@ -37,7 +39,8 @@ struct collector {
 
     struct journal *raw, *spool, *quarantine;
     struct outbox *outbox;
-    uint64_t outbox_position, spool_origin, quarantine_origin; /* what earlier runs have passed on */
+    uint64_t outbox_position, spool_origin,
+        quarantine_origin; /* what earlier runs have passed on */
     struct mqtt *mqtt;
     struct notifier *notifier;
     struct sender *sender;
@@ -46,7 +49,8 @@ struct collector {
     pthread_mutex_t state_lock; /* the pipeline */
     struct pipeline *pipeline;
     struct shared_settings *pending; /* to go over to at the next record that announces it */
-    struct shared_settings *retired; /* gone away from; the batch's notices may still point into them */
+    struct shared_settings
+        *retired; /* gone away from; the batch's notices may still point into them */
 
     /* the flow's batch */
     struct journal_reader *reader;
@@ -67,9 +71,10 @@ struct collector {
 
     pthread_t sync_thread, flow_thread, sender_thread;
     bool sync_running, flow_running, sender_running;
-    atomic_bool stopping;      /* the flow ends when it has caught up */
+    atomic_bool stopping; /* the flow ends when it has caught up */
     atomic_bool sync_stopping;
-    atomic_int_fast64_t flush_until_ns; /* monotonic; set at the stop: the sender ends then at the latest */
+    atomic_int_fast64_t
+        flush_until_ns; /* monotonic; set at the stop: the sender ends then at the latest */
     atomic_bool link_up, journal_writable, caught_up;
     atomic_uint_fast64_t receipts, journal_failures;
     int64_t last_tick_minute;
@@ -81,8 +86,12 @@ struct collector {
     struct log_complaint link_complaint, journal_complaint, store_complaint;
 };
 
+/* collector_shared.c */
 struct shared_settings *shared_settings_new(struct settings *settings);
 void shared_settings_drop(struct shared_settings *shared);
+/* Writes a description (taken over; NULL when out of memory) to the quarantine; record gives time,
+ * topic and origin. */
+void quarantine_append(struct collector *collector, json_t *text, struct journal_record record);
 
 /* collector_flow.c: raw journal to spool, outbox, quarantine and receipts */
 bool flow_create(struct collector *collector, struct problem *problem);
@@ -95,8 +104,6 @@ void store_free(struct collector *collector);
 void *store_run(void *collector);
 /* Positions kept by an earlier run; 0 when there is none. */
 void store_read_cursor(struct collector *collector, uint64_t *safe, uint64_t *sent);
-/* Writes what waits to the quarantine: a refused line of the store, or a set-aside of the flow. */
-void quarantine_line(struct collector *collector, struct phusa_text line, const char *why);
 
 /* collector_view.c */
 void collector_fill_totals(void *collector, struct console_totals *totals);

@@ -25,10 +25,11 @@ void store_read_cursor(struct collector *collector, uint64_t *safe, uint64_t *se
     (void)fclose(file);
     uint32_t crc = 0;
     int head = 0;
-    bool whole = length > 0 && sscanf(line, "phusa-cursor 1 %" SCNu64 " %" SCNu64 " %n%8" SCNx32, safe,
-                                      sent, &head, &crc) == 3;
+    bool whole = length > 0 && sscanf(line, "phusa-cursor 1 %" SCNu64 " %" SCNu64 " %n%8" SCNx32,
+                                      safe, sent, &head, &crc) == 3;
     if (!whole || crc != phusa_crc32c(0, line, (size_t)head)) {
-        log_warning("%s is damaged: what the spool still holds is sent again", collector->cursor_path);
+        log_warning("%s is damaged: what the spool still holds is sent again",
+                    collector->cursor_path);
         *safe = *sent = 0;
     }
 }
@@ -73,14 +74,14 @@ static int spool_seek(void *context, uint64_t from)
     return 0;
 }
 
-void quarantine_line(struct collector *collector, struct phusa_text line, const char *why)
+static void quarantine_line(struct collector *collector, struct phusa_text line, const char *why)
 {
-    struct journal_record record = { .kind = JOURNAL_SET_ASIDE,
-                                     .time = clock_wall(&collector->clock),
-                                     .count = 1,
-                                     .topic = { why, strnlen(why, JOURNAL_TOPIC_MAX) },
-                                     .payload = line };
-    (void)journal_append(collector->quarantine, &record, NULL);
+    json_t *text = json_object();
+    (void)json_object_set_new(text, "reason", json_string(phusa_reason_name(PHUSA_REASON_STORE)));
+    (void)json_object_set_new(text, "detail", json_string(why));
+    (void)json_object_set_new(text, "line", json_stringn(line.data, line.length));
+    quarantine_append(collector, text,
+                      (struct journal_record){ .time = clock_wall(&collector->clock) });
 }
 
 static void spool_refused(void *context, struct phusa_text line, const char *why)
@@ -113,11 +114,13 @@ static uint64_t count_pending(struct collector *collector, uint64_t safe)
 
 bool store_create(struct collector *collector, struct problem *problem)
 {
-    struct spool_source source = { collector, spool_next, spool_seek, spool_remember, spool_refused };
+    struct spool_source source = { collector, spool_next, spool_seek, spool_remember,
+                                   spool_refused };
     uint64_t safe, sent;
     store_read_cursor(collector, &safe, &sent);
     collector->pending_at_start = count_pending(collector, safe);
-    if (journal_reader_open(collector->spool, safe + 1, &collector->spool_reader, problem) != JOURNAL_OK) {
+    if (journal_reader_open(collector->spool, safe + 1, &collector->spool_reader, problem) !=
+        JOURNAL_OK) {
         return false;
     }
     collector->sender = sender_create(&collector->first->settings->store, &source, safe, sent,

@@ -5,14 +5,17 @@
 #include "collector_state.h"
 
 /* How readings stand with the store; all numbers since the journal begins. */
-static void fill_store(struct collector *collector, struct console_totals *totals, uint64_t accepted)
+static void fill_store(struct collector *collector, struct console_totals *totals,
+                       uint64_t accepted)
 {
     struct sender_counters sender;
     sender_read_counters(collector->sender, &sender);
     uint64_t refused = atomic_load(&collector->refused_readings);
     uint64_t spooled = collector->pending_at_start + atomic_load(&collector->spooled);
-    totals->pending = spooled > sender.readings_safe + refused ? spooled - sender.readings_safe - refused : 0;
-    totals->stored = accepted > totals->pending + refused ? accepted - totals->pending - refused : 0;
+    totals->pending =
+        spooled > sender.readings_safe + refused ? spooled - sender.readings_safe - refused : 0;
+    totals->stored =
+        accepted > totals->pending + refused ? accepted - totals->pending - refused : 0;
     totals->quarantined += refused;
     totals->store_up = sender.store_up;
     totals->store_requests = sender.requests;
@@ -25,13 +28,15 @@ static void fill_store(struct collector *collector, struct console_totals *total
     totals->store_rows_ignored = sender.store_rows_ignored;
     totals->spool_bytes = journal_bytes(collector->spool);
     uint64_t appended = journal_appended(collector->spool);
-    totals->spool_records_waiting = appended > sender.position_sent ? appended - sender.position_sent : 0;
+    totals->spool_records_waiting =
+        appended > sender.position_sent ? appended - sender.position_sent : 0;
     struct problem problem;
     sender_read_problem(collector->sender, &problem);
     memcpy(totals->store_problem, problem.text, sizeof totals->store_problem);
 }
 
-static void fill_journal(struct collector *collector, struct console_totals *totals, uint64_t position)
+static void fill_journal(struct collector *collector, struct console_totals *totals,
+                         uint64_t position)
 {
     uint64_t appended = journal_appended(collector->raw), synced = journal_synced(collector->raw);
     totals->journal_bytes = journal_bytes(collector->raw);

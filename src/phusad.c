@@ -35,9 +35,12 @@ static void print_usage(FILE *out)
 static int parse_options(int argc, char **argv, struct options *options)
 {
     static const struct option known[] = {
-        { "config", required_argument, NULL, 'c' },  { "check", no_argument, NULL, 'n' },
-        { "verbose", no_argument, NULL, 'v' },       { "clock", required_argument, NULL, 'k' },
-        { "version", no_argument, NULL, 'V' },       { "help", no_argument, NULL, 'h' },
+        { "config", required_argument, NULL, 'c' },
+        { "check", no_argument, NULL, 'n' },
+        { "verbose", no_argument, NULL, 'v' },
+        { "clock", required_argument, NULL, 'k' },
+        { "version", no_argument, NULL, 'V' },
+        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     int option;
@@ -111,12 +114,14 @@ static void reload(struct collector *collector, const char *file)
         collector_reload(collector, settings);
     } else {
         log_error("%s: has mistakes; the settings in force stay", file);
-        collector_reload_refused(collector, errors.count > 0 ? errors.items[0].text : "out of memory");
+        collector_reload_refused(collector,
+                                 errors.count > 0 ? errors.items[0].text : "out of memory");
     }
     settings_errors_clear(&errors);
 }
 
-static void tend_until_stopped(struct collector *collector, const char *file, const sigset_t *signals)
+static void tend_until_stopped(struct collector *collector, const char *file,
+                               const sigset_t *signals)
 {
     static const struct timespec pause = { .tv_nsec = TEND_NS };
     for (;;) {

@@ -21,7 +21,8 @@
 
 /* --- set aside ------------------------------------------------------------------- */
 
-static void set_aside(struct pipeline *pipeline, struct station_state *station, struct set_aside *item)
+static void set_aside(struct pipeline *pipeline, struct station_state *station,
+                      struct set_aside *item)
 {
     pipeline->counters.quarantined++;
     if (station != NULL) {
@@ -44,11 +45,9 @@ static void set_message_aside(struct pipeline *pipeline, struct station_state *s
     if (station != NULL) {
         station->received++;
     }
-    struct set_aside item = { .reason = reason,
-                              .record = record,
-                              .whole = true,
-                              .detail = detail,
-                              .offset = offset };
+    struct set_aside item = {
+        .reason = reason, .record = record, .whole = true, .detail = detail, .offset = offset
+    };
     set_aside(pipeline, station, &item);
 }
 
@@ -56,7 +55,8 @@ static const char *reading_detail(enum phusa_reason reason)
 {
     switch (reason) {
     case PHUSA_REASON_NAME:
-        return "what stands before the parameter is neither empty, the station's id, nor one of its names";
+        return "what stands before the parameter is neither empty, the station's id, nor one of "
+               "its names";
     case PHUSA_REASON_PARAMETER:
         return "not in the catalogue";
     case PHUSA_REASON_UNIT:
@@ -162,7 +162,8 @@ static const struct phusa_parameter *find_parameter(const struct pipeline *pipel
 /* Value and time of a reading of a known parameter: the first for a time wins, then its flag. */
 static enum phusa_reason check_value(struct pipeline *pipeline, struct station_state *station,
                                      const struct phusa_parameter *parameter,
-                                     const struct pipeline_sample *sample, struct accepted *accepted)
+                                     const struct pipeline_sample *sample,
+                                     struct accepted *accepted)
 {
     if (!isfinite(sample->value)) {
         return PHUSA_REASON_VALUE;
@@ -183,15 +184,17 @@ static enum phusa_reason check_value(struct pipeline *pipeline, struct station_s
     case HISTORY_CONFLICT:
         return PHUSA_REASON_CONFLICT;
     case HISTORY_NEW:
-    case HISTORY_NO_MEMORY: /* then it cannot be recognised if it comes again, which costs less than its loss */
+    case HISTORY_NO_MEMORY: /* then it cannot be recognised if it comes again, which costs less than
+                               its loss */
         break;
     }
     bool ahead = sample->time_ns - sample->received_ns > pipeline->settings->ahead_ns;
-    *accepted = (struct accepted){ .series = (uint16_t)(series - station->series),
-                                   .time_ns = sample->time_ns,
-                                   .value = sample->value,
-                                   .flag = quality_flag(parameter, sample->value, sample->state, ahead),
-                                   .judged = !ahead && sample->state == PHUSA_DEVICE_MEASURING };
+    *accepted =
+        (struct accepted){ .series = (uint16_t)(series - station->series),
+                           .time_ns = sample->time_ns,
+                           .value = sample->value,
+                           .flag = quality_flag(parameter, sample->value, sample->state, ahead),
+                           .judged = !ahead && sample->state == PHUSA_DEVICE_MEASURING };
     if (!ahead && (!series->has_last || sample->time_ns >= series->last.time_ns)) {
         series->has_last = true;
         series->last = (struct console_reading){ parameter, sample->value, sample->time_ns,
@@ -286,8 +289,9 @@ static void write_lines(struct pipeline *pipeline, struct station_state *station
     station->accepted += count;
     pipeline->counters.accepted += count;
     if (pipeline->sink.lines != NULL && writer.used > 0) {
-        pipeline->sink.lines(pipeline->sink.context, (struct phusa_text){ pipeline->lines, writer.used },
-                             (uint32_t)count, position);
+        pipeline->sink.lines(pipeline->sink.context,
+                             (struct phusa_text){ pipeline->lines, writer.used }, (uint32_t)count,
+                             position);
     }
 }
 
@@ -332,12 +336,11 @@ static void decide(struct pipeline *pipeline, struct station_state *state,
         if ((slot->rule->accept & (1u << accepted->flag)) == 0) {
             continue;
         }
-        struct alarm_reading reading = {
-            .time_ns = accepted->time_ns,
-            .value = accepted->value,
-            .live = alarm_is_live(slot->rule, station->every_ns, accepted->time_ns, received_ns),
-            .every_ns = station->every_ns
-        };
+        struct alarm_reading reading = { .time_ns = accepted->time_ns,
+                                         .value = accepted->value,
+                                         .live = alarm_is_live(slot->rule, station->every_ns,
+                                                               accepted->time_ns, received_ns),
+                                         .every_ns = station->every_ns };
         struct alarm_change changes[ALARM_CHANGES_MAX];
         size_t count = alarm_judge(slot->rule, &slot->state, &reading, changes);
         for (size_t k = 0; k < count; k++) {
@@ -379,7 +382,8 @@ static void take_report(struct pipeline *pipeline, struct station_state *station
     station->reports++;
     if (status != PHUSA_OK) {
         set_message_aside(pipeline, station, record, phusa_reason_of(status),
-                          error.what != NULL ? error.what : "larger than 65536 bytes", error.offset);
+                          error.what != NULL ? error.what : "larger than 65536 bytes",
+                          error.offset);
         return;
     }
     station->received += pipeline->report.count;
@@ -432,8 +436,9 @@ static void take_message(struct pipeline *pipeline, const struct journal_record 
         set_message_aside(pipeline, station, record, reason,
                           reason == PHUSA_REASON_TOPIC
                               ? "a topic is phusa/1/<site>/<station>/<leaf>"
-                              : (reason == PHUSA_REASON_SITE ? "the registry has this station elsewhere"
-                                                             : "the registry has no such station"),
+                              : (reason == PHUSA_REASON_SITE
+                                     ? "the registry has this station elsewhere"
+                                     : "the registry has no such station"),
                           0);
         return;
     }
@@ -462,7 +467,8 @@ void pipeline_take(struct pipeline *pipeline, const struct journal_record *recor
     pipeline->position = record->position;
 }
 
-enum phusa_reason pipeline_take_sample(struct pipeline *pipeline, const struct pipeline_sample *sample)
+enum phusa_reason pipeline_take_sample(struct pipeline *pipeline,
+                                       const struct pipeline_sample *sample)
 {
     struct station_state *station = state_find(pipeline, sample->station);
     if (station == NULL) {

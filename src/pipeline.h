@@ -19,7 +19,8 @@
 #include "phusa/report.h"
 #include "settings/settings.h"
 
-/* One reading with where and when it was taken; texts live as long as the record or the settings. */
+/* One reading with where and when it was taken; texts live as long as the record or the settings.
+ */
 struct pipeline_sample {
     struct phusa_text station, parameter;
     double value;
@@ -40,7 +41,8 @@ struct set_aside {
     int64_t time_ns;
 };
 
-/* Where the results go; called from within pipeline_take, in the order of the flow. Any may be NULL. */
+/* Where the results go; called from within pipeline_take, in the order of the flow. Any may be
+ * NULL. */
 struct pipeline_sink {
     void *context;
     /* Whole lines of line protocol; readings = how many values stand in them. */
@@ -61,14 +63,16 @@ void pipeline_free(struct pipeline *pipeline);
 void pipeline_take(struct pipeline *pipeline, const struct journal_record *record);
 
 /* Takes a reading that comes from elsewhere than a message (a CSV of the past). */
-enum phusa_reason pipeline_take_sample(struct pipeline *pipeline, const struct pipeline_sample *sample);
+enum phusa_reason pipeline_take_sample(struct pipeline *pipeline,
+                                       const struct pipeline_sample *sample);
 
 /*
  * Goes over to other settings. State of stations, series and rules that are the same stays; an
  * alarm whose rule is gone ends with a notice. False (nothing changed) when out of memory.
  * at_ns: receive time of the record that announced it.
  */
-bool pipeline_reconfigure(struct pipeline *pipeline, const struct settings *settings, int64_t at_ns);
+bool pipeline_reconfigure(struct pipeline *pipeline, const struct settings *settings,
+                          int64_t at_ns);
 
 /*
  * Receipts that are due: publish is called with topic and payload, and returns
@@ -76,7 +80,8 @@ bool pipeline_reconfigure(struct pipeline *pipeline, const struct settings *sett
  * Returns how many were published.
  */
 uint64_t pipeline_receipts(struct pipeline *pipeline, mono_time now,
-                           bool (*publish)(void *context, const char *topic, struct phusa_text payload),
+                           bool (*publish)(void *context, const char *topic,
+                                           struct phusa_text payload),
                            void *context);
 
 /* Highest position taken. */
@@ -84,14 +89,15 @@ uint64_t pipeline_position(const struct pipeline *pipeline);
 
 struct pipeline_counters {
     uint64_t messages;
-    uint64_t received, duplicates, accepted, quarantined; /* readings; a refused message counts as one */
-    uint64_t unknown_reasons[PHUSA_REASON_COUNT];         /* of messages of no known station */
+    uint64_t received, duplicates, accepted,
+        quarantined;                              /* readings; a refused message counts as one */
+    uint64_t unknown_reasons[PHUSA_REASON_COUNT]; /* of messages of no known station */
     uint64_t transitions;
 };
 void pipeline_read_counters(const struct pipeline *pipeline, struct pipeline_counters *counters);
 
-/* Fills stations and alarms of a view (not its totals); now_ns for "quiet". False when out of memory;
- * pipeline_view_free frees what it made. */
+/* Fills stations and alarms of a view (not its totals); now_ns for "quiet". False when out of
+ * memory; pipeline_view_free frees what it made. */
 bool pipeline_fill_view(const struct pipeline *pipeline, int64_t now_ns, struct console_view *view);
 void pipeline_view_free(struct console_view *view);
 

@@ -6,7 +6,8 @@
 #include "phusa/topic.h"
 #include "pipeline_state.h"
 
-#define RECEIPT_PAUSE_NS SECOND_NS /* a station's receipts come at most once a second (contract) */
+#define RECEIPT_PAUSE_NS SECOND_NS /* a station's receipts come at most once a second (contract)   \
+                                    */
 
 struct pipeline *pipeline_create(const struct settings *settings, const struct pipeline_sink *sink)
 {
@@ -75,8 +76,8 @@ static struct alarm_slot *same_slot(struct series *series, const struct rule *ru
     return NULL;
 }
 
-static void move_alarms(struct pipeline *pipeline, const struct station *station, struct series *from,
-                        struct series *to, int64_t at_ns)
+static void move_alarms(struct pipeline *pipeline, const struct station *station,
+                        struct series *from, struct series *to, int64_t at_ns)
 {
     for (size_t i = 0; i < from->alarm_count; i++) {
         struct alarm_slot *kept = to == NULL ? NULL : same_slot(to, from->alarms[i].rule);
@@ -88,8 +89,8 @@ static void move_alarms(struct pipeline *pipeline, const struct station *station
     }
 }
 
-static void move_series(struct pipeline *pipeline, struct station_state *from, struct station_state *to,
-                        int64_t at_ns)
+static void move_series(struct pipeline *pipeline, struct station_state *from,
+                        struct station_state *to, int64_t at_ns)
 {
     for (size_t i = 0; i < from->series_count; i++) {
         struct series *old = &from->series[i];
@@ -109,7 +110,8 @@ static void move_series(struct pipeline *pipeline, struct station_state *from, s
 }
 
 /* Everything about the station that does not depend on settings goes over. */
-static void move_station(struct pipeline *pipeline, struct station_state *from, struct station_state *to)
+static void move_station(struct pipeline *pipeline, struct station_state *from,
+                         struct station_state *to)
 {
     memcpy(to->logs, from->logs, sizeof to->logs);
     to->log_count = from->log_count;
@@ -170,12 +172,14 @@ static const struct log_state *named_log(const struct station_state *station)
 }
 
 static bool publish_receipt(const struct station_state *station,
-                            bool (*publish)(void *context, const char *topic, struct phusa_text payload),
+                            bool (*publish)(void *context, const char *topic,
+                                            struct phusa_text payload),
                             void *context)
 {
     const struct log_state *log = named_log(station);
     if (!station->has_status || log == NULL) {
-        return true; /* a receipt is only for the log that the station's status names; that will ask again */
+        return true; /* a receipt is only for the log that the station's status names; that will ask
+                        again */
     }
     struct phusa_receipt receipt;
     char payload[PHUSA_MESSAGE_MAX], topic[PHUSA_TOPIC_MAX + 1];
@@ -191,7 +195,8 @@ static bool publish_receipt(const struct station_state *station,
 }
 
 uint64_t pipeline_receipts(struct pipeline *pipeline, mono_time now,
-                           bool (*publish)(void *context, const char *topic, struct phusa_text payload),
+                           bool (*publish)(void *context, const char *topic,
+                                           struct phusa_text payload),
                            void *context)
 {
     size_t kept = 0;

@@ -8,7 +8,8 @@
 
 /* --- rules by parameter ------------------------------------------------------------ */
 
-static size_t parameter_index(const struct settings *settings, const struct phusa_parameter *parameter)
+static size_t parameter_index(const struct settings *settings,
+                              const struct phusa_parameter *parameter)
 {
     return (size_t)(parameter - settings->catalogue.parameters);
 }

@@ -11,10 +11,10 @@
 
 #define LINES_BYTES         (512u << 10) /* what the largest report can become, with room */
 #define HEAD_BYTES_MAX      1024         /* measurement and tags of a station */
-#define STATION_LOGS_MAX    4            /* logs of one station remembered; a station begins a new one rarely */
-#define HINTS_MAX           64           /* record index -> parameter, as the last report had it */
-#define HISTORY_NUMBERED    256          /* readings remembered of a series whose reports are numbered */
-#define HISTORY_FOREIGN_MAX 4096         /* and of others: 7 days of them, at most this many */
+#define STATION_LOGS_MAX    4 /* logs of one station remembered; a station begins a new one rarely */
+#define HINTS_MAX           64   /* record index -> parameter, as the last report had it */
+#define HISTORY_NUMBERED    256  /* readings remembered of a series whose reports are numbered */
+#define HISTORY_FOREIGN_MAX 4096 /* and of others: 7 days of them, at most this many */
 #define NO_SERIES           UINT16_MAX
 
 struct alarm_slot {
@@ -37,7 +37,7 @@ struct accepted {
     double value;
     enum phusa_flag flag;
     uint16_t series; /* index in its station's; NO_SERIES: a duplicate, nothing follows from it */
-    bool judged; /* takes part in rules: measuring, and not ahead of its receive time */
+    bool judged;     /* takes part in rules: measuring, and not ahead of its receive time */
 };
 
 struct log_state {
@@ -73,8 +73,8 @@ struct pipeline {
     struct pipeline_sink sink;
     size_t station_count; /* parallel to settings->registry */
     struct station_state *stations;
-    const struct rule **rules;  /* grouped by parameter */
-    size_t *rules_of;           /* catalogue index -> first of its rules; one more entry at the end */
+    const struct rule **rules; /* grouped by parameter */
+    size_t *rules_of; /* catalogue index -> first of its rules; one more entry at the end */
     struct station_state **wanting; /* stations that want a receipt */
     size_t wanting_count;
     uint64_t position;
@@ -88,7 +88,8 @@ struct pipeline {
     char *lines;
 };
 
-/* Builds the tables for settings; false when out of memory (what was built is to be freed all the same). */
+/* Builds the tables for settings; false when out of memory (what was built is to be freed all the
+ * same). */
 bool pipeline_build(struct pipeline *pipeline, const struct settings *settings);
 void pipeline_clear(struct pipeline *pipeline);
 

@@ -38,7 +38,8 @@ static enum console_link link_of(const struct station_state *state, int64_t now_
     if (state->has_status && !state->online) {
         return CONSOLE_OFFLINE;
     }
-    return now_ns - state->last_seen_ns > 3 * state->station->every_ns ? CONSOLE_QUIET : CONSOLE_ONLINE;
+    return now_ns - state->last_seen_ns > 3 * state->station->every_ns ? CONSOLE_QUIET
+                                                                       : CONSOLE_ONLINE;
 }
 
 static bool copy_readings(const struct station_state *state, struct console_station *out)
@@ -56,7 +57,8 @@ static bool copy_readings(const struct station_state *state, struct console_stat
     return true;
 }
 
-static bool copy_station(const struct station_state *state, int64_t now_ns, struct console_station *out)
+static bool copy_station(const struct station_state *state, int64_t now_ns,
+                         struct console_station *out)
 {
     *out = (struct console_station){ .station = state->station,
                                      .link = link_of(state, now_ns),
@@ -89,8 +91,9 @@ static size_t copy_alarms(const struct station_state *state, struct console_alar
                 continue;
             }
             if (out != NULL) {
-                out[count] = (struct console_alarm){ slot->rule, state->station, slot->state.live.state,
-                                                     slot->state.live.since_ns, slot->state.value };
+                out[count] =
+                    (struct console_alarm){ slot->rule, state->station, slot->state.live.state,
+                                            slot->state.live.since_ns, slot->state.value };
             }
             count++;
         }

@@ -3,8 +3,9 @@
  * what is due, sync, then publish - status, fresh reports, backlog - as far as
  * the network takes it. Nothing is published before the sync that covers it.
  *
- * Fresh reports are those sampled since the connection began; the others, and
- * whatever is sent again, are backlog: oldest first, behind the fresh ones, paced.
+ * Fresh reports are those sampled since the connection began, and the few of an outage so
+ * short that they can go in order; the others, and whatever is sent again, are backlog:
+ * oldest first, behind the fresh ones, paced.
  * After a start or a loss of the connection the collector may hold reports that
  * the station does not know to be covered; these wait a little for the retained
  * receipt before they are sent (again).
@@ -143,12 +144,17 @@ static void notice_connection(struct station_core *station, struct hal_time now)
     }
     station->connection = connection;
     delivery_unsend(&station->delivery, now.mono_ns);
-    if (station->counters.published > 0) {
-        station->doubtful_end = station->log.next;
+    if (station->fresh_next > station->doubtful_end) {
+        station->doubtful_end = station->fresh_next;
     }
-    station->fresh_next = station->log.next;
+    if (connection == 0) {
+        return;
+    }
+    if (station->log.next - station->fresh_next > STATION_FRESH_JOIN) {
+        station->fresh_next = station->log.next;
+    }
     station->receipt_until_ns = now.mono_ns + RECEIPT_WAIT;
-    station->status_due = connection != 0;
+    station->status_due = true;
 }
 
 /* --- what comes in ------------------------------------------------------------------ */

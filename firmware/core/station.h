@@ -22,6 +22,7 @@
 #define STATION_SEND_MAX      64    /* reports published in one step */
 #define STATION_RECEIVE_MAX   16    /* messages taken in in one step */
 #define STATION_FRESH_MAX     4096  /* reports that wait as fresh; older ones join the backlog */
+#define STATION_FRESH_JOIN    64    /* unsent reports that still count as fresh after an outage */
 #define STATION_WINDOW        4096  /* reports on their way; fresh ones wait beyond it */
 #define STATION_BACKLOG_WINDOW 1024 /* reports on their way; the backlog waits beyond it */
 #define STATION_SKIP_MAX      65536 /* numbers that a receipt may show to have been used already */
@@ -81,7 +82,7 @@ struct station_core {
     struct delivery delivery;
     struct schedule schedule;
     uint32_t connection;      /* the one that was greeted or is to be */
-    uint64_t fresh_next;      /* reports from here on are fresh */
+    uint64_t fresh_next;      /* reports from here on are fresh and never sent */
     uint64_t doubtful_end;    /* reports below it may be covered already: a receipt will tell */
     int64_t receipt_until_ns; /* monotonic: how long they wait for it; 0 = it came */
     int64_t backlog_at_ns;    /* monotonic: when the backlog may go on */

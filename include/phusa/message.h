@@ -47,7 +47,8 @@ enum phusa_status phusa_receipt_parse(struct phusa_text json, struct phusa_recei
 
 /* Message to JSON, not terminated; returns its length, 0 if capacity is too small.
  * An offline status without has_first is written as a will: state and log only. */
-size_t phusa_status_print(const struct phusa_status_message *message, char *buffer, size_t capacity);
+size_t phusa_status_print(const struct phusa_status_message *message, char *buffer,
+                          size_t capacity);
 size_t phusa_receipt_print(const struct phusa_receipt *receipt, char *buffer, size_t capacity);
 
 /* True if the receipt says that seq of its log is on disk. */

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PHUSA_DOUBLE_CHARS 32  /* longest phusa_double_print, with room */
+#define PHUSA_DOUBLE_CHARS  32 /* longest phusa_double_print, with room */
 #define PHUSA_INTEGER_CHARS 20 /* longest 64-bit integer with its sign */
 
 /*

@@ -8,8 +8,8 @@
 
 #include "phusa/text.h"
 
-#define PHUSA_PARAMETERS_MAX 512    /* in a catalogue */
-#define PHUSA_NAME_MAX       32     /* bytes of a parameter's name, [a-z][a-z0-9_]* */
+#define PHUSA_PARAMETERS_MAX 512 /* in a catalogue */
+#define PHUSA_NAME_MAX       32  /* bytes of a parameter's name, [a-z][a-z0-9_]* */
 
 /* A spelling of a unit that a parameter accepts: own = value * multiply / divide + offset. */
 struct phusa_unit {
@@ -18,8 +18,9 @@ struct phusa_unit {
 };
 
 struct phusa_parameter {
-    struct phusa_text name;         /* "salinity"; also the field's name in the store */
-    struct phusa_text unit;         /* the parameter's own unit, SenML spelling where there is one; may be empty */
+    struct phusa_text name; /* "salinity"; also the field's name in the store */
+    struct phusa_text
+        unit; /* the parameter's own unit, SenML spelling where there is one; may be empty */
     const char *label_vi, *label_en;
     double minimum, maximum;        /* gross range in the own unit: outside it a reading fails */
     double resolution;              /* smallest step worth showing, own unit, > 0 */

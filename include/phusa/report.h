@@ -49,9 +49,9 @@ struct phusa_reading {
     double value;                /* bv + v */
     double sum;                  /* bs + s, valid when has_sum */
     bool has_sum;
-    bool time_valid;             /* false: the time was not finite or beyond the years 1678..2262 */
-    uint8_t kind;                /* enum phusa_value_kind */
-    uint8_t device_state;        /* enum phusa_device_state */
+    bool time_valid;      /* false: the time was not finite or beyond the years 1678..2262 */
+    uint8_t kind;         /* enum phusa_value_kind */
+    uint8_t device_state; /* enum phusa_device_state */
 };
 
 struct phusa_report {

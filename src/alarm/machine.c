@@ -57,7 +57,8 @@ static void step_level(const struct rule *rule, const struct rule_level *level,
 }
 
 /* Takes one reading, newer than all before; true if the state changed. */
-static bool step(const struct rule *rule, struct alarm_machine *machine, int64_t time_ns, double value)
+static bool step(const struct rule *rule, struct alarm_machine *machine, int64_t time_ns,
+                 double value)
 {
     bool gap = machine->any && time_ns - machine->last_ns > rule->max_gap_ns;
     enum severity highest = SEVERITY_NORMAL;

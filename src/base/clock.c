@@ -32,7 +32,8 @@ static bool take_field(const char **at, const char *name, double *value)
     return true;
 }
 
-enum clock_status clock_parse(struct clock *clock, const char *specification, struct problem *problem)
+enum clock_status clock_parse(struct clock *clock, const char *specification,
+                              struct problem *problem)
 {
     *clock = (struct clock){ 0 };
     if (specification == NULL || *specification == '\0') {
@@ -43,16 +44,17 @@ enum clock_status clock_parse(struct clock *clock, const char *specification, st
     while (*at != '\0') {
         if (!take_field(&at, "start", &start) && !take_field(&at, "speed", &speed) &&
             !take_field(&at, "origin", &origin)) {
-            problem_set(problem,
-                        "clock: cannot read \"%s\"; write start=EPOCH,speed=N,origin=EPOCH in seconds",
-                        at);
+            problem_set(
+                problem,
+                "clock: cannot read \"%s\"; write start=EPOCH,speed=N,origin=EPOCH in seconds", at);
             return CLOCK_BAD_SPEC;
         }
     }
     bool in_range = fabs(start) < 9e9 && fabs(origin) < 9e9 && speed > 0 && speed <= 1e6;
     if (!in_range || (speed > 1 && start > origin)) {
-        problem_set(problem, "clock: \"%s\" needs start, speed in (0, 1000000] and origin, "
-                             "with start not after origin",
+        problem_set(problem,
+                    "clock: \"%s\" needs start, speed in (0, 1000000] and origin, "
+                    "with start not after origin",
                     specification);
         return CLOCK_BAD_SPEC;
     }

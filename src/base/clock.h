@@ -42,7 +42,8 @@ enum clock_status { CLOCK_OK = 0, CLOCK_BAD_SPEC };
  * most 1e6; start not after origin unless speed is 1 or less. A bad one
  * gives CLOCK_BAD_SPEC and says what would be right.
  */
-enum clock_status clock_parse(struct clock *clock, const char *specification, struct problem *problem);
+enum clock_status clock_parse(struct clock *clock, const char *specification,
+                              struct problem *problem);
 
 /* The wall time that belongs to a real time. Pure. */
 wall_time clock_at(const struct clock *clock, wall_time real);

@@ -11,6 +11,7 @@
 #include "base/config_scan.h"
 
 #define MESSAGE_MAX PROBLEM_TEXT_MAX
+#define FIRST_READ  16384 /* bytes; doubled as long as a file fills it */
 
 /*
  * A node is libconfig's setting under another name. The root's hook leads back
@@ -39,23 +40,47 @@ static const struct config *file_of(const struct config_node *node)
 
 /* ---- opening ---- */
 
-/* Fills a buffer of CONFIG_FILE_MAX + 2 bytes; false with errno (EFBIG: too large). */
-static bool read_whole(const char *path, char *buffer, size_t *length)
+/* Makes room for another read; false when out of memory. */
+static bool widen(char **buffer, size_t *capacity)
+{
+    size_t wanted = *capacity == 0 ? FIRST_READ : *capacity * 2;
+    char *wider = realloc(*buffer, wanted + 1);
+    if (wider == NULL) {
+        return false;
+    }
+    *buffer = wider;
+    *capacity = wanted;
+    return true;
+}
+
+/* The bytes of a file, terminated and to be freed; NULL with errno (EFBIG: too large). */
+static char *read_whole(const char *path, size_t *length)
 {
     FILE *file = fopen(path, "rbe");
     if (file == NULL) {
-        return false;
+        return NULL;
     }
-    errno = 0;
-    *length = fread(buffer, 1, CONFIG_FILE_MAX + 1, file);
-    int failed = ferror(file) ? errno : 0;
+    char *buffer = NULL;
+    size_t capacity = 0, used = 0;
+    int failed = 0;
+    while (failed == 0 && used == capacity) {
+        failed = used > CONFIG_FILE_MAX ? EFBIG : widen(&buffer, &capacity) ? 0 : ENOMEM;
+        errno = 0;
+        used += failed == 0 ? fread(buffer + used, 1, capacity - used, file) : 0;
+        failed = ferror(file) ? errno : failed;
+    }
     (void)fclose(file);
-    if (failed == 0 && *length > CONFIG_FILE_MAX) {
+    if (failed == 0 && used > CONFIG_FILE_MAX) {
         failed = EFBIG;
     }
-    buffer[*length] = '\0';
-    errno = failed;
-    return failed == 0;
+    if (failed != 0) {
+        free(buffer);
+        errno = failed;
+        return NULL;
+    }
+    buffer[used] = '\0';
+    *length = used;
+    return buffer;
 }
 
 static void report(const struct config *config, int line, const char *text)
@@ -118,15 +143,13 @@ static struct config *create(const char *path, const struct config_sink *sink)
     return config;
 }
 
-static enum config_status read_and_parse(struct config *config, char *buffer,
-                                         struct problem *problem)
+static enum config_status why_unreadable(struct problem *problem)
 {
-    size_t length = 0;
-    if (read_whole(config->path, buffer, &length)) {
-        return parse(config, buffer, length);
+    if (errno == ENOMEM) {
+        return CONFIG_NO_MEMORY;
     }
     if (errno == EFBIG) {
-        problem_set(problem, "is larger than %ld MiB", CONFIG_FILE_MAX / (1024 * 1024));
+        problem_set(problem, "is larger than %ld MiB", CONFIG_FILE_MAX / (1024L * 1024));
     } else {
         problem_set(problem, "cannot be read: %s", strerror(errno));
     }
@@ -137,21 +160,20 @@ enum config_status config_open(const char *path, const struct config_sink *sink,
                                struct config **config, struct problem *problem)
 {
     *config = NULL;
+    size_t length = 0;
+    char *text = read_whole(path, &length);
+    if (text == NULL) {
+        return why_unreadable(problem);
+    }
     struct config *opened = create(path, sink);
-    char *buffer = malloc(CONFIG_FILE_MAX + 2);
-    if (opened == NULL || buffer == NULL) {
+    enum config_status status = opened == NULL ? CONFIG_NO_MEMORY : parse(opened, text, length);
+    free(text);
+    if (status == CONFIG_OK) {
+        *config = opened;
+    } else {
         config_close(opened);
-        free(buffer);
-        return CONFIG_NO_MEMORY;
     }
-    enum config_status status = read_and_parse(opened, buffer, problem);
-    free(buffer);
-    if (status != CONFIG_OK) {
-        config_close(opened);
-        return status;
-    }
-    *config = opened;
-    return CONFIG_OK;
+    return status;
 }
 
 void config_close(struct config *config)

@@ -89,8 +89,8 @@ static int posix_sync_directory(void *context, const char *path)
     return result;
 }
 
-static int posix_list(void *context, const char *path, void (*visit)(void *visitor, const char *name),
-                      void *visitor)
+static int posix_list(void *context, const char *path,
+                      void (*visit)(void *visitor, const char *name), void *visitor)
 {
     (void)context;
     DIR *directory = opendir(path);
@@ -142,7 +142,8 @@ int files_write_all(const struct file_ops *files, int fd, const void *bytes, siz
     return 0;
 }
 
-ssize_t files_pread_all(const struct file_ops *files, int fd, void *bytes, size_t length, int64_t offset)
+ssize_t files_pread_all(const struct file_ops *files, int fd, void *bytes, size_t length,
+                        int64_t offset)
 {
     size_t done = 0;
     while (done < length) {

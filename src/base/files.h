@@ -22,8 +22,10 @@ struct file_ops {
     int64_t (*size)(void *context, int fd);
     int (*rename)(void *context, const char *from, const char *to);
     int (*unlink)(void *context, const char *path);
-    int (*mkdir)(void *context, const char *path, unsigned mode); /* an existing directory is success */
-    int (*sync_directory)(void *context, const char *path); /* makes renames, creations, removals durable */
+    int (*mkdir)(void *context, const char *path,
+                 unsigned mode); /* an existing directory is success */
+    int (*sync_directory)(void *context,
+                          const char *path); /* makes renames, creations, removals durable */
     /* Calls visit for each entry's name but . and ..; stops and returns -1 at the first error. */
     int (*list)(void *context, const char *path, void (*visit)(void *visitor, const char *name),
                 void *visitor);
@@ -35,10 +37,13 @@ extern const struct file_ops files_posix;
 /* Writes all bytes, going on after short writes and EINTR. 0 or -1 with errno. */
 int files_write_all(const struct file_ops *files, int fd, const void *bytes, size_t length);
 
-/* Reads up to length bytes, going on after short reads; returns the bytes read (less at the end) or -1. */
-ssize_t files_pread_all(const struct file_ops *files, int fd, void *bytes, size_t length, int64_t offset);
+/* Reads up to length bytes, going on after short reads; returns the bytes read (less at the end) or
+ * -1. */
+ssize_t files_pread_all(const struct file_ops *files, int fd, void *bytes, size_t length,
+                        int64_t offset);
 
-/* Puts content into path so that after a crash either the old or the new file is there, whole. 0 or -1. */
+/* Puts content into path so that after a crash either the old or the new file is there, whole. 0 or
+ * -1. */
 int files_replace(const struct file_ops *files, const char *path, const void *bytes, size_t length);
 
 /* Makes a directory with its parents. 0 or -1. */

@@ -52,13 +52,13 @@ __attribute__((format(printf, 2, 0))) static void log_line(enum log_level level,
     (void)written; /* nobody to tell */
 }
 
-#define LOG_FUNCTION(name, level)               \
-    void name(const char *format, ...)          \
-    {                                           \
-        va_list arguments;                      \
-        va_start(arguments, format);            \
-        log_line((level), format, arguments);   \
-        va_end(arguments);                      \
+#define LOG_FUNCTION(name, level)                                                                  \
+    void name(const char *format, ...)                                                             \
+    {                                                                                              \
+        va_list arguments;                                                                         \
+        va_start(arguments, format);                                                               \
+        log_line((level), format, arguments);                                                      \
+        va_end(arguments);                                                                         \
     }
 
 LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)

@@ -10,7 +10,12 @@
 
 #define LOG_LINE_MAX 1024 /* bytes; longer lines are cut */
 
-enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
+enum log_level {
+    LOG_LEVEL_ERROR = 3,
+    LOG_LEVEL_WARNING = 4,
+    LOG_LEVEL_INFO = 6,
+    LOG_LEVEL_DEBUG = 7
+};
 
 /* Lines less important than level are dropped; the start is LOG_LEVEL_INFO. */
 void log_set_level(enum log_level level);

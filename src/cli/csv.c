@@ -9,7 +9,14 @@
 
 #define BAD_LINES_NAMED 20
 
-enum column { COLUMN_TIME, COLUMN_STATION, COLUMN_PARAMETER, COLUMN_VALUE, COLUMN_STATUS, COLUMN_COUNT };
+enum column {
+    COLUMN_TIME,
+    COLUMN_STATION,
+    COLUMN_PARAMETER,
+    COLUMN_VALUE,
+    COLUMN_STATUS,
+    COLUMN_COUNT
+};
 
 static const char *const column_names[COLUMN_COUNT] = { "time", "station", "parameter", "value",
                                                         "status" };
@@ -53,7 +60,8 @@ static bool take_fraction(const char **at, const char *end, int64_t *ns)
     }
     (*at)++;
     const char *begin = *at;
-    for (int64_t scale = SECOND_NS / 10; *at < end && **at >= '0' && **at <= '9'; (*at)++, scale /= 10) {
+    for (int64_t scale = SECOND_NS / 10; *at < end && **at >= '0' && **at <= '9';
+         (*at)++, scale /= 10) {
         *ns += (**at - '0') * scale;
     }
     return *at > begin;
@@ -122,7 +130,8 @@ static struct phusa_text trimmed(const char *begin, const char *end)
     while (begin < end && (*begin == ' ' || *begin == '"')) {
         begin++;
     }
-    while (end > begin && (end[-1] == ' ' || end[-1] == '"' || end[-1] == '\r' || end[-1] == '\n')) {
+    while (end > begin &&
+           (end[-1] == ' ' || end[-1] == '"' || end[-1] == '\r' || end[-1] == '\n')) {
         end--;
     }
     return (struct phusa_text){ begin, (size_t)(end - begin) };
@@ -181,12 +190,14 @@ static struct phusa_text field_of(const struct reading_file *file, const struct 
 
 /* NULL, or what is wrong with the line. */
 static const char *read_row(const struct reading_file *file, const char *line,
-                            const char *(*take)(void *context, const struct csv_row *row), void *context)
+                            const char *(*take)(void *context, const struct csv_row *row),
+                            void *context)
 {
     struct phusa_text fields[CSV_FIELDS_MAX];
     int count = split(line, fields);
     struct csv_row row = { .sample = { .station = field_of(file, fields, count, COLUMN_STATION),
-                                       .parameter = field_of(file, fields, count, COLUMN_PARAMETER) } };
+                                       .parameter =
+                                           field_of(file, fields, count, COLUMN_PARAMETER) } };
     struct phusa_text value = field_of(file, fields, count, COLUMN_VALUE);
     struct phusa_text status = field_of(file, fields, count, COLUMN_STATUS);
     if (!csv_time(field_of(file, fields, count, COLUMN_TIME), &row.sample.time_ns)) {
@@ -200,8 +211,8 @@ static const char *read_row(const struct reading_file *file, const char *line,
         return "the value is no finite number";
     }
     if (status.length > 2 || (status.length == 2 && status.data[0] != '0') ||
-        (status.length > 0 && (status.data[status.length - 1] < '0' ||
-                               status.data[status.length - 1] > '2'))) {
+        (status.length > 0 &&
+         (status.data[status.length - 1] < '0' || status.data[status.length - 1] > '2'))) {
         return "the status is 0, 1 or 2";
     }
     row.sample.state = status.length == 0

@@ -1,4 +1,5 @@
-/* Readings of the past in CSV: header time,station,parameter,value[,status], columns in any order. */
+/* Readings of the past in CSV: header time,station,parameter,value[,status], columns in any order.
+ */
 #ifndef CLI_CSV_H
 #define CLI_CSV_H
 

@@ -16,23 +16,24 @@ struct options {
 
 static void print_usage(FILE *out)
 {
-    (void)fputs("usage: phusa decode --site S --station ID [--at SECONDS] [-c FILE] < PAYLOAD\n"
-                "  -s, --site S       the site in the topic\n"
-                "  -i, --station ID   the station in the topic\n"
-                "  -a, --at SECONDS   receive time, seconds since 1970 (default: now)\n"
-                "  -c, --config FILE  configuration with parameters and stations (default: the shipped\n"
-                "                     one; a station it does not know is then taken as it is named)\n"
-                "  -h, --help         print this\n"
-                "Line protocol goes to stdout, what was set aside to stderr; exit 1 if anything was.\n",
-                out);
+    (void)fputs(
+        "usage: phusa decode --site S --station ID [--at SECONDS] [-c FILE] < PAYLOAD\n"
+        "  -s, --site S       the site in the topic\n"
+        "  -i, --station ID   the station in the topic\n"
+        "  -a, --at SECONDS   receive time, seconds since 1970 (default: now)\n"
+        "  -c, --config FILE  configuration with parameters and stations (default: the shipped\n"
+        "                     one; a station it does not know is then taken as it is named)\n"
+        "  -h, --help         print this\n"
+        "Line protocol goes to stdout, what was set aside to stderr; exit 1 if anything was.\n",
+        out);
 }
 
 static int parse_options(int argc, char **argv, struct options *options)
 {
     static const struct option known[] = {
-        { "site", required_argument, NULL, 's' },   { "station", required_argument, NULL, 'i' },
-        { "at", required_argument, NULL, 'a' },     { "config", required_argument, NULL, 'c' },
-        { "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
+        { "site", required_argument, NULL, 's' }, { "station", required_argument, NULL, 'i' },
+        { "at", required_argument, NULL, 'a' },   { "config", required_argument, NULL, 'c' },
+        { "help", no_argument, NULL, 'h' },       { NULL, 0, NULL, 0 },
     };
     int option;
     while ((option = getopt_long(argc, argv, "s:i:a:c:h", known, NULL)) != -1) {
@@ -45,8 +46,9 @@ static int parse_options(int argc, char **argv, struct options *options)
             options->station = optarg;
             break;
         case 'a':
-            options->has_at = phusa_decimal_scan(optarg, strlen(optarg), &decimal) == strlen(optarg) &&
-                              *optarg != '\0' && phusa_decimal_to_nanos(&decimal, &options->at_ns);
+            options->has_at =
+                phusa_decimal_scan(optarg, strlen(optarg), &decimal) == strlen(optarg) &&
+                *optarg != '\0' && phusa_decimal_to_nanos(&decimal, &options->at_ns);
             if (!options->has_at) {
                 (void)fprintf(stderr, "phusa decode: --at %s: write seconds since 1970\n", optarg);
                 return CLI_USAGE + 1;
@@ -70,7 +72,8 @@ static int parse_options(int argc, char **argv, struct options *options)
     return 0;
 }
 
-static void print_lines(void *context, struct phusa_text lines, uint32_t readings, uint64_t position)
+static void print_lines(void *context, struct phusa_text lines, uint32_t readings,
+                        uint64_t position)
 {
     (void)context;
     (void)readings;
@@ -95,7 +98,8 @@ static void print_set_aside(void *context, const struct set_aside *item)
 }
 
 /* A registry of just this station, for a payload of a station that nobody has described. */
-static void assume_station(struct settings *settings, struct station *station, const struct options *options)
+static void assume_station(struct settings *settings, struct station *station,
+                           const struct options *options)
 {
     if (registry_find(&settings->registry, phusa_text_of(options->station)) != NULL) {
         return;
@@ -108,10 +112,13 @@ static void assume_station(struct settings *settings, struct station *station, c
     settings->registry = (struct registry){ station, 1 };
 }
 
-static int decode(struct settings *settings, const struct options *options, const struct clock *clock)
+static int decode(struct settings *settings, const struct options *options,
+                  const struct clock *clock)
 {
     bool any = false;
-    struct pipeline_sink sink = { .context = &any, .lines = print_lines, .set_aside = print_set_aside };
+    struct pipeline_sink sink = { .context = &any,
+                                  .lines = print_lines,
+                                  .set_aside = print_set_aside };
     struct pipeline *pipeline = pipeline_create(settings, &sink);
     char *payload = malloc(JOURNAL_BODY_MAX);
     char topic[PHUSA_TOPIC_MAX * 4];
@@ -152,7 +159,8 @@ int cli_decode(int argc, char **argv)
         return CLI_USAGE;
     }
     char path[4096];
-    const char *file = options.config != NULL ? options.config : cli_default_config(path, sizeof path);
+    const char *file =
+        options.config != NULL ? options.config : cli_default_config(path, sizeof path);
     if (file == NULL) {
         (void)fputs("phusa decode: no configuration found; name one with -c FILE\n", stderr);
         return CLI_USAGE;

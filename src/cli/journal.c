@@ -19,15 +19,16 @@ struct summary {
 
 static void print_usage(FILE *out)
 {
-    (void)fputs("usage: phusa journal stat|verify|dump [--json] [--from POSITION] [--limit N] DIR\n"
-                "  stat               how many records of which kind, from when to when\n"
-                "  verify             reads every record; exit 1 if bytes are damaged\n"
-                "  dump               one line for each record\n"
-                "  -j, --json         for machines: one JSON object (stat, verify) or one a line (dump)\n"
-                "  -f, --from N       begin at this position\n"
-                "  -l, --limit N      end after N records\n"
-                "  -h, --help         print this\n",
-                out);
+    (void)fputs(
+        "usage: phusa journal stat|verify|dump [--json] [--from POSITION] [--limit N] DIR\n"
+        "  stat               how many records of which kind, from when to when\n"
+        "  verify             reads every record; exit 1 if bytes are damaged\n"
+        "  dump               one line for each record\n"
+        "  -j, --json         for machines: one JSON object (stat, verify) or one a line (dump)\n"
+        "  -f, --from N       begin at this position\n"
+        "  -l, --limit N      end after N records\n"
+        "  -h, --help         print this\n",
+        out);
 }
 
 static const char *kind_name(uint8_t kind)
@@ -71,11 +72,11 @@ static json_t *payload_json(struct phusa_text payload)
 
 static void dump_json(const struct journal_record *record)
 {
-    json_t *line = json_pack("{s:I,s:s,s:f,s:I,s:I,s:o,s:o}", "position", (json_int_t)record->position,
-                             "kind", kind_name(record->kind), "time", (double)record->time.ns / 1e9,
-                             "origin", (json_int_t)record->origin, "count", (json_int_t)record->count,
-                             "topic", payload_json(record->topic), "payload",
-                             payload_json(record->payload));
+    json_t *line =
+        json_pack("{s:I,s:s,s:f,s:I,s:I,s:o,s:o}", "position", (json_int_t)record->position, "kind",
+                  kind_name(record->kind), "time", (double)record->time.ns / 1e9, "origin",
+                  (json_int_t)record->origin, "count", (json_int_t)record->count, "topic",
+                  payload_json(record->topic), "payload", payload_json(record->payload));
     if (line != NULL) {
         (void)json_dumpf(line, stdout, JSON_COMPACT);
         (void)putchar('\n');
@@ -160,12 +161,14 @@ static int go_through(const struct request *request)
     struct problem problem = { 0 };
     struct summary summary = { 0 };
     bool dump = strcmp(request->verb, "dump") == 0;
-    if (journal_reader_open_path(request->path, NULL, request->from, &reader, &problem) != JOURNAL_OK) {
+    if (journal_reader_open_path(request->path, NULL, request->from, &reader, &problem) !=
+        JOURNAL_OK) {
         (void)fprintf(stderr, "phusa journal: %s\n", problem.text);
         return CLI_BAD;
     }
     enum journal_status status = JOURNAL_END;
-    while (summary.records < request->limit && (status = journal_next(reader, &record)) == JOURNAL_OK) {
+    while (summary.records < request->limit &&
+           (status = journal_next(reader, &record)) == JOURNAL_OK) {
         add_up(&summary, &record);
         if (dump) {
             (request->json ? dump_json : dump_text)(&record);
@@ -193,8 +196,10 @@ static bool read_number(const char *text, uint64_t *number)
 int cli_journal(int argc, char **argv)
 {
     static const struct option known[] = {
-        { "json", no_argument, NULL, 'j' },        { "from", required_argument, NULL, 'f' },
-        { "limit", required_argument, NULL, 'l' }, { "help", no_argument, NULL, 'h' },
+        { "json", no_argument, NULL, 'j' },
+        { "from", required_argument, NULL, 'f' },
+        { "limit", required_argument, NULL, 'l' },
+        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     struct request request = { .limit = UINT64_MAX };
@@ -216,8 +221,9 @@ int cli_journal(int argc, char **argv)
             return CLI_USAGE;
         }
     }
-    if (optind + 2 != argc || (strcmp(argv[optind], "stat") != 0 && strcmp(argv[optind], "verify") != 0 &&
-                               strcmp(argv[optind], "dump") != 0)) {
+    if (optind + 2 != argc ||
+        (strcmp(argv[optind], "stat") != 0 && strcmp(argv[optind], "verify") != 0 &&
+         strcmp(argv[optind], "dump") != 0)) {
         print_usage(stderr);
         return CLI_USAGE;
     }

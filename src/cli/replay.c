@@ -16,8 +16,8 @@
 struct sample {
     int64_t time_ns;
     double value;
-    uint32_t order; /* of arrival: the first value for a time wins */
-    uint32_t station; /* index in the registry */
+    uint32_t order;     /* of arrival: the first value for a time wins */
+    uint32_t station;   /* index in the registry */
     uint16_t parameter; /* index in the catalogue */
     uint8_t state;
 };
@@ -37,13 +37,14 @@ struct transitions {
 
 static void print_usage(FILE *out)
 {
-    (void)fputs("usage: phusa replay -c FILE (--csv FILE | --journal DIR)\n"
-                "  -c, --config FILE  configuration with parameters, stations and rules\n"
-                "      --csv FILE     time,station,parameter,value[,status] with a header; - is stdin\n"
-                "      --journal DIR  a journal of phusad\n"
-                "  -h, --help         print this\n"
-                "Prints one JSON object a line for each change of an alarm's state; sends nothing.\n",
-                out);
+    (void)fputs(
+        "usage: phusa replay -c FILE (--csv FILE | --journal DIR)\n"
+        "  -c, --config FILE  configuration with parameters, stations and rules\n"
+        "      --csv FILE     time,station,parameter,value[,status] with a header; - is stdin\n"
+        "      --journal DIR  a journal of phusad\n"
+        "  -h, --help         print this\n"
+        "Prints one JSON object a line for each change of an alarm's state; sends nothing.\n",
+        out);
 }
 
 /* --- collecting --------------------------------------------------------------------- */
@@ -86,7 +87,8 @@ static const char *collect(struct samples *samples, const struct pipeline_sample
     return NULL;
 }
 
-static void collect_reading(void *context, const struct pipeline_sample *sample, enum phusa_flag flag)
+static void collect_reading(void *context, const struct pipeline_sample *sample,
+                            enum phusa_flag flag)
 {
     (void)flag; /* given again when the rules judge */
     (void)collect(context, sample);
@@ -101,7 +103,8 @@ static bool collect_journal(struct samples *samples, const char *path)
     struct problem problem = { 0 };
     if (pipeline == NULL ||
         journal_reader_open_path(path, NULL, 0, &reader, &problem) != JOURNAL_OK) {
-        (void)fprintf(stderr, "phusa replay: %s\n", pipeline == NULL ? "out of memory" : problem.text);
+        (void)fprintf(stderr, "phusa replay: %s\n",
+                      pipeline == NULL ? "out of memory" : problem.text);
         pipeline_free(pipeline);
         return false;
     }
@@ -207,7 +210,8 @@ static bool judge(const struct samples *samples)
 static int replay(const struct settings *settings, const char *csv, const char *journal)
 {
     struct samples samples = { .settings = settings };
-    bool good = csv != NULL ? csv_read(csv, collect_row, &samples) : collect_journal(&samples, journal);
+    bool good =
+        csv != NULL ? csv_read(csv, collect_row, &samples) : collect_journal(&samples, journal);
     if (samples.count > 1) {
         qsort(samples.items, samples.count, sizeof *samples.items, by_time);
     }
@@ -222,8 +226,10 @@ static int replay(const struct settings *settings, const char *csv, const char *
 int cli_replay(int argc, char **argv)
 {
     static const struct option known[] = {
-        { "config", required_argument, NULL, 'c' },  { "csv", required_argument, NULL, 's' },
-        { "journal", required_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' },
+        { "config", required_argument, NULL, 'c' },
+        { "csv", required_argument, NULL, 's' },
+        { "journal", required_argument, NULL, 'j' },
+        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     const char *config = NULL, *csv = NULL, *journal = NULL;

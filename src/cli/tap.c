@@ -76,12 +76,14 @@ static void print_reading(const struct tap *tap, const struct phusa_topic *topic
 
 static void on_report(struct tap *tap, const struct phusa_topic *topic, struct phusa_text payload)
 {
-    struct phusa_report report = { .readings = tap->readings, .capacity = PHUSA_REPORT_READINGS_MAX };
-    enum phusa_status status = phusa_senml_decode(payload.data, payload.length, clock_wall(&tap->clock).ns,
-                                                  &report, &tap->scratch, NULL);
+    struct phusa_report report = { .readings = tap->readings,
+                                   .capacity = PHUSA_REPORT_READINGS_MAX };
+    enum phusa_status status = phusa_senml_decode(
+        payload.data, payload.length, clock_wall(&tap->clock).ns, &report, &tap->scratch, NULL);
     if (status != PHUSA_OK) {
-        (void)fprintf(stderr, "%.*s/%.*s: not a report: %s\n", (int)topic->site.length, topic->site.data,
-                      (int)topic->station.length, topic->station.data, phusa_status_name(status));
+        (void)fprintf(stderr, "%.*s/%.*s: not a report: %s\n", (int)topic->site.length,
+                      topic->site.data, (int)topic->station.length, topic->station.data,
+                      phusa_status_name(status));
         return;
     }
     for (size_t i = 0; i < report.count; i++) {
@@ -102,8 +104,9 @@ static void on_message(void *context, struct phusa_text name, struct phusa_text 
         if (tap->json) {
             (void)printf("%.*s\n", (int)payload.length, payload.data);
         } else {
-            (void)printf("*** alarm %.*s/%.*s %.*s\n", (int)topic.station.length, topic.station.data,
-                         (int)topic.rest.length, topic.rest.data, (int)payload.length, payload.data);
+            (void)printf("*** alarm %.*s/%.*s %.*s\n", (int)topic.station.length,
+                         topic.station.data, (int)topic.rest.length, topic.rest.data,
+                         (int)payload.length, payload.data);
         }
     }
     (void)fflush(stdout);
@@ -149,8 +152,10 @@ static int listen_in(struct tap *tap, const struct settings *settings, double se
 int cli_tap(int argc, char **argv)
 {
     static const struct option known[] = {
-        { "config", required_argument, NULL, 'c' }, { "json", no_argument, NULL, 'j' },
-        { "for", required_argument, NULL, 'f' },    { "help", no_argument, NULL, 'h' },
+        { "config", required_argument, NULL, 'c' },
+        { "json", no_argument, NULL, 'j' },
+        { "for", required_argument, NULL, 'f' },
+        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     const char *config = NULL;

@@ -60,7 +60,8 @@ static void went_down(struct mqtt *mqtt, const char *why)
     }
     mqtt->state = LINK_DOWN;
     mqtt->next_try_ns = clock_mono().ns + jittered(mqtt, mqtt->backoff_ns);
-    mqtt->backoff_ns = mqtt->backoff_ns * 2 < BACKOFF_LAST_NS ? mqtt->backoff_ns * 2 : BACKOFF_LAST_NS;
+    mqtt->backoff_ns =
+        mqtt->backoff_ns * 2 < BACKOFF_LAST_NS ? mqtt->backoff_ns * 2 : BACKOFF_LAST_NS;
     (void)pthread_mutex_unlock(&mqtt->lock);
     mqtt->handlers.link(mqtt->handlers.context, false, why);
 }
@@ -135,8 +136,9 @@ static void on_connected(void *context, MQTTAsync_successData *success)
     options.context = mqtt;
     options.onSuccess = on_subscribed;
     options.onFailure = on_subscribe_failed;
-    if (MQTTAsync_subscribeMany(mqtt->client, mqtt->filter_count, (char *const *)(void *)mqtt->filters,
-                                qos, &options) != MQTTASYNC_SUCCESS) {
+    if (MQTTAsync_subscribeMany(mqtt->client, mqtt->filter_count,
+                                (char *const *)(void *)mqtt->filters, qos,
+                                &options) != MQTTASYNC_SUCCESS) {
         on_subscribe_failed(mqtt, NULL);
     }
 }
@@ -282,8 +284,8 @@ static void on_publish_failed(void *context, MQTTAsync_failureData *failure)
     (void)atomic_fetch_sub(&mqtt->flight, 1);
 }
 
-static int send_message(struct mqtt *mqtt, const char *topic, struct phusa_text payload, bool retained,
-                        MQTTAsync_responseOptions *options)
+static int send_message(struct mqtt *mqtt, const char *topic, struct phusa_text payload,
+                        bool retained, MQTTAsync_responseOptions *options)
 {
     MQTTAsync_message message = MQTTAsync_message_initializer;
     message.payload = (void *)(uintptr_t)payload.data; /* Paho copies it and takes no const */
@@ -310,8 +312,8 @@ bool mqtt_publish(struct mqtt *mqtt, const char *topic, struct phusa_text payloa
     return true;
 }
 
-bool mqtt_publish_wait(struct mqtt *mqtt, const char *topic, struct phusa_text payload, bool retained,
-                       int64_t timeout_ns)
+bool mqtt_publish_wait(struct mqtt *mqtt, const char *topic, struct phusa_text payload,
+                       bool retained, int64_t timeout_ns)
 {
     MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
     if (!mqtt_connected(mqtt) ||

@@ -64,7 +64,7 @@ uint64_t mqtt_reconnects(struct mqtt *mqtt);
 bool mqtt_publish(struct mqtt *mqtt, const char *topic, struct phusa_text payload, bool retained);
 
 /* The same, and waits until the broker has acknowledged it or timeout; true if it has. */
-bool mqtt_publish_wait(struct mqtt *mqtt, const char *topic, struct phusa_text payload, bool retained,
-                       int64_t timeout_ns);
+bool mqtt_publish_wait(struct mqtt *mqtt, const char *topic, struct phusa_text payload,
+                       bool retained, int64_t timeout_ns);
 
 #endif

@@ -36,7 +36,8 @@ void segment_header_write(const struct segment_header *header, uint8_t bytes[SEG
 
 bool segment_header_read(const uint8_t bytes[SEGMENT_HEADER_BYTES], struct segment_header *header)
 {
-    if (memcmp(bytes, magic, sizeof magic) != 0 || get(bytes + 60, 4) != phusa_crc32c(0, bytes, 60)) {
+    if (memcmp(bytes, magic, sizeof magic) != 0 ||
+        get(bytes + 60, 4) != phusa_crc32c(0, bytes, 60)) {
         return false;
     }
     header->salt = (uint32_t)get(bytes + 8, 4);
@@ -103,7 +104,8 @@ enum record_check record_read(const uint8_t *bytes, size_t available, uint32_t s
     size_t body = get(bytes, 4);
     size_t topic = get(bytes + 36, 2);
     uint8_t kind = bytes[38];
-    if (body > JOURNAL_BODY_MAX || topic > body || kind < JOURNAL_MESSAGE || kind > JOURNAL_SET_ASIDE) {
+    if (body > JOURNAL_BODY_MAX || topic > body || kind < JOURNAL_MESSAGE ||
+        kind > JOURNAL_SET_ASIDE) {
         return RECORD_INVALID;
     }
     *needed = record_bytes(body);

@@ -71,7 +71,7 @@ size_t record_write(const struct journal_record *record, uint32_t salt, uint8_t 
 
 enum record_check {
     RECORD_VALID,
-    RECORD_SHORT,  /* right so far, but the bytes end too early: *needed says how many it takes */
+    RECORD_SHORT, /* right so far, but the bytes end too early: *needed says how many it takes */
     RECORD_INVALID
 };
 

@@ -53,11 +53,16 @@ void journal_segment_path(const char *folder, uint64_t first, char path[JOURNAL_
     (void)snprintf(path, JOURNAL_FILE_PATH_MAX, "%s/%s", folder, name);
 }
 
+static uint64_t highest(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* --- opening ---------------------------------------------------------------- */
 
 /* Reads one segment to its end; remembers what recovery wants to know. */
-static enum journal_status survey(struct journal *journal, struct segment *segment, struct scan *scan,
-                                  struct journal_recovery *found)
+static enum journal_status survey(struct journal *journal, struct segment *segment,
+                                  struct scan *scan, struct journal_recovery *found)
 {
     char path[JOURNAL_FILE_PATH_MAX];
     journal_segment_path(journal->path, segment->first, path);
@@ -67,7 +72,7 @@ static enum journal_status survey(struct journal *journal, struct segment *segme
         while ((result = scan_next(scan, &record)) == SCAN_RECORD) {
             found->records++;
             found->last_position = record.position;
-            found->last_origin = record.origin;
+            found->last_origin = highest(found->last_origin, record.origin);
             segment->last_time_ns = record.time.ns;
         }
     }
@@ -107,11 +112,6 @@ static void set_up_conditions(struct journal *journal)
     (void)pthread_mutex_init(&journal->sync_lock, NULL);
 }
 
-static uint64_t highest(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* Even a segment without a single valid record had a position to begin with. */
 static uint64_t highest_named(const struct segments *segments)
 {
@@ -131,7 +131,8 @@ enum journal_status journal_open(const struct journal_options *options, struct j
     }
     (void)snprintf(journal->path, sizeof journal->path, "%s", options->path);
     journal->files = options->files != NULL ? options->files : &files_posix;
-    journal->segment_bytes = options->segment_bytes > 0 ? options->segment_bytes : SEGMENT_BYTES_DEFAULT;
+    journal->segment_bytes =
+        options->segment_bytes > 0 ? options->segment_bytes : SEGMENT_BYTES_DEFAULT;
     journal->fd = -1;
     set_up_conditions(journal);
     if (files_make_path(journal->files, journal->path) != 0 ||
@@ -205,7 +206,8 @@ static enum journal_status begin_segment(struct journal *journal, uint64_t first
     if (!retire(journal) || !segments_add(&journal->segments, segment)) {
         return JOURNAL_FAILED;
     }
-    int fd = journal->files->open(journal->files->context, path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0640);
+    int fd = journal->files->open(journal->files->context, path,
+                                  O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0640);
     if (fd < 0 || files_write_all(journal->files, fd, bytes, sizeof bytes) != 0) {
         int failed = errno;
         if (fd >= 0) {
@@ -238,7 +240,8 @@ static bool has_room(struct journal *journal, size_t bytes)
     return true;
 }
 
-/* A record that went in only in part is cut off again; if even that fails the segment is given up. */
+/* A record that went in only in part is cut off again; if even that fails the segment is given up.
+ */
 static enum journal_status write_failed(struct journal *journal, const struct segment *segment)
 {
     int failed = errno;
@@ -248,12 +251,11 @@ static enum journal_status write_failed(struct journal *journal, const struct se
     return failed == ENOSPC || failed == EDQUOT ? JOURNAL_FULL : JOURNAL_FAILED;
 }
 
-static enum journal_status append_locked(struct journal *journal, const struct journal_record *given,
-                                         size_t bytes)
+static enum journal_status append_locked(struct journal *journal,
+                                         const struct journal_record *given, size_t bytes)
 {
-    const struct segment *newest = journal->segments.count == 0
-                                       ? NULL
-                                       : &journal->segments.items[journal->segments.count - 1];
+    const struct segment *newest =
+        journal->segments.count == 0 ? NULL : &journal->segments.items[journal->segments.count - 1];
     bool begin = journal->fd < 0 || journal->torn ||
                  (newest != NULL && newest->bytes + (int64_t)bytes > journal->segment_bytes &&
                   newest->bytes > SEGMENT_HEADER_BYTES);
@@ -330,7 +332,8 @@ static bool do_work(struct journal *journal, const struct sync_work *work)
             return false;
         }
     }
-    return !work->directory || journal->files->sync_directory(journal->files->context, journal->path) == 0;
+    return !work->directory ||
+           journal->files->sync_directory(journal->files->context, journal->path) == 0;
 }
 
 /* The retired segments are whole and durable: their files can be closed. */
@@ -391,7 +394,8 @@ uint64_t journal_synced(struct journal *journal)
 static struct timespec after(int64_t timeout_ns)
 {
     int64_t at = clock_mono().ns + timeout_ns;
-    return (struct timespec){ .tv_sec = (time_t)(at / SECOND_NS), .tv_nsec = (long)(at % SECOND_NS) };
+    return (struct timespec){ .tv_sec = (time_t)(at / SECOND_NS),
+                              .tv_nsec = (long)(at % SECOND_NS) };
 }
 
 bool journal_wait_appended(struct journal *journal, int64_t timeout_ns)
@@ -445,7 +449,8 @@ uint64_t journal_oldest(struct journal *journal)
 /* --- retention ------------------------------------------------------------------ */
 
 /* The newest segment stays; another may go if all its records are below. */
-static bool may_remove(const struct journal *journal, uint64_t below, wall_time before, int64_t max_bytes)
+static bool may_remove(const struct journal *journal, uint64_t below, wall_time before,
+                       int64_t max_bytes)
 {
     if (journal->segments.count < 2 || journal->segments.items[1].first > below) {
         return false;
@@ -454,7 +459,8 @@ static bool may_remove(const struct journal *journal, uint64_t below, wall_time 
            journal->total_bytes > (uint64_t)max_bytes;
 }
 
-uint64_t journal_retain(struct journal *journal, uint64_t below, wall_time before, int64_t max_bytes)
+uint64_t journal_retain(struct journal *journal, uint64_t below, wall_time before,
+                        int64_t max_bytes)
 {
     uint64_t removed = 0;
     (void)pthread_mutex_lock(&journal->lock);

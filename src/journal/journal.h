@@ -15,17 +15,18 @@
 #include "base/problem.h"
 #include "phusa/text.h"
 
-#define JOURNAL_TOPIC_MAX   65535   /* bytes of a topic */
-#define JOURNAL_BODY_MAX    (4u << 20) /* bytes of topic and payload together */
+#define JOURNAL_TOPIC_MAX    65535      /* bytes of a topic */
+#define JOURNAL_BODY_MAX     (4u << 20) /* bytes of topic and payload together */
 #define JOURNAL_SEGMENTS_MAX 65536
 
 enum journal_kind {
-    JOURNAL_MESSAGE = 1,   /* an MQTT message as it came; flag bit 0: payload was cut, count = its length */
-    JOURNAL_TICK = 2,      /* a minute has passed; no payload */
+    JOURNAL_MESSAGE =
+        1, /* an MQTT message as it came; flag bit 0: payload was cut, count = its length */
+    JOURNAL_TICK = 2,       /* a minute has passed; no payload */
     JOURNAL_CONFIGURED = 3, /* a configuration came into force; payload = its file */
-    JOURNAL_LINK = 4,      /* the broker's link changed; payload = "up" or "down" */
-    JOURNAL_LINES = 5,     /* spool: line protocol; count = readings in it, origin = raw position */
-    JOURNAL_SET_ASIDE = 6  /* quarantine: JSON; origin = raw position */
+    JOURNAL_LINK = 4,       /* the broker's link changed; payload = "up" or "down" */
+    JOURNAL_LINES = 5,    /* spool: line protocol; count = readings in it, origin = raw position */
+    JOURNAL_SET_ASIDE = 6 /* quarantine: JSON; origin = raw position */
 };
 
 #define JOURNAL_FLAG_CUT 1u
@@ -51,10 +52,10 @@ enum journal_status {
 };
 
 struct journal_options {
-    const char *path;            /* folder, made if missing */
+    const char *path;             /* folder, made if missing */
     const struct file_ops *files; /* NULL = files_posix */
-    int64_t segment_bytes;       /* a new segment is begun beyond this size; 0 = 64 MiB */
-    uint64_t least_position;     /* the next position is above this, whatever the files hold */
+    int64_t segment_bytes;        /* a new segment is begun beyond this size; 0 = 64 MiB */
+    uint64_t least_position;      /* the next position is above this, whatever the files hold */
 };
 
 struct journal;
@@ -62,8 +63,8 @@ struct journal;
 /* What opening found and did. */
 struct journal_recovery {
     uint64_t segments, records;
-    uint64_t damaged_bytes; /* kept in side files, read past */
-    uint64_t last_position, last_origin; /* of the last valid record; 0 = none */
+    uint64_t damaged_bytes;              /* kept in side files, read past */
+    uint64_t last_position, last_origin; /* the highest of all valid records; 0 = none */
 };
 
 /*
@@ -112,7 +113,8 @@ uint64_t journal_oldest(struct journal *journal);
  * `below` and are either older than `before` or needed to come under max_bytes.
  * Returns the records removed.
  */
-uint64_t journal_retain(struct journal *journal, uint64_t below, wall_time before, int64_t max_bytes);
+uint64_t journal_retain(struct journal *journal, uint64_t below, wall_time before,
+                        int64_t max_bytes);
 
 /* --- reading ------------------------------------------------------------ */
 

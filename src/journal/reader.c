@@ -11,7 +11,7 @@
 #include "journal/scan.h"
 
 struct journal_reader {
-    struct journal *journal; /* NULL: reads a folder */
+    struct journal *journal;  /* NULL: reads a folder */
     struct segments segments; /* of the folder */
     char path[JOURNAL_PATH_MAX];
     const struct file_ops *files;
@@ -61,7 +61,8 @@ static enum scan_result open_segment(struct journal_reader *reader, uint64_t fir
     return SCAN_RECORD;
 }
 
-static struct journal_reader *new_reader(const char *path, const struct file_ops *files, uint64_t from)
+static struct journal_reader *new_reader(const char *path, const struct file_ops *files,
+                                         uint64_t from)
 {
     struct journal_reader *reader = calloc(1, sizeof *reader);
     if (reader == NULL || strlen(path) >= sizeof reader->path) {
@@ -93,7 +94,8 @@ enum journal_status journal_reader_open_path(const char *path, const struct file
 {
     *reader = new_reader(path, files != NULL ? files : &files_posix, from);
     if (*reader == NULL || segments_list(&(*reader)->segments, (*reader)->files, path) != 0) {
-        problem_set(problem, "journal %s: %s", path, *reader == NULL ? "no memory" : strerror(errno));
+        problem_set(problem, "journal %s: %s", path,
+                    *reader == NULL ? "no memory" : strerror(errno));
         journal_reader_close(*reader);
         *reader = NULL;
         return JOURNAL_FAILED;
@@ -152,7 +154,8 @@ enum journal_status journal_next(struct journal_reader *reader, struct journal_r
         result = reader->readable ? scan_next(&reader->scan, record) : SCAN_END;
         if (result == SCAN_RECORD && record->position > synced) {
             /* Reading went past damage beyond what is synced: come back to it later. */
-            reader->scan.offset -= (int64_t)record_bytes(record->topic.length + record->payload.length);
+            reader->scan.offset -=
+                (int64_t)record_bytes(record->topic.length + record->payload.length);
             reader->scan.last = record->position - 1;
             return JOURNAL_NOTHING_YET;
         }

@@ -47,7 +47,8 @@ void scan_free(struct scan *scan)
     scan->capacity = 0;
 }
 
-/* Has at least `wanted` bytes from scan->offset in the buffer, or all there are. False on failure. */
+/* Has at least `wanted` bytes from scan->offset in the buffer, or all there are. False on failure.
+ */
 static bool fill(struct scan *scan, size_t wanted)
 {
     if (wanted > scan->capacity) {
@@ -59,7 +60,8 @@ static bool fill(struct scan *scan, size_t wanted)
         scan->buffer = buffer;
         scan->capacity = capacity;
     }
-    ssize_t got = files_pread_all(scan->files, scan->fd, scan->buffer, scan->capacity, scan->offset);
+    ssize_t got =
+        files_pread_all(scan->files, scan->fd, scan->buffer, scan->capacity, scan->offset);
     if (got < 0) {
         return false;
     }
@@ -80,7 +82,8 @@ static const uint8_t *here(const struct scan *scan, size_t *available)
     return scan->buffer + skip;
 }
 
-/* Reads the record at the offset, loading what it needs. RECORD_SHORT: the file ends before it does. */
+/* Reads the record at the offset, loading what it needs. RECORD_SHORT: the file ends before it
+ * does. */
 static enum record_check look(struct scan *scan, struct journal_record *record, size_t *needed,
                               bool *failed)
 {
@@ -113,7 +116,8 @@ static bool is_next(const struct scan *scan, enum record_check check,
  * From invalid bytes to the next valid record, in steps of 8. SCAN_END leaves the offset
  * at the first invalid byte: in a file that is being written it may become a record yet.
  */
-static enum scan_result resynchronise(struct scan *scan, struct journal_record *record, size_t *needed)
+static enum scan_result resynchronise(struct scan *scan, struct journal_record *record,
+                                      size_t *needed)
 {
     int64_t begin = scan->offset;
     int64_t size = scan->files->size(scan->files->context, scan->fd);

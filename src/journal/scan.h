@@ -4,15 +4,16 @@
 
 #include "journal/format.h"
 
-#define SCAN_CHUNK (256u << 10) /* bytes read at once; the buffer grows to one record of the largest size */
+#define SCAN_CHUNK                                                                                 \
+    (256u << 10) /* bytes read at once; the buffer grows to one record of the largest size */
 
 struct scan {
     const struct file_ops *files;
     int fd; /* -1 = closed */
     uint32_t salt;
-    int64_t offset;      /* of the next record in the file */
-    uint64_t last;       /* highest position read so far: a valid record lies above it */
-    uint64_t damaged;    /* bytes passed over */
+    int64_t offset;   /* of the next record in the file */
+    uint64_t last;    /* highest position read so far: a valid record lies above it */
+    uint64_t damaged; /* bytes passed over */
     uint8_t *buffer;
     size_t capacity, filled;
     int64_t base; /* file offset of buffer[0] */

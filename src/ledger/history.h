@@ -15,12 +15,12 @@
 #define HISTORY_FIRST_CAPACITY 16
 
 struct history {
-    int64_t *times;    /* capacity entries, then as many checks of values */
+    int64_t *times; /* capacity entries, then as many checks of values */
     uint16_t *checks;
     uint32_t capacity; /* a power of two times HISTORY_FIRST_CAPACITY; 0 at first */
     uint32_t limit;    /* it grows to at most this; set by the owner, at least 1 */
     uint32_t count, next;
-    int64_t newest;    /* INT64_MIN while empty */
+    int64_t newest; /* INT64_MIN while empty */
 };
 
 enum history_result {

@@ -12,7 +12,8 @@
 
 #include "phusa/message.h"
 
-#define SEQUENCE_RANGES_MAX 64 /* runs beyond gaps; a report that would need one more is not receipted */
+#define SEQUENCE_RANGES_MAX                                                                        \
+    64 /* runs beyond gaps; a report that would need one more is not receipted */
 
 struct sequence {
     uint64_t settled;

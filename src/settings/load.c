@@ -51,14 +51,20 @@ const struct config_schema schema_outermost = SCHEMA("configuration file", outer
 
 /* ---- for all loaders ---- */
 
-void loader_complain(struct loader *loader, const char *file, int line, const char *format, ...)
+static void complain(struct loader *loader, const char *file, int line, const char *format,
+                     va_list arguments)
 {
     char text[PROBLEM_TEXT_MAX];
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    mistakes_add(loader->mistakes, file, line, text);
+}
+
+void loader_complain(struct loader *loader, const char *file, int line, const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(text, sizeof text, format, arguments);
+    complain(loader, file, line, format, arguments);
     va_end(arguments);
-    mistakes_add(loader->mistakes, file, line, text);
 }
 
 const struct phusa_parameter *loader_parameter(struct loader *loader,

@@ -153,7 +153,7 @@ static void add_conversions(struct spellings *spellings, const char *own, size_t
     for (size_t i = 0; i < list->count; i++) {
         const struct config_node *node = config_element(list->node, i);
         struct conversion read = { .unit = NULL };
-        if (!config_read_group(node, &schema_conversion, &read)) {
+        if (!config_read_group(node, &schema_conversion, &read) || read.unit == NULL) {
             continue;
         }
         if (read.multiply == 0 || read.divide == 0) {

@@ -2,8 +2,9 @@
 
 #include "store/lineproto.h"
 
-#define REFUSALS_MAX 256 /* refused requests for one batch; then what is in doubt goes as a whole  \
-                          */
+#define REFUSALS_MAX                                                                               \
+    256 /* refused requests for one batch; then what is in doubt goes as a whole                   \
+         */
 
 enum verdict {
     VERDICT_TAKEN,   /* 2xx */

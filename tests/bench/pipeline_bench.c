@@ -1,7 +1,7 @@
 /*
  * What one reading costs in process, on one core: the whole pipeline from SenML bytes to line
- * protocol with range check and rules, JSON and CBOR, and its stages by themselves. Prints medians of
- * several rounds; asserts nothing.
+ * protocol with range check and rules, JSON and CBOR, and its stages by themselves. Prints medians
+ * of several rounds; asserts nothing.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,14 +18,18 @@
 #define REPORTS  20000 /* in a round */
 #define ROUNDS   9
 
-static const char *const names[READINGS] = { "co",   "no2",  "o3",  "pm10", "pm25",
-                                             "pres", "rh",   "so2", "temp" };
-static const double values[READINGS] = { 812.5, 31.42, 58.17, 41.3, 23.65, 1008.24, 78.4, 12.06, 29.31 };
+static const char *const names[READINGS] = { "co",   "no2", "o3",  "pm10", "pm25",
+                                             "pres", "rh",  "so2", "temp" };
+static const double values[READINGS] = { 812.5,   31.42, 58.17, 41.3, 23.65,
+                                         1008.24, 78.4,  12.06, 29.31 };
 
 static struct phusa_parameter parameters[READINGS];
 static struct rule rules[READINGS];
-static struct station station = { .id = "phu-quoc-air-1", .site = "phu-quoc", .kind = "air",
-                                  .name = "bench", .every_ns = 60 * SECOND_NS };
+static struct station station = { .id = "phu-quoc-air-1",
+                                  .site = "phu-quoc",
+                                  .kind = "air",
+                                  .name = "bench",
+                                  .every_ns = 60 * SECOND_NS };
 static struct settings settings = { .file = "bench", .ahead_ns = 300 * SECOND_NS };
 
 static char *payloads[REPORTS];
@@ -58,16 +62,22 @@ static void make_payloads(bool cbor)
 {
     struct phusa_reading readings[READINGS];
     for (size_t r = 0; r < REPORTS; r++) {
-        struct phusa_report report = { .readings = readings, .capacity = READINGS, .count = READINGS,
-                                       .has_log = true, .has_seq = true, .log = 0x5f3a09c1, .seq = r + 1 };
+        struct phusa_report report = { .readings = readings,
+                                       .capacity = READINGS,
+                                       .count = READINGS,
+                                       .has_log = true,
+                                       .has_seq = true,
+                                       .log = 0x5f3a09c1,
+                                       .seq = r + 1 };
         for (size_t i = 0; i < READINGS; i++) {
-            readings[i] = (struct phusa_reading){ .base_name = PHUSA_TEXT("phu-quoc-air-1:"),
-                                                  .name = phusa_text_of(names[i]),
-                                                  .unit = PHUSA_TEXT("ug/m3"),
-                                                  .time_ns = (1700000000 + (int64_t)r * 60) * SECOND_NS,
-                                                  .time_valid = true,
-                                                  .kind = PHUSA_VALUE_NUMBER,
-                                                  .value = values[i] + (double)(r % 97) / 100 };
+            readings[i] =
+                (struct phusa_reading){ .base_name = PHUSA_TEXT("phu-quoc-air-1:"),
+                                        .name = phusa_text_of(names[i]),
+                                        .unit = PHUSA_TEXT("ug/m3"),
+                                        .time_ns = (1700000000 + (int64_t)r * 60) * SECOND_NS,
+                                        .time_valid = true,
+                                        .kind = PHUSA_VALUE_NUMBER,
+                                        .value = values[i] + (double)(r % 97) / 100 };
         }
         char buffer[2048];
         enum phusa_status status =
@@ -109,7 +119,8 @@ static void round_decode(void)
     static struct phusa_reading readings[PHUSA_REPORT_READINGS_MAX];
     static struct phusa_senml_scratch scratch;
     for (size_t r = 0; r < REPORTS; r++) {
-        struct phusa_report report = { .readings = readings, .capacity = PHUSA_REPORT_READINGS_MAX };
+        struct phusa_report report = { .readings = readings,
+                                       .capacity = PHUSA_REPORT_READINGS_MAX };
         if (phusa_senml_decode(payloads[r], lengths[r], 0, &report, &scratch, NULL) != PHUSA_OK) {
             abort();
         }
@@ -153,7 +164,8 @@ static void round_snprintf(void)
     char text[64];
     for (size_t r = 0; r < REPORTS; r++) {
         for (size_t i = 0; i < READINGS; i++) {
-            lines_bytes += (size_t)snprintf(text, sizeof text, "%.10g", values[i] + (double)(r % 97) / 100);
+            lines_bytes +=
+                (size_t)snprintf(text, sizeof text, "%.10g", values[i] + (double)(r % 97) / 100);
         }
     }
 }
@@ -184,12 +196,14 @@ int main(void)
 {
     set_up_world();
     make_payloads(false);
-    printf("In process, one core; a report has %d readings, %zu bytes of JSON\n", READINGS, lengths[REPORTS / 2]);
+    printf("In process, one core; a report has %d readings, %zu bytes of JSON\n", READINGS,
+           lengths[REPORTS / 2]);
     double json = measure("pipeline, SenML JSON to line protocol", round_pipeline);
     double decode = measure("  decode JSON", round_decode);
     double lines = measure("  line protocol", round_lines);
     double rules_cost = measure("  rules (one a reading)", round_rules);
-    printf("  %-42s %8.0f ns a report\n", "  the rest: registry, numbers, checks", json - decode - lines - rules_cost);
+    printf("  %-42s %8.0f ns a report\n", "  the rest: registry, numbers, checks",
+           json - decode - lines - rules_cost);
     make_payloads(true);
     printf("The same as SenML CBOR, %zu bytes\n", lengths[REPORTS / 2]);
     (void)measure("pipeline, SenML CBOR to line protocol", round_pipeline);

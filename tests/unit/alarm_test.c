@@ -18,13 +18,14 @@ static const struct phusa_parameter salinity = { .name = { "salinity", 8 } };
 
 static struct rule above(double raise, double clear, int64_t for_ns, int64_t clear_for_ns)
 {
-    return (struct rule){ .id = "r",
-                          .parameter = &salinity,
-                          .direction = RULE_ABOVE,
-                          .levels = { { SEVERITY_MINOR, 0, raise, 0, clear, for_ns, clear_for_ns } },
-                          .level_count = 1,
-                          .max_gap_ns = 60 * MINUTE,
-                          .accept = 6 };
+    return (
+        struct rule){ .id = "r",
+                      .parameter = &salinity,
+                      .direction = RULE_ABOVE,
+                      .levels = { { SEVERITY_MINOR, 0, raise, 0, clear, for_ns, clear_for_ns } },
+                      .level_count = 1,
+                      .max_gap_ns = 60 * MINUTE,
+                      .accept = 6 };
 }
 
 struct step {
@@ -38,7 +39,8 @@ static void run(const struct rule *rule, const struct step *steps, size_t count)
     struct alarm_series series = { 0 };
     for (size_t i = 0; i < count; i++) {
         struct alarm_change changes[ALARM_CHANGES_MAX];
-        struct alarm_reading reading = { steps[i].minute * MINUTE, steps[i].value, true, 15 * MINUTE };
+        struct alarm_reading reading = { steps[i].minute * MINUTE, steps[i].value, true,
+                                         15 * MINUTE };
         size_t changed = alarm_judge(rule, &series, &reading, changes);
         if (changed != (steps[i].to >= 0 ? 1u : 0u) ||
             (changed > 0 && (int)changes[0].to != steps[i].to)) {
@@ -48,10 +50,10 @@ static void run(const struct rule *rule, const struct step *steps, size_t count)
     }
 }
 
-#define RUN(rule, ...)                                          \
-    do {                                                        \
-        const struct step steps[] = { __VA_ARGS__ };            \
-        run(&(rule), steps, sizeof steps / sizeof steps[0]);    \
+#define RUN(rule, ...)                                                                             \
+    do {                                                                                           \
+        const struct step steps[] = { __VA_ARGS__ };                                               \
+        run(&(rule), steps, sizeof steps / sizeof steps[0]);                                       \
     } while (0)
 
 static void raises_at_and_clears_strictly_below(void **state)
@@ -67,8 +69,9 @@ static void waits_for_and_starts_anew_after_a_good_reading_or_a_gap(void **state
     (void)state;
     struct rule rule = above(4, 3.5, 30 * MINUTE, 0);
     RUN(rule, { 0, 5, -1 }, { 15, 5, -1 }, { 30, 5, SEVERITY_MINOR });
-    RUN(rule, { 0, 5, -1 }, { 15, 3.9, -1 }, { 30, 5, -1 }, { 45, 5, -1 }, { 60, 5, SEVERITY_MINOR });
-    RUN(rule, { 0, 5, -1 }, { 60, 5, SEVERITY_MINOR });          /* a gap of exactly max_gap is none */
+    RUN(rule, { 0, 5, -1 }, { 15, 3.9, -1 }, { 30, 5, -1 }, { 45, 5, -1 },
+        { 60, 5, SEVERITY_MINOR });
+    RUN(rule, { 0, 5, -1 }, { 60, 5, SEVERITY_MINOR }); /* a gap of exactly max_gap is none */
     RUN(rule, { 0, 5, -1 }, { 61, 5, -1 }, { 91, 5, SEVERITY_MINOR });
 }
 
@@ -76,9 +79,10 @@ static void clears_only_after_clear_for_and_never_by_a_gap(void **state)
 {
     (void)state;
     struct rule rule = above(4, 3.5, 0, 30 * MINUTE);
-    RUN(rule, { 0, 5, SEVERITY_MINOR }, { 15, 3, -1 }, { 30, 3.7, -1 }, { 45, 3, -1 }, { 60, 3, -1 },
-        { 75, 3, SEVERITY_NORMAL });
-    RUN(rule, { 0, 5, SEVERITY_MINOR }, { 15, 3, -1 }, { 1000, 3, -1 }, { 1030, 3, SEVERITY_NORMAL });
+    RUN(rule, { 0, 5, SEVERITY_MINOR }, { 15, 3, -1 }, { 30, 3.7, -1 }, { 45, 3, -1 },
+        { 60, 3, -1 }, { 75, 3, SEVERITY_NORMAL });
+    RUN(rule, { 0, 5, SEVERITY_MINOR }, { 15, 3, -1 }, { 1000, 3, -1 },
+        { 1030, 3, SEVERITY_NORMAL });
 }
 
 static void state_is_the_highest_active_level(void **state)
@@ -143,7 +147,8 @@ static void a_late_reading_is_judged_as_history_from_the_state_before_the_gap(vo
                                         { 30, 6, -1 },
                                         { 45, 1, SEVERITY_NORMAL } };
     for (size_t i = 0; i < sizeof late / sizeof late[0]; i++) {
-        struct alarm_reading reading = { late[i].minute * MINUTE, late[i].value, false, 15 * MINUTE };
+        struct alarm_reading reading = { late[i].minute * MINUTE, late[i].value, false,
+                                         15 * MINUTE };
         size_t count = alarm_judge(&rule, &series, &reading, &change);
         assert_int_equal(count, late[i].to >= 0 ? 1 : 0);
         if (count > 0) {
@@ -173,8 +178,8 @@ struct past {
 };
 
 /* Does the run of readings for which `side` holds, ending at the last one, last long enough? */
-static bool lasts(const struct past *past, size_t from, size_t last, int64_t max_gap, int64_t needed,
-                  bool (*side)(double value, double limit), double limit)
+static bool lasts(const struct past *past, size_t from, size_t last, int64_t max_gap,
+                  int64_t needed, bool (*side)(double value, double limit), double limit)
 {
     size_t begin = last;
     if (!side(past[last].value, limit)) {
@@ -214,9 +219,9 @@ static void random_series_agree_with_the_plain_reading(void **state)
         for (size_t i = 0; i < 120; i++) {
             time += rand_r(&seed) % 8 == 0 ? 90 * MINUTE : 15 * MINUTE;
             past[i] = (struct past){ time, (double)(rand_r(&seed) % 60) / 10 };
-            bool change =
-                active ? lasts(past, changed_at, i, rule.max_gap_ns, clear_for, less, rule.levels[0].clear_high)
-                       : lasts(past, changed_at, i, rule.max_gap_ns, for_ns, at_least, 4);
+            bool change = active ? lasts(past, changed_at, i, rule.max_gap_ns, clear_for, less,
+                                         rule.levels[0].clear_high)
+                                 : lasts(past, changed_at, i, rule.max_gap_ns, for_ns, at_least, 4);
             struct alarm_change got;
             struct alarm_reading reading = { time, past[i].value, true, 15 * MINUTE };
             size_t count = alarm_judge(&rule, &series, &reading, &got);

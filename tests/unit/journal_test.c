@@ -197,14 +197,16 @@ static void any_flipped_byte_costs_at_most_its_record(void **state)
         struct journal_reader *reader;
         struct journal_record record;
         uint64_t read = 0, last = 0;
-        assert_int_equal(journal_reader_open_path(fixture->folder, NULL, 0, &reader, NULL), JOURNAL_OK);
+        assert_int_equal(journal_reader_open_path(fixture->folder, NULL, 0, &reader, NULL),
+                         JOURNAL_OK);
         while (journal_next(reader, &record) == JOURNAL_OK) {
             assert_true(record.position > last);
             assert_is(&record, record.position);
             last = record.position;
             read++;
         }
-        assert_true(read >= RECORDS - 1 || at < 64); /* a damaged segment header loses the segment */
+        assert_true(read >= RECORDS - 1 ||
+                    at < 64); /* a damaged segment header loses the segment */
         assert_true(read == RECORDS || journal_reader_damaged(reader) > 0);
         journal_reader_close(reader);
         assert_int_equal(pwrite(fd, &byte, 1, at), 1);
@@ -260,12 +262,14 @@ static void bytes_of_a_journal_inside_a_payload_are_no_records(void **state)
     assert_true(length > 1000);
     assert_int_equal(unlink(only_segment(fixture)), 0);
     open_with(fixture, NULL, 0, 0, NULL);
-    struct journal_record record = { .kind = JOURNAL_MESSAGE, .payload = { inner, (size_t)length } };
+    struct journal_record record = { .kind = JOURNAL_MESSAGE,
+                                     .payload = { inner, (size_t)length } };
     assert_int_equal(journal_append(fixture->journal, &record, NULL), JOURNAL_OK);
     journal_close(fixture->journal);
     fixture->journal = NULL;
     fd = open(only_segment(fixture), O_RDWR | O_CLOEXEC);
-    assert_int_equal(pwrite(fd, "x", 1, 70), 1); /* the outer record is damaged, the inner bytes are not */
+    assert_int_equal(pwrite(fd, "x", 1, 70),
+                     1); /* the outer record is damaged, the inner bytes are not */
     (void)close(fd);
     struct journal_recovery found;
     open_with(fixture, NULL, 0, 0, &found);

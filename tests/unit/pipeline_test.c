@@ -27,20 +27,45 @@ static const struct phusa_parameter parameters[] = {
 static const struct station_tag tags[] = { { "river", "song tien" } };
 static const char *const names[] = { "urn:dev:mac:0024befffe804ff1:" };
 static const struct station stations[] = {
-    { .id = "s1", .site = "my-tho", .kind = "water", .name = "Trạm 1", .every_ns = 300 * SECOND_NS,
-      .tags = tags, .tag_count = 1, .names = names, .name_count = 1 },
-    { .id = "s2", .site = "phu-quoc", .kind = "air", .name = "Trạm 2", .every_ns = 300 * SECOND_NS },
+    { .id = "s1",
+      .site = "my-tho",
+      .kind = "water",
+      .name = "Trạm 1",
+      .every_ns = 300 * SECOND_NS,
+      .tags = tags,
+      .tag_count = 1,
+      .names = names,
+      .name_count = 1 },
+    { .id = "s2",
+      .site = "phu-quoc",
+      .kind = "air",
+      .name = "Trạm 2",
+      .every_ns = 300 * SECOND_NS },
 };
 static struct rule rules[] = {
-    { .id = "salinity-high", .kind = "water", .parameter = &parameters[1], .direction = RULE_ABOVE,
-      .levels = { { SEVERITY_SEVERE, 0, 4, 0, 3.5, 0, 0 } }, .level_count = 1,
-      .max_gap_ns = 3600 * SECOND_NS, .accept = 6, .message_vi = "Mặn", .message_en = "Salt" },
-    { .id = "air-only", .kind = "air", .parameter = &parameters[1], .direction = RULE_ABOVE,
-      .levels = { { SEVERITY_SEVERE, 0, 0, 0, 0, 0, 0 } }, .level_count = 1,
-      .max_gap_ns = 3600 * SECOND_NS, .accept = 6 },
+    { .id = "salinity-high",
+      .kind = "water",
+      .parameter = &parameters[1],
+      .direction = RULE_ABOVE,
+      .levels = { { SEVERITY_SEVERE, 0, 4, 0, 3.5, 0, 0 } },
+      .level_count = 1,
+      .max_gap_ns = 3600 * SECOND_NS,
+      .accept = 6,
+      .message_vi = "Mặn",
+      .message_en = "Salt" },
+    { .id = "air-only",
+      .kind = "air",
+      .parameter = &parameters[1],
+      .direction = RULE_ABOVE,
+      .levels = { { SEVERITY_SEVERE, 0, 0, 0, 0, 0, 0 } },
+      .level_count = 1,
+      .max_gap_ns = 3600 * SECOND_NS,
+      .accept = 6 },
 };
-static struct settings settings = { .file = "test", .ahead_ns = 300 * SECOND_NS,
-                                    .catalogue = { parameters, 3 }, .registry = { stations, 2 },
+static struct settings settings = { .file = "test",
+                                    .ahead_ns = 300 * SECOND_NS,
+                                    .catalogue = { parameters, 3 },
+                                    .registry = { stations, 2 },
                                     .rulebook = { rules, 2 } };
 
 struct world {
@@ -87,8 +112,9 @@ static int set_up(void **state)
 {
     static struct world world;
     memset(&world, 0, sizeof world);
-    struct pipeline_sink sink = { .context = &world, .lines = take_lines, .notice = take_notice,
-                                  .set_aside = take_set_aside };
+    struct pipeline_sink sink = {
+        .context = &world, .lines = take_lines, .notice = take_notice, .set_aside = take_set_aside
+    };
     world.pipeline = pipeline_create(&settings, &sink);
     assert_non_null(world.pipeline);
     *state = &world;
@@ -111,7 +137,8 @@ static void forget_output(struct world *world)
     world->reason_count = 0;
 }
 
-static void send_at(struct world *world, int64_t received_ns, const char *topic, const char *payload)
+static void send_at(struct world *world, int64_t received_ns, const char *topic,
+                    const char *payload)
 {
     struct journal_record record = { .position = ++world->position,
                                      .time = { received_ns },
@@ -141,11 +168,12 @@ static void a_report_becomes_one_line_with_flags(void **state)
 {
     struct world *world = *state;
     send(world, OBS,
-         "[{\"bn\":\"s1:\",\"bt\":1700000000,\"log\":\"5f3a09c1\",\"seq\":1,\"n\":\"salinity\",\"u\":\"g/L\","
+         "[{\"bn\":\"s1:\",\"bt\":1700000000,\"log\":\"5f3a09c1\",\"seq\":1,\"n\":\"salinity\","
+         "\"u\":\"g/L\","
          "\"v\":1.25},{\"n\":\"temp\",\"u\":\"K\",\"v\":300.15},{\"n\":\"ph\",\"v\":15}]");
-    assert_string_equal(world->lines,
-                        "water,site=my-tho,station=s1,river=song\\ tien salinity=1.25,salinity_qc=1i,"
-                        "temp=27,temp_qc=1i,ph=15,ph_qc=4i 1700000000000000000\n");
+    assert_string_equal(
+        world->lines, "water,site=my-tho,station=s1,river=song\\ tien salinity=1.25,salinity_qc=1i,"
+                      "temp=27,temp_qc=1i,ph=15,ph_qc=4i 1700000000000000000\n");
     assert_int_equal(world->readings, 3);
     assert_int_equal(world->reason_count, 0);
 }
@@ -153,14 +181,16 @@ static void a_report_becomes_one_line_with_flags(void **state)
 static void times_make_lines_of_their_own_in_order(void **state)
 {
     struct world *world = *state;
-    send(world, OBS,
-         "[{\"bn\":\"s1:\",\"bt\":1700000000,\"n\":\"ph\",\"v\":7,\"t\":-60},{\"n\":\"ph\",\"v\":8},"
-         "{\"n\":\"temp\",\"v\":20,\"t\":-60}]");
-    assert_string_equal(world->lines,
-                        "water,site=my-tho,station=s1,river=song\\ tien ph=7,ph_qc=1i,temp=20,temp_qc=1i "
-                        "1699999940000000000\n"
-                        "water,site=my-tho,station=s1,river=song\\ tien ph=8,ph_qc=1i "
-                        "1700000000000000000\n");
+    send(
+        world, OBS,
+        "[{\"bn\":\"s1:\",\"bt\":1700000000,\"n\":\"ph\",\"v\":7,\"t\":-60},{\"n\":\"ph\",\"v\":8},"
+        "{\"n\":\"temp\",\"v\":20,\"t\":-60}]");
+    assert_string_equal(
+        world->lines,
+        "water,site=my-tho,station=s1,river=song\\ tien ph=7,ph_qc=1i,temp=20,temp_qc=1i "
+        "1699999940000000000\n"
+        "water,site=my-tho,station=s1,river=song\\ tien ph=8,ph_qc=1i "
+        "1700000000000000000\n");
 }
 
 static void names_may_be_empty_own_suffixed_or_listed(void **state)
@@ -169,7 +199,8 @@ static void names_may_be_empty_own_suffixed_or_listed(void **state)
     send(world, OBS, "[{\"n\":\"ph\",\"v\":7,\"t\":1700000000}]");
     send(world, OBS, "[{\"n\":\"s1:ph\",\"v\":7,\"t\":1700000001}]");
     send(world, OBS, "[{\"n\":\"urn:x:s1:ph\",\"v\":7,\"t\":1700000002}]");
-    send(world, OBS, "[{\"bn\":\"urn:dev:mac:0024befffe804ff1:\",\"n\":\"ph\",\"v\":7,\"t\":1700000003}]");
+    send(world, OBS,
+         "[{\"bn\":\"urn:dev:mac:0024befffe804ff1:\",\"n\":\"ph\",\"v\":7,\"t\":1700000003}]");
     assert_int_equal(world->reason_count, 0);
     assert_int_equal(world->readings, 4);
     send(world, OBS, "[{\"n\":\"s2:ph\",\"v\":7,\"t\":1700000004}]");
@@ -216,13 +247,16 @@ static void bad_input_is_set_aside_by_name_and_disturbs_nothing(void **state)
     assert_int_equal(world->readings, 1);
     struct pipeline_counters counters = count(world);
     assert_int_equal(counters.quarantined, sizeof cases / sizeof cases[0]);
-    assert_int_equal(counters.received, counters.quarantined + counters.accepted + counters.duplicates);
+    assert_int_equal(counters.received,
+                     counters.quarantined + counters.accepted + counters.duplicates);
 }
 
 static void one_bad_reading_costs_the_others_nothing(void **state)
 {
     struct world *world = *state;
-    send(world, OBS, "[{\"bt\":1700000000,\"n\":\"nope\",\"v\":1},{\"n\":\"ph\",\"v\":7},{\"n\":\"temp\",\"u\":\"V\",\"v\":1}]");
+    send(world, OBS,
+         "[{\"bt\":1700000000,\"n\":\"nope\",\"v\":1},{\"n\":\"ph\",\"v\":7},{\"n\":\"temp\",\"u\":"
+         "\"V\",\"v\":1}]");
     assert_int_equal(world->readings, 1);
     assert_int_equal(world->reason_count, 2);
 }
@@ -244,7 +278,8 @@ static void a_report_of_the_same_number_is_a_duplicate(void **state)
 {
     struct world *world = *state;
     for (int i = 0; i < 3; i++) {
-        send(world, OBS, "[{\"log\":\"00000001\",\"seq\":5,\"n\":\"ph\",\"v\":7,\"t\":1700000000}]");
+        send(world, OBS,
+             "[{\"log\":\"00000001\",\"seq\":5,\"n\":\"ph\",\"v\":7,\"t\":1700000000}]");
     }
     assert_int_equal(world->readings, 1);
     assert_int_equal(count(world).duplicates, 2);
@@ -322,7 +357,8 @@ static bool publish(void *context, const char *topic, struct phusa_text payload)
 {
     struct world *world = context;
     (void)snprintf(world->topic, sizeof world->topic, "%s", topic);
-    (void)snprintf(world->receipt, sizeof world->receipt, "%.*s", (int)payload.length, payload.data);
+    (void)snprintf(world->receipt, sizeof world->receipt, "%.*s", (int)payload.length,
+                   payload.data);
     world->receipts++;
     return true;
 }
@@ -334,14 +370,16 @@ static void receipts_are_for_the_log_of_the_status_and_come_once_a_second(void *
     (void)pipeline_receipts(world->pipeline, (mono_time){ SECOND_NS }, publish, world);
     assert_int_equal(world->receipts, 0);
     send(world, "phusa/1/my-tho/s1/status",
-         "{\"state\":\"online\",\"fw\":\"1\",\"hw\":\"x\",\"log\":\"5f3a09c1\",\"first\":1,\"next\":2,"
+         "{\"state\":\"online\",\"fw\":\"1\",\"hw\":\"x\",\"log\":\"5f3a09c1\",\"first\":1,"
+         "\"next\":2,"
          "\"clock\":\"synced\",\"days_held\":0,\"boot\":1,\"reset\":\"power\"}");
     (void)pipeline_receipts(world->pipeline, (mono_time){ 3 * SECOND_NS }, publish, world);
     assert_int_equal(world->receipts, 1);
     assert_string_equal(world->topic, "phusa/1/my-tho/s1/ack");
     assert_string_equal(world->receipt, "{\"log\":\"5f3a09c1\",\"upto\":1,\"missing\":[]}");
     send(world, OBS, "[{\"log\":\"5f3a09c1\",\"seq\":4,\"n\":\"ph\",\"v\":7,\"t\":1700000300}]");
-    (void)pipeline_receipts(world->pipeline, (mono_time){ 3 * SECOND_NS + 999 * MILLI_NS }, publish, world);
+    (void)pipeline_receipts(world->pipeline, (mono_time){ 3 * SECOND_NS + 999 * MILLI_NS }, publish,
+                            world);
     assert_int_equal(world->receipts, 1);
     (void)pipeline_receipts(world->pipeline, (mono_time){ 4 * SECOND_NS }, publish, world);
     assert_int_equal(world->receipts, 2);
@@ -371,7 +409,8 @@ static void the_view_shows_what_is_known(void **state)
     assert_int_equal(view.stations[0].link, CONSOLE_ONLINE);
     assert_int_equal(view.stations[1].link, CONSOLE_NEVER_SEEN);
     assert_int_equal(view.stations[0].reading_count, 2);
-    assert_true(phusa_text_equal(view.stations[0].readings[0].parameter->name, phusa_text_of("ph")));
+    assert_true(
+        phusa_text_equal(view.stations[0].readings[0].parameter->name, phusa_text_of("ph")));
     assert_int_equal(view.stations[0].severity, SEVERITY_SEVERE);
     assert_int_equal(view.alarm_count, 1);
     pipeline_view_free(&view);

@@ -148,14 +148,15 @@ static void spool_refused(void *context, struct phusa_text line, const char *why
 static const struct spool_source source = { NULL, spool_next, spool_seek, spool_remember,
                                             spool_refused };
 
-/* An item of so many lines "m n=<number>i,f="...": number = index of the item * LINES_MAX + line. */
+/* An item of so many lines "m n=<number>i,f="...": number = index of the item * LINES_MAX + line.
+ */
 static void put_item(size_t lines)
 {
     size_t index = world.item_count++, used = 0;
     assert_true(index < ITEMS_MAX && lines <= LINES_MAX);
     for (size_t i = 0; i < lines; i++) {
-        used += (size_t)snprintf(world.text[index] + used, ITEM_CHARS - used, "m n=%zui,n_qc=1i 1\n",
-                                 index * LINES_MAX + i);
+        used += (size_t)snprintf(world.text[index] + used, ITEM_CHARS - used,
+                                 "m n=%zui,n_qc=1i 1\n", index * LINES_MAX + i);
     }
     world.items[index] = (struct spool_item){ .position = 10 + index * 3,
                                               .readings = (uint32_t)lines,
@@ -217,11 +218,12 @@ static void answer_metrics(struct http_answer *answer)
 {
     char body[512];
     world.probes++;
-    (void)snprintf(body, sizeof body,
-                   "# a comment\nvm_rows_invalid_total{type=\"influx\"} 3\n"
-                   "vm_rows_invalid_total{type=\"csvimport\"} 4\nvm_rows_ignored_total{x=\"a b\"} 5\n"
-                   "vm_app_start_timestamp %lld\n",
-                   (long long)world.start);
+    (void)snprintf(
+        body, sizeof body,
+        "# a comment\nvm_rows_invalid_total{type=\"influx\"} 3\n"
+        "vm_rows_invalid_total{type=\"csvimport\"} 4\nvm_rows_ignored_total{x=\"a b\"} 5\n"
+        "vm_app_start_timestamp %lld\n",
+        (long long)world.start);
     say(answer, world.hides_metrics ? 404 : 200, world.hides_metrics ? "no" : body);
 }
 
@@ -234,7 +236,10 @@ static enum http_status answer_write(const struct http_request *request, struct 
     bool refused = world.code == 0 && !store_lines(request->body, request->body_length);
     world.writes++;
     answer->retry_after_s = world.retry_after_s;
-    say(answer, world.code != 0 ? world.code : refused ? 400 : 204,
+    say(answer,
+        world.code != 0 ? world.code
+        : refused       ? 400
+                        : 204,
         refused ? "{\"error\":\"partial write:\nbad\"}" : "");
     problem_set(problem, "as told");
     return world.status;
@@ -291,8 +296,8 @@ static void restart_store(void)
 
 static struct sender *begin(const struct store_settings *settings)
 {
-    struct sender *sender = sender_create_over(&transport, settings, &source, world.kept_safe,
-                                               world.kept_sent, 1);
+    struct sender *sender =
+        sender_create_over(&transport, settings, &source, world.kept_safe, world.kept_sent, 1);
     assert_non_null(sender);
     world.connected = false; /* another client */
     return sender;
@@ -400,7 +405,9 @@ static void makes_urls_and_credentials(void **state)
 static void encodes_base64(void **state)
 {
     (void)state;
-    static const char *const cases[][2] = { { "f", "Zjo=" }, { "fo", "Zm86" }, { "foo", "Zm9vOg==" } };
+    static const char *const cases[][2] = { { "f", "Zjo=" },
+                                            { "fo", "Zm86" },
+                                            { "foo", "Zm9vOg==" } };
     for (size_t i = 0; i < 3; i++) {
         struct store_target target;
         struct store_settings settings = settings_of(STORE_INFLUXDB1);
@@ -417,13 +424,19 @@ static void knows_the_loopback(void **state)
         const char *url;
         bool loopback;
     } cases[] = {
-        { "http://127.0.0.1:8428", true },       { "http://127.1.2.3/x", true },
-        { "http://localhost", true },            { "https://localhost:8086/x", true },
-        { "http://[::1]:8086", true },           { "http://user:pw@127.0.0.1:1", true },
-        { "http://10.0.0.1:8428", false },       { "http://localhost.example.org", false },
-        { "http://127.example.org", false },     { "http://127.0.0.1.example.org", false },
+        { "http://127.0.0.1:8428", true },
+        { "http://127.1.2.3/x", true },
+        { "http://localhost", true },
+        { "https://localhost:8086/x", true },
+        { "http://[::1]:8086", true },
+        { "http://user:pw@127.0.0.1:1", true },
+        { "http://10.0.0.1:8428", false },
+        { "http://localhost.example.org", false },
+        { "http://127.example.org", false },
+        { "http://127.0.0.1.example.org", false },
         { "http://db.example.org/127.0.0.1", false },
-        { "http://127.0.0.1@example.org/", false }, { "nonsense", false },
+        { "http://127.0.0.1@example.org/", false },
+        { "nonsense", false },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         if (store_url_is_loopback(cases[i].url) != cases[i].loopback) {
@@ -448,7 +461,8 @@ static void reads_metrics(void **state)
     assert_int_equal(metrics.rows_invalid, 7);
     assert_int_equal(metrics.rows_ignored, 5);
     assert_true(metrics.has_start && metrics.start == 1795234417);
-    store_metrics_read(PHUSA_TEXT("vm_app_start_timestamp\nvm_app_start_timestamp x\n<html>"), &metrics);
+    store_metrics_read(PHUSA_TEXT("vm_app_start_timestamp\nvm_app_start_timestamp x\n<html>"),
+                       &metrics);
     assert_false(metrics.has_start);
 }
 
@@ -525,7 +539,8 @@ static void keeps_a_margin(void **state)
     assert_int_equal(margin.readings_safe, 6);
 }
 
-/* However many answers come, and however long none is believed: bounded, and never safe too early. */
+/* However many answers come, and however long none is believed: bounded, and never safe too early.
+ */
 static void bounds_the_margin(void **state)
 {
     (void)state;
@@ -765,7 +780,8 @@ static size_t log2_of(size_t n)
 static void finds_the_bad_lines(void **state)
 {
     (void)state;
-    static const size_t bad_sets[][4] = { { 0 }, { 99 }, { 37 }, { 0, 99 }, { 3, 4, 5, 6 }, { 1, 50, 51, 98 } };
+    static const size_t bad_sets[][4] = { { 0 },     { 99 },         { 37 },
+                                          { 0, 99 }, { 3, 4, 5, 6 }, { 1, 50, 51, 98 } };
     static const size_t sizes[] = { 1, 1, 1, 2, 4, 4 };
     for (size_t set = 0; set < 6; set++) {
         (void)reset_world(NULL);
@@ -805,7 +821,8 @@ static void finds_the_bad_lines(void **state)
     }
 }
 
-/* A store that refuses everything costs a bounded number of requests and nothing is lost silently. */
+/* A store that refuses everything costs a bounded number of requests and nothing is lost silently.
+ */
 static void bounds_the_search(void **state)
 {
     (void)state;
@@ -1052,7 +1069,8 @@ static void survives_a_store_that_always_closes(void **state)
 }
 
 /* An own restart in the middle of everything: the new one goes on from what was remembered. */
-static void restart_sender(struct sender **sender, const struct store_settings *settings, bool crash)
+static void restart_sender(struct sender **sender, const struct store_settings *settings,
+                           bool crash)
 {
     uint64_t safe = world.kept_safe, sent = world.kept_sent;
     sender_free(*sender);
@@ -1112,7 +1130,8 @@ static void loses_nothing(void **state)
             put_item(1 + random_below(LINES_MAX));
             run_for(sender, (int64_t)random_below(2000) * MILLI_NS);
             disturb(&sender, &settings);
-            for (size_t k = 0; k < world.item_count && world.items[k].position <= world.kept_safe; k++) {
+            for (size_t k = 0; k < world.item_count && world.items[k].position <= world.kept_safe;
+                 k++) {
                 for (size_t line = 0; line < world.items[k].readings; line++) {
                     assert_true(world.stored_at[k * LINES_MAX + line] != 0);
                 }

@@ -20,7 +20,7 @@
  *    with the same driver: discharge (salinity with EC), air mass (PM2.5 with PM10), own.
  * W  white noise of unit size (sum of uniforms), new at each moment.
  *
- * Ozone is what the sun makes: zero at night. Traps count insects: Poisson with a mean from
+ * Ozone is what the sun makes: little at night. Traps count insects: Poisson with a mean from
  * the generation (28 days, a peak of a week), the moon (a full one takes 60 %), and the hour
  * (dusk 18:00 to dawn 06:00, most by 21:00). A parameter without a model moves around the
  * middle of its range. Every value is held inside the range and rounded to the resolution.
