@@ -60,7 +60,6 @@ struct collector {
     uint64_t lines_position;
     struct notice *notices;
     size_t notice_count, notice_capacity;
-    bool receipts_due;
 
     /* the sender's end of the spool */
     struct journal_reader *spool_reader;

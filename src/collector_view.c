@@ -42,6 +42,7 @@ static void fill_journal(struct collector *collector, struct console_totals *tot
     totals->journal_bytes = journal_bytes(collector->raw);
     totals->journal_records = appended;
     totals->journal_unsynced = appended - synced;
+    totals->journal_failures = atomic_load(&collector->journal_failures);
     totals->journal_writable = atomic_load(&collector->journal_writable);
     totals->pipeline_behind = synced > position ? synced - position : 0;
 }

@@ -38,6 +38,8 @@ static const struct single singles[] = {
     { "phusa_journal_bytes", "Size of the journal.", GAUGE, TOTAL(journal_bytes) },
     { "phusa_journal_records_total", "Records written to the journal.", COUNTER,
       TOTAL(journal_records) },
+    { "phusa_journal_failures_total", "Records that could not be written down or synced.", COUNTER,
+      TOTAL(journal_failures) },
     { "phusa_journal_unsynced_records", "Records not on disk yet.", GAUGE,
       TOTAL(journal_unsynced) },
     { "phusa_pipeline_behind_records", "Records on disk but not processed yet.", GAUGE,

@@ -121,6 +121,7 @@ static json_t *totals_json(const struct console_totals *totals)
         { "messages", totals->messages },
         { "journal_bytes", totals->journal_bytes },
         { "journal_records", totals->journal_records },
+        { "journal_failures", totals->journal_failures },
         { "journal_unsynced", totals->journal_unsynced },
         { "pipeline_behind", totals->pipeline_behind },
         { "received", totals->received },

@@ -1,8 +1,10 @@
 #include "store/inside.h"
 
-#define PROBE_NS (INT64_C(10) * SECOND_NS)
+#define PROBE_NS                                                                                   \
+    (INT64_C(5) * SECOND_NS) /* half the shortest margin: what it covers becomes safe soon after   \
+                              */
 #define PROBE_DOUBLINGS_MAX                                                                        \
-    5                 /* probes that fail are tried less often, down to every 320 s, so that a     \
+    5                 /* probes that fail are tried less often, down to every 160 s, so that a     \
                          store whose /metrics hangs still gets its lines */
 #define WORDS_MAX 300 /* bytes of an answer that are told on */
 
