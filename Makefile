@@ -125,7 +125,7 @@ $(B)/lib%.a: $(B)/files
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
 
-ALL_LIBS := $(B)/libcollector.a $(B)/libstation.a $(B)/libshared.a
+ALL_LIBS := $(B)/libstation.a $(B)/libcollector.a $(B)/libshared.a
 
 $(B)/phusad: $(call object,src/phusad.c) $(B)/libcollector.a $(B)/libshared.a
 $(B)/phusa: $(call object,$(CLI)) $(B)/libcollector.a $(B)/libshared.a

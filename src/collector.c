@@ -9,6 +9,7 @@
 #include "phusa/topic.h"
 
 #define MINUTE_NS       (60 * SECOND_NS)
+#define RESERVE_NS      (5 * SECOND_NS) /* between tries to take the reserve again */
 #define RETENTION_NS    (10 * SECOND_NS)
 #define FLUSH_NS        (INT64_C(1500) * MILLI_NS) /* at the stop, for the store to take the rest */
 #define PUBLISH_WAIT_NS (400 * MILLI_NS)
@@ -136,6 +137,8 @@ static bool open_one(struct collector *collector, const char *below, uint64_t le
     (void)snprintf(path, sizeof path, "%s%s", settings->path, below);
     struct journal_options options = { .path = path,
                                        .segment_bytes = settings->segment_bytes,
+                                       .reserve_bytes =
+                                           below[0] == '\0' ? settings->reserve_bytes : 0,
                                        .least_position = least };
     if (journal_open(&options, journal, found, problem) != JOURNAL_OK) {
         return false;
@@ -294,9 +297,30 @@ static void retire_segments(struct collector *collector)
     (void)journal_sync(collector->quarantine, NULL);
 }
 
+/* A full disk is met before it turns into a PUBACK for something that was not written down. */
+static void watch_disk(struct collector *collector, mono_time now)
+{
+    bool there = journal_reserve_there(collector->raw);
+    if (!there && now.ns >= collector->next_reserve.ns) {
+        collector->next_reserve.ns = now.ns + RESERVE_NS;
+        there = journal_reserve(collector->raw);
+    }
+    if (there == collector->held) {
+        collector->held = !there;
+        if (collector->held) {
+            log_error(
+                "the disk is full: the reserve is spent, the broker is left until space returns");
+        } else {
+            log_info("the disk has space again: back to the broker");
+        }
+    }
+    mqtt_hold(collector->mqtt, collector->held);
+}
+
 void collector_tend(struct collector *collector)
 {
     mono_time now = clock_mono();
+    watch_disk(collector, now);
     mqtt_tend(collector->mqtt, now);
     tick(collector);
     if (now.ns >= collector->next_retention.ns) {

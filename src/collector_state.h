@@ -77,7 +77,8 @@ struct collector {
     atomic_bool link_up, journal_writable, caught_up;
     atomic_uint_fast64_t receipts, journal_failures;
     int64_t last_tick_minute;
-    mono_time next_retention;
+    mono_time next_retention, next_reserve;
+    bool held; /* the disk is full: the broker is left alone */
 
     pthread_mutex_t text_lock; /* what follows */
     struct problem reload_problem;

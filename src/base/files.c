@@ -46,6 +46,14 @@ static int posix_fdatasync(void *context, int fd)
     return fdatasync(fd);
 }
 
+static int posix_allocate(void *context, int fd, int64_t length)
+{
+    (void)context;
+    int failed = posix_fallocate(fd, 0, length);
+    errno = failed;
+    return failed == 0 ? 0 : -1;
+}
+
 static int posix_ftruncate(void *context, int fd, int64_t length)
 {
     (void)context;
@@ -116,6 +124,7 @@ const struct file_ops files_posix = { .open = posix_open,
                                       .pread = posix_pread,
                                       .pwrite = posix_pwrite,
                                       .fdatasync = posix_fdatasync,
+                                      .allocate = posix_allocate,
                                       .ftruncate = posix_ftruncate,
                                       .size = posix_size,
                                       .rename = posix_rename,

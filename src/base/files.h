@@ -18,6 +18,7 @@ struct file_ops {
     ssize_t (*pread)(void *context, int fd, void *bytes, size_t length, int64_t offset);
     ssize_t (*pwrite)(void *context, int fd, const void *bytes, size_t length, int64_t offset);
     int (*fdatasync)(void *context, int fd);
+    int (*allocate)(void *context, int fd, int64_t length); /* takes the space from the disk now */
     int (*ftruncate)(void *context, int fd, int64_t length);
     int64_t (*size)(void *context, int fd);
     int (*rename)(void *context, const char *from, const char *to);

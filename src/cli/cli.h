@@ -23,7 +23,7 @@ struct settings *cli_load(const char *file, unsigned need);
 
 /*
  * The configuration to use when none is named: $PHUSA_CONFIG, else the one beside the
- * program's source tree or installation. NULL if there is none.
+ * program's source tree or installation, else config/phusa.cfg here. NULL if there is none.
  */
 const char *cli_default_config(char *buffer, size_t capacity);
 

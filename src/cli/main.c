@@ -59,7 +59,7 @@ const char *cli_default_config(char *buffer, size_t capacity)
             return buffer;
         }
     }
-    return NULL;
+    return access("config/phusa.cfg", R_OK) == 0 ? "config/phusa.cfg" : NULL;
 }
 
 int main(int argc, char **argv)

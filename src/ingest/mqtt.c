@@ -14,7 +14,7 @@
 #define STOP_MS          1000
 #define WHY_MAX          200
 
-enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_UP, LINK_STOPPED };
+enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_UP, LINK_HELD, LINK_STOPPED };
 
 struct mqtt {
     MQTTAsync client;
@@ -48,10 +48,16 @@ static int64_t jittered(struct mqtt *mqtt, int64_t pause)
     return pause / 2 + (int64_t)((double)rand_r(&mqtt->random) / RAND_MAX * (double)pause / 2);
 }
 
+/* Somebody wants it down: events of a connection that is ending change nothing. */
+static bool is_kept_down(enum link_state state)
+{
+    return state == LINK_HELD || state == LINK_STOPPED;
+}
+
 static void went_down(struct mqtt *mqtt, const char *why)
 {
     (void)pthread_mutex_lock(&mqtt->lock);
-    if (mqtt->state == LINK_STOPPED) {
+    if (is_kept_down(mqtt->state)) {
         (void)pthread_mutex_unlock(&mqtt->lock);
         return;
     }
@@ -69,7 +75,7 @@ static void went_down(struct mqtt *mqtt, const char *why)
 static void came_up(struct mqtt *mqtt)
 {
     (void)pthread_mutex_lock(&mqtt->lock);
-    if (mqtt->state == LINK_STOPPED) {
+    if (is_kept_down(mqtt->state)) {
         (void)pthread_mutex_unlock(&mqtt->lock);
         return;
     }
@@ -252,6 +258,22 @@ void mqtt_tend(struct mqtt *mqtt, mono_time now)
     (void)pthread_mutex_unlock(&mqtt->lock);
     if (due) {
         connect_now(mqtt);
+    }
+}
+
+void mqtt_hold(struct mqtt *mqtt, bool hold)
+{
+    (void)pthread_mutex_lock(&mqtt->lock);
+    bool changes = hold ? !is_kept_down(mqtt->state) : mqtt->state == LINK_HELD;
+    if (changes) {
+        mqtt->state = hold ? LINK_HELD : LINK_DOWN;
+        mqtt->next_try_ns = 0;
+    }
+    (void)pthread_mutex_unlock(&mqtt->lock);
+    if (changes && hold) {
+        MQTTAsync_disconnectOptions options = MQTTAsync_disconnectOptions_initializer;
+        (void)MQTTAsync_disconnect(mqtt->client, &options);
+        mqtt->handlers.link(mqtt->handlers.context, false, "held: the journal takes no more");
     }
 }
 

@@ -52,6 +52,12 @@ void mqtt_free(struct mqtt *mqtt);
 /* Connects if that is due. To be called by one thread about every 100 ms. */
 void mqtt_tend(struct mqtt *mqtt, mono_time now);
 
+/*
+ * Holds the intake: disconnects and stays away until it is let go; nothing is lost, the broker
+ * keeps the session's messages. Returns at once; not to be called from a handler.
+ */
+void mqtt_hold(struct mqtt *mqtt, bool hold);
+
 bool mqtt_connected(struct mqtt *mqtt);
 
 /* Connections made after the first. */

@@ -36,6 +36,8 @@ struct journal {
     uint32_t salt;
     uint64_t appended, synced;
     uint64_t total_bytes;
+    int64_t reserve_bytes; /* 0 = none is to be kept */
+    bool reserve_there;
     bool directory_dirty; /* a segment was made since the directory was synced */
     bool torn;            /* the segment ends in a record that could not be written whole */
     int retired[RETIRED_MAX];
@@ -145,6 +147,8 @@ enum journal_status journal_open(const struct journal_options *options, struct j
     journal->appended = highest(highest(found.last_position, options->least_position),
                                 highest_named(&journal->segments));
     journal->synced = journal->appended;
+    journal->reserve_bytes = options->reserve_bytes;
+    (void)journal_reserve(journal);
     if (recovery != NULL) {
         *recovery = found;
     }
@@ -251,6 +255,59 @@ static enum journal_status write_failed(struct journal *journal, const struct se
     return failed == ENOSPC || failed == EDQUOT ? JOURNAL_FULL : JOURNAL_FAILED;
 }
 
+/* --- the reserve ------------------------------------------------------------- */
+
+static void reserve_path(const struct journal *journal, char path[JOURNAL_FILE_PATH_MAX])
+{
+    (void)snprintf(path, JOURNAL_FILE_PATH_MAX, "%s/reserve", journal->path);
+}
+
+/* Gives the reserve back to the disk; true if there was one. */
+static bool spend_reserve(struct journal *journal)
+{
+    char path[JOURNAL_FILE_PATH_MAX];
+    if (!journal->reserve_there) {
+        return false;
+    }
+    reserve_path(journal, path);
+    journal->reserve_there = false;
+    return journal->files->unlink(journal->files->context, path) == 0;
+}
+
+static bool take_reserve(struct journal *journal)
+{
+    char path[JOURNAL_FILE_PATH_MAX];
+    reserve_path(journal, path);
+    int fd = journal->files->open(journal->files->context, path, O_RDWR | O_CREAT, 0640);
+    if (fd < 0) {
+        return false;
+    }
+    bool taken = journal->files->allocate(journal->files->context, fd, journal->reserve_bytes) == 0;
+    (void)journal->files->close(journal->files->context, fd);
+    if (!taken) {
+        (void)journal->files->unlink(journal->files->context, path);
+    }
+    return taken;
+}
+
+bool journal_reserve(struct journal *journal)
+{
+    (void)pthread_mutex_lock(&journal->lock);
+    if (journal->reserve_bytes > 0 && !journal->reserve_there) {
+        journal->reserve_there = take_reserve(journal);
+    }
+    (void)pthread_mutex_unlock(&journal->lock);
+    return journal_reserve_there(journal);
+}
+
+bool journal_reserve_there(struct journal *journal)
+{
+    (void)pthread_mutex_lock(&journal->lock);
+    bool there = journal->reserve_there || journal->reserve_bytes == 0;
+    (void)pthread_mutex_unlock(&journal->lock);
+    return there;
+}
+
 static enum journal_status append_locked(struct journal *journal,
                                          const struct journal_record *given, size_t bytes)
 {
@@ -292,6 +349,9 @@ enum journal_status journal_append(struct journal *journal, const struct journal
     enum journal_status status = JOURNAL_FAILED;
     if (has_room(journal, bytes)) {
         status = append_locked(journal, record, bytes);
+        if (status == JOURNAL_FULL && spend_reserve(journal)) {
+            status = append_locked(journal, record, bytes);
+        }
     }
     if (position != NULL) {
         *position = journal->appended;

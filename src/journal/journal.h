@@ -55,6 +55,7 @@ struct journal_options {
     const char *path;             /* folder, made if missing */
     const struct file_ops *files; /* NULL = files_posix */
     int64_t segment_bytes;        /* a new segment is begun beyond this size; 0 = 64 MiB */
+    int64_t reserve_bytes;        /* taken beforehand, see journal_reserve; 0 = none */
     uint64_t least_position;      /* the next position is above this, whatever the files hold */
 };
 
@@ -103,6 +104,15 @@ bool journal_wait_synced(struct journal *journal, uint64_t position, int64_t tim
 
 /* Wakes all waiters once, for the stop. */
 void journal_wake(struct journal *journal);
+
+/*
+ * A file "reserve" of reserve_bytes is kept beside the segments. When the disk takes no
+ * more, journal_append gives it back to the disk, once, so that what is still arriving can
+ * be written while its flow is stopped. journal_reserve takes it again and is true if it is
+ * there (or there is to be none): as long as it is false, nothing should be let in.
+ */
+bool journal_reserve(struct journal *journal);
+bool journal_reserve_there(struct journal *journal);
 
 /* Bytes in files; oldest position still there (0 = empty). */
 uint64_t journal_bytes(struct journal *journal);

@@ -51,20 +51,14 @@ const struct config_schema schema_outermost = SCHEMA("configuration file", outer
 
 /* ---- for all loaders ---- */
 
-static void complain(struct loader *loader, const char *file, int line, const char *format,
-                     va_list arguments)
-{
-    char text[PROBLEM_TEXT_MAX];
-    (void)vsnprintf(text, sizeof text, format, arguments);
-    mistakes_add(loader->mistakes, file, line, text);
-}
-
 void loader_complain(struct loader *loader, const char *file, int line, const char *format, ...)
 {
+    char text[PROBLEM_TEXT_MAX];
     va_list arguments;
     va_start(arguments, format);
-    complain(loader, file, line, format, arguments);
+    (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    mistakes_add(loader->mistakes, file, line, text);
 }
 
 const struct phusa_parameter *loader_parameter(struct loader *loader,

@@ -1,14 +1,12 @@
 /* The parameter catalogue, with the spellings of its units. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "settings/load.h"
 #include "settings/schema.h"
 
-#define UNIT_MAX      32  /* bytes of a unit */
-#define UNITS_MAX     256 /* units in a file's table */
-#define SPELLINGS_MAX 64  /* further spellings of one parameter's unit */
+#define UNIT_MAX      32 /* bytes of a unit */
+#define SPELLINGS_MAX 64 /* further spellings of one parameter's unit */
 
 /* ---- keys ---- */
 
@@ -153,7 +151,7 @@ static void add_conversions(struct spellings *spellings, const char *own, size_t
     for (size_t i = 0; i < list->count; i++) {
         const struct config_node *node = config_element(list->node, i);
         struct conversion read = { .unit = NULL };
-        if (!config_read_group(node, &schema_conversion, &read) || read.unit == NULL) {
+        if (!config_read_group(node, &schema_conversion, &read)) {
             continue;
         }
         if (read.multiply == 0 || read.divide == 0) {
@@ -199,8 +197,8 @@ static void read_family(struct loader *loader, struct gathering *gathering,
 static void read_families(struct loader *loader, struct gathering *gathering,
                           const struct config_list *list)
 {
-    gathering->families =
-        list->count > UNITS_MAX ? NULL : calloc(list->count, sizeof *gathering->families);
+    gathering->family_count = 0;
+    gathering->families = calloc(list->count, sizeof *gathering->families);
     if (gathering->families == NULL) {
         loader->arena->failed = loader->arena->failed || list->count > 0;
         return;
@@ -325,7 +323,6 @@ static void read_parameters_file(struct loader *loader, void *context,
     }
     free(gathering->families);
     gathering->families = NULL;
-    gathering->family_count = 0;
 }
 
 /* ---- the catalogue ---- */

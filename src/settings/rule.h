@@ -8,7 +8,7 @@
 #include "phusa/parameter.h"
 
 #define RULES_MAX         4096
-#define RULE_LEVELS_MAX   4  /* one for each severity */
+#define RULE_LEVELS_MAX   4 /* one for each severity */
 #define RULE_CHANNELS_MAX 16
 #define RULE_STATIONS_MAX 1024
 

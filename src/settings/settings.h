@@ -45,19 +45,21 @@ struct journal_settings {
 
 struct store_settings {
     enum store_kind kind;
-    const char *url;      /* base, e.g. http://127.0.0.1:8428 */
-    const char *database; /* influxdb1; default "phusa" */
+    const char *url;          /* base, e.g. http://127.0.0.1:8428 */
+    const char *database;     /* influxdb1; default "phusa" */
     const char *org, *bucket; /* influxdb2; bucket default "phusa" */
-    const char *user, *password; /* influxdb1 basic authentication, password from password_file; "" = none */
-    const char *token;    /* read from token_file; "" = none; never logged */
-    const char *ca;       /* "" = the system's */
+    const char *user,
+        *password;     /* influxdb1 basic authentication, password from password_file; "" = none */
+    const char *token; /* read from token_file; "" = none; never logged */
+    const char *ca;    /* "" = the system's */
     int64_t batch_lines;  /* default 5000 */
     int64_t batch_bytes;  /* default 1 M */
     int64_t batch_age_ns; /* default 200 ms */
     int64_t timeout_ns;   /* for one request; default 30 s */
     enum gzip_choice gzip;
-    int64_t margin_ns;    /* what is sent again after a restart of the store; default 10 s, at least 10 s */
-    int64_t spool_bytes;  /* default 10 G */
+    int64_t margin_ns; /* what is sent again after a restart of the store; default 10 s, at least 10
+                          s */
+    int64_t spool_bytes; /* default 10 G */
 };
 
 struct http_settings {
@@ -68,17 +70,17 @@ struct channel_settings {
     const char *id;
     enum channel_kind kind;
     const char *url;
-    const char *secret;  /* read from secret_file; "" = none */
+    const char *secret; /* read from secret_file; "" = none */
     const char *ca;
-    int64_t timeout_ns;  /* default 10 s */
+    int64_t timeout_ns; /* default 10 s */
     const char *file;
     int line;
 };
 
 struct settings {
-    const char *file;            /* the path given */
-    int32_t utc_offset_s;        /* local time, default +07:00 */
-    int64_t ahead_ns;            /* readings further ahead of their receive time are flagged; default 5 min */
+    const char *file;     /* the path given */
+    int32_t utc_offset_s; /* local time, default +07:00 */
+    int64_t ahead_ns; /* readings further ahead of their receive time are flagged; default 5 min */
     struct phusa_catalogue catalogue;
     struct registry registry;
     struct rulebook rulebook;
@@ -92,10 +94,10 @@ struct settings {
 
 /* What is loaded and checked: each tool asks for no more than it uses. */
 enum settings_need {
-    SETTINGS_CATALOGUE = 1,          /* parameters */
-    SETTINGS_STATIONS = 2,           /* stations (implies the catalogue) */
-    SETTINGS_RULES = 4,              /* rules (implies stations); channels are not checked */
-    SETTINGS_SERVICES = 8,           /* broker, journal, store, http, channels, and rules against channels */
+    SETTINGS_CATALOGUE = 1, /* parameters */
+    SETTINGS_STATIONS = 2,  /* stations (implies the catalogue) */
+    SETTINGS_RULES = 4,     /* rules (implies stations); channels are not checked */
+    SETTINGS_SERVICES = 8,  /* broker, journal, store, http, channels, and rules against channels */
     SETTINGS_ALL = 15
 };
 

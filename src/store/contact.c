@@ -1,12 +1,11 @@
 #include "store/inside.h"
 
-#define PROBE_NS                                                                                   \
-    (INT64_C(5) * SECOND_NS) /* half the shortest margin: what it covers becomes safe soon after   \
-                              */
-#define PROBE_DOUBLINGS_MAX                                                                        \
-    5                 /* probes that fail are tried less often, down to every 160 s, so that a     \
-                         store whose /metrics hangs still gets its lines */
-#define WORDS_MAX 300 /* bytes of an answer that are told on */
+/* Half the shortest margin, so that what it covers becomes safe soon after. */
+#define PROBE_NS            (INT64_C(5) * SECOND_NS)
+/* Probes that fail are tried less often, down to every 160 s: a store whose /metrics hangs still
+ * gets its lines. */
+#define PROBE_DOUBLINGS_MAX 5
+#define WORDS_MAX           300 /* bytes of an answer that are told on */
 
 static bool is_good(int code)
 {

@@ -26,7 +26,9 @@
 
 void line_writer_init(struct line_writer *writer, char *buffer, size_t capacity)
 {
-    *writer = (struct line_writer){ .buffer = buffer, .capacity = capacity };
+    memset(writer, 0, sizeof *writer);
+    writer->buffer = buffer;
+    writer->capacity = capacity;
 }
 
 /* Room for bytes more; without it the open line is taken back. */

@@ -23,8 +23,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Present only in a build with sanitizers. */
-void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
+/* Asked for by the sanitizers: a finding ends in SIGABRT, where the input is kept. */
+const char *__asan_default_options(void);
+const char *__ubsan_default_options(void);
 
 struct input {
     uint8_t *bytes;
@@ -50,6 +51,16 @@ static uint64_t draw(void)
 static size_t below(size_t limit)
 {
     return limit == 0 ? 0 : (size_t)(draw() % limit);
+}
+
+const char *__asan_default_options(void)
+{
+    return "abort_on_error=1";
+}
+
+const char *__ubsan_default_options(void)
+{
+    return "abort_on_error=1:print_stacktrace=1";
 }
 
 static void keep_input(void)
@@ -156,7 +167,11 @@ static void change_byte(void)
                                        ':', '-',  '+',  'e',  '.',  '0',  '9',  ' ',  '\n',
                                        '=', 0x7F, 0x80, 0x9F, 0xBF, 0xF4, 0xF9, 0xFB, 0xFF };
     uint8_t *byte = &current[below(current_size)];
-    *byte = draw() % 2 == 0 ? (uint8_t)(*byte ^ (1u << below(8))) : telling[below(sizeof telling)];
+    if (draw() % 2 == 0) {
+        *byte ^= (uint8_t)(1u << below(8));
+    } else {
+        *byte = telling[below(sizeof telling)];
+    }
 }
 
 static void change(void)
@@ -209,9 +224,6 @@ int main(int argc, char **argv)
     unsigned long seed = argc > 2 ? strtoul(argv[2], NULL, 10) : 1;
     state = seed;
     (void)snprintf(crash_path, sizeof crash_path, "%s.crash", argv[0]);
-    if (__sanitizer_set_death_callback != NULL) {
-        __sanitizer_set_death_callback(keep_input);
-    }
     (void)signal(SIGABRT, on_abort);
     read_seeds(target);
     (void)printf("%s: %zu seeds, %lu runs, seed %lu\n", target, seed_count, runs, seed);

@@ -9,7 +9,6 @@ import os
 import sqlite3
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import paho.mqtt.client
@@ -35,7 +34,7 @@ STATIONS = """stations : (
 RULES = """rules : (
   { id = "intrusion"; kind = "water"; parameter = "salinity"; direction = "above";
     levels = ( { severity = "severe"; raise = 4.0; clear = 3.5; } );
-    max_gap = "1h"; channels = ["ioc"]; message = { vi = "Mặn xâm nhập"; en = "Salinity"; }; }
+    max_gap = "1h"; live_within = "1d"; channels = ["ioc"]; message = { vi = "Mặn xâm nhập"; en = "Salinity"; }; }
 );
 """
 
@@ -161,9 +160,10 @@ def phusa(*words, stdin=b"", check=None):
 
 
 def transitions_recorded(journal):
-    """(ns, station, from, to, historical, told) of all transitions in the outbox, by time."""
+    """(ns, station, from, to) of all transitions in the outbox, by time. What is told later than it
+    happened has an earlier `since` and is no transition of its own."""
     with sqlite3.connect(f"file:{journal / 'outbox.db'}?mode=ro", uri=True) as db:
-        return db.execute("SELECT time_ns, station, before, after, historical, told FROM transition"
+        return db.execute("SELECT time_ns, station, before, after FROM transition WHERE since_ns = time_ns"
                           " ORDER BY time_ns, station, id").fetchall()
 
 

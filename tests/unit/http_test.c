@@ -28,8 +28,9 @@
 #define GOOD        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 #define SHORT_MS    200 /* time limit where the server hangs */
 #define LONG_MS     60000
-#define SOON_NS     (INT64_C(3) * SECOND_NS) /* an abort is felt at once; the rest is a slow machine \
-                                              */
+#define SOON_NS                                                                                    \
+    (INT64_C(3) * SECOND_NS) /* an abort is felt at once; the rest is a slow machine               \
+                              */
 
 /* --- the server ---------------------------------------------------------------- */
 

@@ -56,7 +56,9 @@ static void open_with(struct fixture *fixture, const struct file_ops *files, int
                       uint64_t least, struct journal_recovery *found)
 {
     struct problem problem = { 0 };
-    struct journal_options options = { fixture->folder, files, segment, least };
+    struct journal_options options = {
+        .path = fixture->folder, .files = files, .segment_bytes = segment, .least_position = least
+    };
     journal_close(fixture->journal);
     fixture->journal = NULL;
     enum journal_status status = journal_open(&options, &fixture->journal, found, &problem);
@@ -346,6 +348,50 @@ static void a_full_disk_loses_nothing_that_was_taken(void **state)
     assert_int_equal(found.damaged_bytes, 0);
 }
 
+static int give_back(void *context, const char *path)
+{
+    (void)context;
+    room += strstr(path, "/reserve") != NULL ? 4096 : 0;
+    return unlink(path);
+}
+
+static int take_from_room(void *context, int fd, int64_t length)
+{
+    (void)context;
+    (void)fd;
+    if (room < length) {
+        errno = ENOSPC;
+        return -1;
+    }
+    room -= length;
+    return 0;
+}
+
+static void the_reserve_takes_what_still_comes_and_is_taken_again(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct file_ops files; /* outlives the journal */
+    files = files_posix;
+    files.write = write_until_full;
+    files.unlink = give_back;
+    files.allocate = take_from_room;
+    struct journal_options options = { .path = fixture->folder,
+                                       .files = &files,
+                                       .reserve_bytes = 4096 };
+    room = 8000;
+    assert_int_equal(journal_open(&options, &fixture->journal, NULL, NULL), JOURNAL_OK);
+    assert_true(journal_reserve_there(fixture->journal));
+    uint64_t n = 0;
+    while (journal_reserve_there(fixture->journal)) {
+        append_some(fixture->journal, n + 1, n + 1);
+        n++;
+    }
+    append_some(fixture->journal, n + 1, n + 3); /* what was under way still finds room */
+    assert_false(journal_reserve(fixture->journal));
+    room += 8192;
+    assert_true(journal_reserve(fixture->journal));
+}
+
 static int fail_sync(void *context, int fd)
 {
     (void)context;
@@ -398,6 +444,7 @@ int main(void)
         TEST(bytes_of_a_journal_inside_a_payload_are_no_records),
         TEST(retention_takes_whole_old_segments_below_the_reader),
         TEST(a_full_disk_loses_nothing_that_was_taken),
+        TEST(the_reserve_takes_what_still_comes_and_is_taken_again),
         TEST(a_failed_sync_publishes_nothing),
         TEST(refuses_what_is_too_large),
     };

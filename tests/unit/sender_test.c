@@ -268,9 +268,11 @@ static enum http_status perform(void *context, const struct http_request *reques
         say(answer, world.create_code, "");
         return HTTP_DONE;
     }
-    world.last_headers[0] = '\0';
+    size_t used = 0;
     for (size_t i = 0; i < HTTP_HEADERS_MAX && request->headers[i] != NULL; i++) {
-        (void)strcat(strcat(world.last_headers, request->headers[i]), "\n");
+        used += (size_t)snprintf(world.last_headers + used, sizeof world.last_headers - used,
+                                 "%s\n", request->headers[i]);
+        assert_true(used < sizeof world.last_headers);
     }
     return answer_write(request, answer, problem);
 }

@@ -135,7 +135,7 @@ struct flash_file *flash_file_open(const struct file_ops *files, const char *pat
         return NULL;
     }
     if (flock(flash->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        problem_set(problem, "%s: in use by another process", path);
+        problem_set(problem, "%s: in use already", path);
         flash_file_close(flash);
         return NULL;
     }

@@ -16,7 +16,7 @@ struct flash_file;
 
 /*
  * Opens the file at path, creating it (mode 0600). bytes is rounded down to whole blocks.
- * A file in use by another process is refused. NULL with problem set on failure.
+ * A file that is open already is refused. NULL with problem set on failure.
  */
 struct flash_file *flash_file_open(const struct file_ops *files, const char *path, uint32_t bytes,
                                    struct problem *problem);

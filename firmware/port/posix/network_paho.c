@@ -101,8 +101,15 @@ static void fail(struct network *network, enum state state, const char *what, co
 
 static const char *failure_text(const MQTTAsync_failureData *data)
 {
+    /* MQTT 3.1.1, table 3.1 */
+    static const char *const refusals[] = { "protocol version refused", "client id refused",
+                                            "broker unavailable", "wrong user or password",
+                                            "not authorised" };
     if (data == NULL) {
         return NULL;
+    }
+    if (data->code >= 1 && data->code <= 5) {
+        return refusals[data->code - 1];
     }
     return data->message != NULL ? data->message : MQTTAsync_strerror(data->code);
 }
