@@ -93,6 +93,7 @@ install: all
 	$(if $(MAN5),install -m 644 $(MAN5) $(DESTDIR)$(PREFIX)/share/man/man5)
 	$(if $(MAN8),install -m 644 $(MAN8) $(DESTDIR)$(PREFIX)/share/man/man8)
 	cp -R --no-preserve=ownership config/. $(DESTDIR)$(PREFIX)/share/phusa
+	sed -i 's|"../build/journal"; .*|"/var/lib/phusa/journal";|' $(DESTDIR)$(PREFIX)/share/phusa/phusa.cfg
 	sed 's|@PREFIX@|$(PREFIX)|g' config/systemd/phusad.service \
 	    > $(DESTDIR)$(PREFIX)/lib/systemd/system/phusad.service
 	rm -r $(DESTDIR)$(PREFIX)/share/phusa/systemd

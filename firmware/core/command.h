@@ -8,8 +8,10 @@
 #include "phusa/text.h"
 
 #define COMMAND_BYTES_MAX 1024 /* of a command */
-#define COMMAND_ID_MAX    64   /* bytes of an id; ids hold printable ASCII without quote and backslash */
-#define COMMAND_RSP_MAX   192  /* bytes of an answer */
+#define COMMAND_ID_MAX                                                                             \
+    64 /* bytes of an id; ids hold printable ASCII without quote and backslash                     \
+        */
+#define COMMAND_RSP_MAX 192 /* bytes of an answer */
 
 struct command {
     struct phusa_text id, action; /* into the JSON */

@@ -15,9 +15,9 @@
 
 #include <string.h>
 
-#define MISSING_AFTER_NS   INT64_C(2000000000)    /* contract: a receipt each second at most */
-#define SILENCE_MAX_NS     INT64_C(3600000000000) /* longest wait while no receipt comes at all */
-#define MISSING_SHIFT_MAX  6
+#define MISSING_AFTER_NS  INT64_C(2000000000)    /* contract: a receipt each second at most */
+#define SILENCE_MAX_NS    INT64_C(3600000000000) /* longest wait while no receipt comes at all */
+#define MISSING_SHIFT_MAX 6
 
 static uint64_t run_end(const struct delivery *delivery, size_t index)
 {
@@ -31,9 +31,8 @@ static uint64_t run_length(const struct delivery *delivery, size_t index)
 
 static bool runs_alike(const struct delivery_run *a, const struct delivery_run *b)
 {
-    return a->fate == b->fate &&
-           (a->fate == DELIVERY_COVERED || a->fate == DELIVERY_ASIDE ||
-            (a->strikes == b->strikes && a->wave == b->wave));
+    return a->fate == b->fate && (a->fate == DELIVERY_COVERED || a->fate == DELIVERY_ASIDE ||
+                                  (a->strikes == b->strikes && a->wave == b->wave));
 }
 
 static void remove_run(struct delivery *delivery, size_t index)
@@ -130,8 +129,8 @@ static void assign(struct delivery *delivery, uint64_t first, uint64_t last,
     if (delivery->count == 0 || last < delivery->runs[0].first || first >= delivery->end) {
         return;
     }
-    size_t from = split_at(delivery, first < delivery->runs[0].first ? delivery->runs[0].first
-                                                                     : first);
+    size_t from =
+        split_at(delivery, first < delivery->runs[0].first ? delivery->runs[0].first : first);
     size_t to = split_at(delivery, last + 1);
     for (size_t i = from; i < to; i++) {
         uint64_t begin = delivery->runs[i].first;
@@ -141,8 +140,8 @@ static void assign(struct delivery *delivery, uint64_t first, uint64_t last,
     tidy(delivery);
 }
 
-void delivery_init(struct delivery *delivery, uint64_t first, uint64_t end,
-                   int64_t resend_after_ns, uint32_t strikes_max, int64_t mono_ns)
+void delivery_init(struct delivery *delivery, uint64_t first, uint64_t end, int64_t resend_after_ns,
+                   uint32_t strikes_max, int64_t mono_ns)
 {
     *delivery = (struct delivery){ .end = first,
                                    .start_ns = mono_ns,
@@ -276,8 +275,8 @@ static void uncover(struct delivery *delivery, uint64_t first, uint64_t last)
     tidy(delivery);
 }
 
-void delivery_receipt(struct delivery *delivery, const struct phusa_receipt *receipt,
-                      uint64_t held, int64_t mono_ns)
+void delivery_receipt(struct delivery *delivery, const struct phusa_receipt *receipt, uint64_t held,
+                      int64_t mono_ns)
 {
     uint64_t from = 1;
     delivery->last_upto = receipt->upto;

@@ -34,10 +34,10 @@ struct delivery_run {
 struct delivery {
     struct delivery_run runs[DELIVERY_RUNS_MAX]; /* ascending; the first covered ones are dropped */
     size_t count;
-    uint64_t end;            /* one behind the newest report */
-    int64_t start_ns;        /* monotonic origin of the waves */
+    uint64_t end;     /* one behind the newest report */
+    int64_t start_ns; /* monotonic origin of the waves */
     int64_t wave_ns, resend_after_ns;
-    int64_t silence_ns;      /* how long uncovered reports wait now; doubles while no receipt comes */
+    int64_t silence_ns; /* how long uncovered reports wait now; doubles while no receipt comes */
     int64_t silent_since_ns; /* the last receipt or connection */
     uint64_t last_upto;      /* of the latest receipt */
     uint32_t covered_wave;   /* the latest wave of which something was covered */
@@ -46,8 +46,8 @@ struct delivery {
 };
 
 /* Reports first .. end - 1 wait for their first sending. */
-void delivery_init(struct delivery *delivery, uint64_t first, uint64_t end,
-                   int64_t resend_after_ns, uint32_t strikes_max, int64_t mono_ns);
+void delivery_init(struct delivery *delivery, uint64_t first, uint64_t end, int64_t resend_after_ns,
+                   uint32_t strikes_max, int64_t mono_ns);
 
 /* The log has grown: reports up to end - 1 exist and those new wait. */
 void delivery_extend(struct delivery *delivery, uint64_t end);
@@ -67,8 +67,8 @@ void delivery_sent(struct delivery *delivery, uint64_t seq, int64_t mono_ns);
 void delivery_give_up(struct delivery *delivery, uint64_t seq);
 
 /* A receipt for this log came in; held is the oldest report that could still be sent. */
-void delivery_receipt(struct delivery *delivery, const struct phusa_receipt *receipt,
-                      uint64_t held, int64_t mono_ns);
+void delivery_receipt(struct delivery *delivery, const struct phusa_receipt *receipt, uint64_t held,
+                      int64_t mono_ns);
 
 /* The connection is gone or new: what was on its way counts as unsent. */
 void delivery_unsend(struct delivery *delivery, int64_t mono_ns);

@@ -477,8 +477,11 @@ enum station_log_status station_log_append(struct station_log *log, struct stati
     uint8_t bytes[RECORD_MAX];
     record->seq = log->next;
     uint32_t length = record_pack(log, record, bytes);
-    /* A block that fails at the record is closed; the second try is in the next one. */
-    if (!write_record(log, bytes, length) && !write_record(log, bytes, length)) {
+    bool written = write_record(log, bytes, length);
+    if (!written) { /* a block that fails at the record is closed: once more, in the next one */
+        written = write_record(log, bytes, length);
+    }
+    if (!written) {
         return STATION_LOG_BROKEN;
     }
     record->block = log->head;

@@ -17,14 +17,14 @@
 
 /* One report as it lies in the log. */
 struct station_record {
-    uint64_t seq;         /* set by the log */
-    int64_t time_ns;      /* wall time, or since boot when boot is not 0 */
-    uint32_t boot;        /* count of boots when the clock was unset, else 0 */
-    uint32_t present;     /* bit n: channel n has a value */
-    uint32_t calibrating; /* bit n: TT 10 device state 1 */
-    uint32_t fault;       /* bit n: TT 10 device state 2 */
+    uint64_t seq;                        /* set by the log */
+    int64_t time_ns;                     /* wall time, or since boot when boot is not 0 */
+    uint32_t boot;                       /* count of boots when the clock was unset, else 0 */
+    uint32_t present;                    /* bit n: channel n has a value */
+    uint32_t calibrating;                /* bit n: TT 10 device state 1 */
+    uint32_t fault;                      /* bit n: TT 10 device state 2 */
     double values[STATION_CHANNELS_MAX]; /* by channel; only present ones count */
-    uint32_t block;       /* set by reading: where it lies, for station_log_layout */
+    uint32_t block;                      /* set by reading: where it lies, for station_log_layout */
 };
 
 enum station_log_status {
@@ -44,13 +44,13 @@ struct station_log {
     struct hal_flash flash;
     const uint8_t *layout; /* of what is appended now; the owner's */
     uint32_t layout_length, layout_crc;
-    uint32_t id;           /* identity of the log */
-    uint64_t first, next;  /* seqs held: first .. next - 1; equal when it holds none */
-    uint64_t covered;      /* as the newest block header tells it (station_log_open), or set since */
+    uint32_t id;          /* identity of the log */
+    uint64_t first, next; /* seqs held: first .. next - 1; equal when it holds none */
+    uint64_t covered;     /* as the newest block header tells it (station_log_open), or set since */
     int64_t first_time_ns, last_time_ns; /* of the oldest and the newest report */
-    uint32_t first_boot, last_boot; /* their boot; 0 = the time is wall time */
-    uint32_t head, tail;   /* newest and oldest block */
-    uint32_t head_number;  /* ordinal of the newest block, 0 = there is none */
+    uint32_t first_boot, last_boot;      /* their boot; 0 = the time is wall time */
+    uint32_t head, tail;                 /* newest and oldest block */
+    uint32_t head_number;                /* ordinal of the newest block, 0 = there is none */
     uint32_t tail_number;
     uint32_t write_offset; /* in head; block_size = the block is closed */
     bool dirty;            /* programmed or erased since the last sync */

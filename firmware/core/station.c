@@ -48,8 +48,7 @@ static bool options_valid(const struct station_options *options)
            options->phase_ns < options->every_ns && options->boot > 0 &&
            options->resend_after_ns >= SECOND && options->sendings_max > 0 &&
            options->sendings_max <= STATION_SENDINGS_MAX && options->backlog_per_s > 0 &&
-           options->sample_from_ns >= 0 && options->sample_until_ns >= 0 &&
-           channels_valid(options);
+           options->sample_from_ns >= 0 && options->sample_until_ns >= 0 && channels_valid(options);
 }
 
 /* Time for the schedule and the records: the wall's, or since boot while that is unset. */
@@ -72,16 +71,15 @@ static void start_schedule(struct station_core *station, struct hal_time now)
         from = options->sample_from_ns;
     }
     bool resumed = now.wall_set && log->first < log->next && log->last_boot == 0 &&
-                   (options->sample_from_ns > 0 ||
-                    log->last_time_ns - from < options->every_ns);
+                   (options->sample_from_ns > 0 || log->last_time_ns - from < options->every_ns);
     if (resumed && log->last_time_ns >= from) {
         from = log->last_time_ns + 1;
     }
     station->schedule = (struct schedule){
         .every_ns = options->every_ns,
         .phase_ns = options->phase_ns,
-        .until_ns = now.wall_set && options->sample_until_ns > 0 ? options->sample_until_ns
-                                                                 : INT64_MAX,
+        .until_ns =
+            now.wall_set && options->sample_until_ns > 0 ? options->sample_until_ns : INT64_MAX,
     };
     station->schedule.next_ns = schedule_align(&station->schedule, from);
 }
@@ -159,7 +157,8 @@ static void notice_connection(struct station_core *station, struct hal_time now)
 
 /* --- what comes in ------------------------------------------------------------------ */
 
-/* A receipt that covers numbers we think unused: the end of our log was lost, so go on behind it. */
+/* A receipt that covers numbers we think unused: the end of our log was lost, so go on behind it.
+ */
 static bool accept_numbers(struct station_core *station, const struct phusa_receipt *receipt)
 {
     if (receipt->upto < station->log.next) {
@@ -209,8 +208,8 @@ static void receive(struct station_core *station, struct hal_time now)
     const struct hal_network *network = &station->ports.network;
     for (int i = 0; i < STATION_RECEIVE_MAX; i++) {
         size_t length = 0;
-        switch (network->receive(network->context, station->buffer, sizeof station->buffer,
-                                 &length)) {
+        switch (
+            network->receive(network->context, station->buffer, sizeof station->buffer, &length)) {
         case HAL_INBOUND_NONE:
             return;
         case HAL_INBOUND_ACK:

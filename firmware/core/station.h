@@ -16,17 +16,17 @@
 #include "phusa/report.h"
 #include "schedule.h"
 
-#define STATION_BUFFER_BYTES  4096  /* one encoded report, one message that came in */
-#define STATION_BASE_MAX      40    /* base name "<id>:" */
-#define STATION_CATCH_UP_MAX  64    /* samples taken in one step when time jumped ahead */
-#define STATION_SEND_MAX      64    /* reports published in one step */
-#define STATION_RECEIVE_MAX   16    /* messages taken in in one step */
-#define STATION_FRESH_MAX     4096  /* reports that wait as fresh; older ones join the backlog */
-#define STATION_FRESH_JOIN    64    /* unsent reports that still count as fresh after an outage */
-#define STATION_WINDOW        4096  /* reports on their way; fresh ones wait beyond it */
-#define STATION_BACKLOG_WINDOW 1024 /* reports on their way; the backlog waits beyond it */
-#define STATION_SKIP_MAX      65536 /* numbers that a receipt may show to have been used already */
-#define STATION_SENDINGS_MAX  100   /* limit of the option sendings_max */
+#define STATION_BUFFER_BYTES   4096  /* one encoded report, one message that came in */
+#define STATION_BASE_MAX       40    /* base name "<id>:" */
+#define STATION_CATCH_UP_MAX   64    /* samples taken in one step when time jumped ahead */
+#define STATION_SEND_MAX       64    /* reports published in one step */
+#define STATION_RECEIVE_MAX    16    /* messages taken in in one step */
+#define STATION_FRESH_MAX      4096  /* reports that wait as fresh; older ones join the backlog */
+#define STATION_FRESH_JOIN     64    /* unsent reports that still count as fresh after an outage */
+#define STATION_WINDOW         4096  /* reports on their way; fresh ones wait beyond it */
+#define STATION_BACKLOG_WINDOW 1024  /* reports on their way; the backlog waits beyond it */
+#define STATION_SKIP_MAX       65536 /* numbers that a receipt may show to have been used already */
+#define STATION_SENDINGS_MAX   100   /* limit of the option sendings_max */
 
 enum station_format { STATION_JSON, STATION_CBOR };
 
@@ -40,12 +40,13 @@ struct station_options {
     struct phusa_text id; /* becomes the base name "<id>:" */
     struct station_channel channels[STATION_CHANNELS_MAX];
     size_t channel_count;
-    int64_t every_ns;        /* distance of reports, aligned to the hour; > 0 */
-    int64_t phase_ns;        /* shifts the alignment; 0 <= phase < every */
+    int64_t every_ns; /* distance of reports, aligned to the hour; > 0 */
+    int64_t phase_ns; /* shifts the alignment; 0 <= phase < every */
     enum station_format format;
     const char *firmware, *hardware, *reset; /* for the status message */
-    uint32_t boot;           /* count of boots, from 1 */
-    int64_t resend_after_ns; /* monotonic; what stayed uncovered this long is sent again; 60 s by contract */
+    uint32_t boot;                           /* count of boots, from 1 */
+    int64_t resend_after_ns; /* monotonic; what stayed uncovered this long is sent again; 60 s by
+                                contract */
     uint32_t sendings_max;   /* of one report while later ones were covered; 5 by contract */
     uint32_t backlog_per_s;  /* reports of the backlog sent in a second at most; > 0 */
     int64_t sample_from_ns;  /* wall time of the first sample; 0 = the next due moment */
@@ -53,15 +54,16 @@ struct station_options {
 };
 
 struct station_counters {
-    uint64_t sampled, missing, failed; /* channel readings; failed: no answer, or no finite number */
-    uint64_t reports;                  /* written to the log */
-    uint64_t unlogged;                 /* published without a number because the log failed */
-    uint64_t published;                /* sendings of reports, the repeated ones included */
-    uint64_t resent;                   /* the repeated ones */
-    uint64_t covered;                  /* by receipts since the start */
-    uint64_t set_aside;                /* given up: sent too often, or damaged in the log */
-    uint64_t overwritten;              /* by newer ones while not covered */
-    uint64_t log_errors;               /* appends and syncs that failed */
+    uint64_t sampled, missing,
+        failed;           /* channel readings; failed: no answer, or no finite number */
+    uint64_t reports;     /* written to the log */
+    uint64_t unlogged;    /* published without a number because the log failed */
+    uint64_t published;   /* sendings of reports, the repeated ones included */
+    uint64_t resent;      /* the repeated ones */
+    uint64_t covered;     /* by receipts since the start */
+    uint64_t set_aside;   /* given up: sent too often, or damaged in the log */
+    uint64_t overwritten; /* by newer ones while not covered */
+    uint64_t log_errors;  /* appends and syncs that failed */
     uint64_t receipts, receipts_ignored, commands;
 };
 
@@ -91,7 +93,7 @@ struct station_core {
     uint64_t status_first;    /* `first` in it */
     enum phusa_clock_state status_clock;
     int64_t boot_mono_ns;
-    int64_t clock_offset_ns;  /* wall time - time since boot, noted when the clock was first set */
+    int64_t clock_offset_ns; /* wall time - time since boot, noted when the clock was first set */
     bool clock_was_set;
     char base_name[STATION_BASE_MAX];
     size_t base_length;

@@ -12,17 +12,17 @@
 
 /* The moment of a step, as the port's clocks see it. */
 struct hal_time {
-    int64_t wall_ns; /* since 1970 UTC; meaningless while wall_set is false */
-    int64_t mono_ns; /* since boot or any fixed moment; never goes back */
-    bool wall_set;   /* the wall clock has been set at least once */
+    int64_t wall_ns;  /* since 1970 UTC; meaningless while wall_set is false */
+    int64_t mono_ns;  /* since boot or any fixed moment; never goes back */
+    bool wall_set;    /* the wall clock has been set at least once */
     bool wall_synced; /* and is kept right by a time source now */
 };
 
 enum hal_result {
     HAL_OK = 0,
-    HAL_AGAIN,  /* not now (a queue is full, a bus is busy): ask in a later step */
-    HAL_GONE,   /* the link is down; nothing handed over in this connection can be relied on */
-    HAL_FAILED  /* the device answers wrongly or not at all */
+    HAL_AGAIN, /* not now (a queue is full, a bus is busy): ask in a later step */
+    HAL_GONE,  /* the link is down; nothing handed over in this connection can be relied on */
+    HAL_FAILED /* the device answers wrongly or not at all */
 };
 
 /* --- sensors ---------------------------------------------------------------- */
@@ -41,7 +41,12 @@ struct hal_sample {
 
 struct hal_sensors {
     void *context;
-    /* Reads channel (0 .. count - 1 of the station's configuration) for the scheduled moment. */
+    /*
+     * Reads channel (0 .. count - 1 of the station's configuration) for the scheduled moment.
+     * After a jump of the wall clock that moment may lie in the past: a sensor that can only
+     * measure now says HAL_SAMPLE_MISSING then. Times are the core's: wall time, or since
+     * boot while the clock is unset.
+     */
     struct hal_sample (*sample)(void *context, size_t channel, int64_t at_ns);
 };
 
@@ -75,9 +80,13 @@ struct hal_network {
     /*
      * Hands a message over; the bytes are copied before it returns. HAL_OK says
      * only that it was taken, not that it arrived. status is retained, QoS is 1.
+     * Anything but HAL_OK and HAL_GONE is tried again in a later step.
      */
     enum hal_result (*publish)(void *context, enum hal_leaf leaf, const void *bytes, size_t length);
-    /* The next message that came in, copied to buffer (a longer one is dropped). */
+    /*
+     * The next message that came in, copied to buffer (a longer one is dropped). Of receipts
+     * that wait the latest is enough: it says all that the earlier ones did.
+     */
     enum hal_inbound (*receive)(void *context, void *buffer, size_t capacity, size_t *length);
 };
 

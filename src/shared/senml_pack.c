@@ -88,6 +88,12 @@ static struct senml_time resolve_time(const struct senml_pack *pack)
     return time;
 }
 
+/* Without a base the value stays as it is: 0 + -0 would be 0. */
+static double add(double base, double value)
+{
+    return base != 0 ? base + value : value;
+}
+
 bool senml_record_end(struct senml_pack *pack)
 {
     const struct senml_record *record = &pack->record;
@@ -100,6 +106,8 @@ bool senml_record_end(struct senml_pack *pack)
         return senml_fail(pack, PHUSA_ERR_TOO_MANY, "more readings than there is room for");
 
     struct senml_time time = resolve_time(pack);
+    bool is_number = record->kind == PHUSA_VALUE_NUMBER,
+         has_sum = (record->seen & BIT(SENML_S)) != 0;
 
     report->readings[report->count++] = (struct phusa_reading){
         .base_name = pack->base_name,
@@ -107,12 +115,9 @@ bool senml_record_end(struct senml_pack *pack)
         .unit = record->unit.length > 0 ? record->unit : pack->base_unit,
         .string = record->string,
         .time_ns = time.valid ? time.ns : 0,
-        /* Only then: adding nothing would turn -0 into 0. */
-        .value = record->kind == PHUSA_VALUE_NUMBER && pack->base_value != 0
-                     ? pack->base_value + record->value
-                     : record->value,
-        .sum = pack->base_sum != 0 ? pack->base_sum + record->sum : record->sum,
-        .has_sum = (record->seen & BIT(SENML_S)) != 0,
+        .value = is_number ? add(pack->base_value, record->value) : record->value,
+        .sum = has_sum ? add(pack->base_sum, record->sum) : 0,
+        .has_sum = has_sum,
         .time_valid = time.valid,
         .kind = record->kind,
         .device_state = record->device_state,

@@ -1,10 +1,8 @@
 #include "store/inside.h"
 
-/* Half the shortest margin, so that what it covers becomes safe soon after. */
-#define PROBE_NS            (INT64_C(5) * SECOND_NS)
-/* Probes that fail are tried less often, down to every 160 s: a store whose /metrics hangs still
- * gets its lines. */
-#define PROBE_DOUBLINGS_MAX 5
+#define PROBE_NS            (INT64_C(5) * SECOND_NS) /* half the shortest margin */
+#define PROBE_SOON_NS       SECOND_NS /* behind a new connection; some stores close every one */
+#define PROBE_DOUBLINGS_MAX 5   /* probes that hang are tried less often, down to every 160 s */
 #define WORDS_MAX           300 /* bytes of an answer that are told on */
 
 static bool is_good(int code)
@@ -12,14 +10,18 @@ static bool is_good(int code)
     return code >= 200 && code <= 299;
 }
 
-/* A store that can say when it started is asked first whether it did: then one rewind serves both.
+/*
+ * A store that can say when it started is asked soon: its answer, and not a new
+ * connection, tells of a second restart shortly behind a first. Asked before the
+ * rewind, one rewind serves both.
  */
 static void note_new_connection(struct sender *sender, mono_time now)
 {
-    bool wanted_before = sender->margin.wanted;
     margin_suspect(&sender->margin, SUSPECT_CONNECTION);
-    if (sender->margin.wanted && !wanted_before && sender->probe_failures == 0) {
-        sender->probe_after = now;
+    int64_t soon = sender->probed_at.ns + PROBE_SOON_NS;
+    soon = soon > now.ns ? soon : now.ns;
+    if (sender->probe_failures == 0 && soon < sender->probe_after.ns) {
+        sender->probe_after.ns = soon;
     }
 }
 
@@ -33,8 +35,8 @@ struct http_request contact_request(const struct sender *sender, const char *met
     return request;
 }
 
-bool contact(struct sender *sender, const struct http_request *request, mono_time now,
-             struct problem *problem)
+enum http_status contact(struct sender *sender, const struct http_request *request, mono_time now,
+                         struct problem *problem)
 {
     struct http_answer *answer = &sender->answer;
     enum http_status status =
@@ -53,7 +55,7 @@ bool contact(struct sender *sender, const struct http_request *request, mono_tim
     if (status == HTTP_DONE && !sender->start_known) {
         sender->alive = now;
     }
-    return status == HTTP_DONE;
+    return status;
 }
 
 void contact_words(const struct sender *sender, struct problem *words)
@@ -75,7 +77,7 @@ void contact_create(struct sender *sender, mono_time now)
 {
     struct http_request request = contact_request(sender, "POST", sender->target.create_url);
     struct problem problem = { 0 };
-    bool answered = contact(sender, &request, now, &problem);
+    bool answered = contact(sender, &request, now, &problem) == HTTP_DONE;
     if (answered && sender->answer.code < 500) {
         /* Refused or not: it may be there already, made by somebody with more rights. A write
          * tells. */
@@ -112,10 +114,12 @@ void contact_probe(struct sender *sender, mono_time now)
 {
     struct http_request request = contact_request(sender, "GET", sender->target.metrics_url);
     struct problem problem = { 0 };
-    bool answered = contact(sender, &request, now, &problem);
+    enum http_status status = contact(sender, &request, now, &problem);
+    sender->probed_at = now;
     sender->probe_after.ns = now.ns + (PROBE_NS << sender->probe_failures);
-    if (!answered) {
-        sender->probe_failures += sender->probe_failures < PROBE_DOUBLINGS_MAX ? 1 : 0;
+    if (status != HTTP_DONE) {
+        bool may_hang = status == HTTP_BROKEN && sender->probe_failures < PROBE_DOUBLINGS_MAX;
+        sender->probe_failures += may_hang ? 1 : 0;
         sender->counters.store_up = false;
         problem_set(&sender->troubles[TROUBLE_STORE], "the store does not answer: %s",
                     problem.text);

@@ -118,7 +118,7 @@ static void send_current(struct sender *sender, mono_time now)
     if (!put_body(sender, batch_current(&sender->batch), &request)) {
         problem_set(&sender->troubles[TROUBLE_STORE], "no memory to pack a batch");
         deliver_later(sender, now, 0);
-    } else if (contact(sender, &request, now, &problem)) {
+    } else if (contact(sender, &request, now, &problem) == HTTP_DONE) {
         answered(sender, now);
     } else {
         problem_set(&sender->troubles[TROUBLE_STORE], "the store does not answer: %s",

@@ -47,8 +47,8 @@ struct sender {
 
     /* the store itself */
     bool create_wanted;
-    mono_time probe_after;
-    unsigned probe_failures; /* in a row */
+    mono_time probe_after, probed_at;
+    unsigned probe_failures; /* sent but not answered, in a row */
     bool start_known;        /* its last /metrics held a start time */
     double start;            /* the latest one ever seen */
     mono_time alive; /* the store is known to have answered then, without a sign of restart */
@@ -92,9 +92,9 @@ void deliver_later(struct sender *sender, mono_time now, int64_t retry_after_s);
 struct http_request contact_request(const struct sender *sender, const char *method,
                                     const char *url);
 
-/* One request, counted; notices a new connection. True if an answer came (sender->answer). */
-bool contact(struct sender *sender, const struct http_request *request, mono_time now,
-             struct problem *problem);
+/* One request, counted; notices a new connection. HTTP_DONE: the answer is in sender->answer. */
+enum http_status contact(struct sender *sender, const struct http_request *request, mono_time now,
+                         struct problem *problem);
 
 /* Creates the database, where the kind has one to create. */
 void contact_create(struct sender *sender, mono_time now);

@@ -93,8 +93,8 @@ class Progress:
 
 def kill_just_acknowledged(stage):
     """Ends the store without warning in the moment it has taken something it keeps only in memory."""
-    before = stage.collector.metric("phusa_store_sent_readings_total")
-    until(lambda: stage.collector.metric("phusa_store_sent_readings_total") > before, "the store takes something")
+    before = stage.collector.metric("phusa_store_sent_bytes_total")
+    until(lambda: stage.collector.metric("phusa_store_sent_bytes_total") > before, "the store takes something")
     stage.store.kill()
 
 
@@ -114,6 +114,7 @@ def test_broken_broker_store_and_collector_change_nothing(stage):
     month_passed.reach(0.75)
     kill_just_acknowledged(stage)
     stage.store.start()
+    until(lambda: stage.collector.metric("phusa_store_rewinds_total") >= 2, "what the stores may have lost is sent again")
     month_passed.reach(0.9)
     stage.collector.kill()
     stage.collector.start()

@@ -88,8 +88,8 @@ static void check_readings(const struct phusa_report *report)
     for (size_t i = 0; i < report->count; i++) {
         const struct phusa_reading *r = &report->readings[i];
         size_t channel = phusa_text_equal(r->name, PHUSA_TEXT("salinity")) ? 0
-                         : phusa_text_equal(r->name, PHUSA_TEXT("temp")) ? 1
-                                                                         : 2;
+                         : phusa_text_equal(r->name, PHUSA_TEXT("temp"))   ? 1
+                                                                           : 2;
         assert_true(phusa_text_equal(r->base_name, PHUSA_TEXT("s1:")));
         assert_int_equal(r->kind, PHUSA_VALUE_NUMBER);
         assert_true(fabs(r->value - reading(channel, r->time_ns)) <= 0);
@@ -255,7 +255,8 @@ static void give_true_receipt(struct bench *b)
         if (b->seen[seq]) {
             continue;
         }
-        if (receipt.missing_count > 0 && receipt.missing[receipt.missing_count - 1].last == seq - 1) {
+        if (receipt.missing_count > 0 &&
+            receipt.missing[receipt.missing_count - 1].last == seq - 1) {
             receipt.missing[receipt.missing_count - 1].last = seq;
         } else if (receipt.missing_count < PHUSA_RECEIPT_RANGES_MAX) {
             receipt.missing[receipt.missing_count++] = (struct phusa_seq_range){ seq, seq };
@@ -438,7 +439,8 @@ static void test_commands(void **state)
         { "{\"id\":\"a\",\"do\":\"rep", "" },
         { "[]", "" },
         { "", "" },
-        { "{\"id\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\",\"do\":\"x\"}",
+        { "{\"id\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\",\"do\":"
+          "\"x\"}",
           "" },
     };
     assert_int_equal(boot(bench), STATION_OK);
@@ -578,10 +580,9 @@ static void test_older_receipt_says_nothing_about_later_reports(void **state)
     assert_int_equal(boot(bench), STATION_OK);
     connect_link(bench);
     pass(bench, 25 * SECOND, SECOND);
-    struct phusa_receipt receipt = { .log = bench->log,
-                                     .upto = 2,
-                                     .missing_count = 1,
-                                     .missing = { { 2, 2 } } };
+    struct phusa_receipt receipt = {
+        .log = bench->log, .upto = 2, .missing_count = 1, .missing = { { 2, 2 } }
+    };
     give_receipt(bench, &receipt); /* 2 and 3 are on their way still */
     pass(bench, 30 * SECOND, SECOND);
     assert_int_equal(sendings_of(bench, 2), 1);
@@ -774,9 +775,9 @@ static void test_unset_clock(void **state)
     struct phusa_reading readings[4];
     static struct phusa_senml_scratch scratch;
     struct phusa_report report = { .readings = readings, .capacity = 4 };
-    assert_int_equal(phusa_senml_decode(bench->last_obs, bench->last_obs_length, START, &report,
-                                        &scratch, NULL),
-                     PHUSA_OK);
+    assert_int_equal(
+        phusa_senml_decode(bench->last_obs, bench->last_obs_length, START, &report, &scratch, NULL),
+        PHUSA_OK);
     assert_true(report.has_boot && report.boot == 4 && report.has_up);
     assert_true(report.up > 59.9 && report.up < 60.1);
     assert_true(report.readings[0].time_ns == START);
@@ -791,9 +792,9 @@ static void test_unset_clock(void **state)
     pass(bench, 20 * SECOND, SECOND);
     assert_true(bench->sent_count > before + 10);
     report = (struct phusa_report){ .readings = readings, .capacity = 4 };
-    assert_int_equal(phusa_senml_decode(bench->last_obs, bench->last_obs_length, 0, &report,
-                                        &scratch, NULL),
-                     PHUSA_OK);
+    assert_int_equal(
+        phusa_senml_decode(bench->last_obs, bench->last_obs_length, 0, &report, &scratch, NULL),
+        PHUSA_OK);
     assert_false(report.has_boot);
     assert_true(report.readings[0].time_ns > START + 18 * MINUTE);
     assert_true(report.readings[0].time_ns <= START + 31 * MINUTE);

@@ -101,7 +101,8 @@ static void test_strikes_space_out_and_end(void **state)
     assert_true(delivery_settled(&delivery));
 }
 
-/* Only sound receipts are given: the list must never lose a report, nor call one covered falsely. */
+/* Only sound receipts are given: the list must never lose a report, nor call one covered falsely.
+ */
 static void trouble(uint64_t seed)
 {
     static bool arrived[REPORTS + 1], told[REPORTS + 1];
@@ -114,15 +115,18 @@ static void trouble(uint64_t seed)
     for (int step = 0; step < 20000; step++) {
         now += next_random(3 * 1000) * (SECOND / 1000);
         if (delivery.end <= REPORTS && next_random(3) == 0) {
-            delivery_extend(&delivery, delivery.end + 1 + next_random(3) * (delivery.end < REPORTS - 3));
+            delivery_extend(&delivery,
+                            delivery.end + 1 + next_random(3) * (delivery.end < REPORTS - 3));
         }
         delivery_expire(&delivery, now);
         for (uint32_t i = next_random(4); i > 0; i--) {
-            uint64_t seq = delivery_waiting(&delivery, next_random(2) == 0 ? 0 : next_random(REPORTS));
+            uint64_t seq =
+                delivery_waiting(&delivery, next_random(2) == 0 ? 0 : next_random(REPORTS));
             if (seq != 0) {
                 assert_true(!told[seq] || full); /* joined runs may be sent once too often */
                 delivery_sent(&delivery, seq, now);
-                arrived[seq] = arrived[seq] || (next_random(10) < 6 && step < 12000) || step > 15000;
+                arrived[seq] =
+                    arrived[seq] || (next_random(10) < 6 && step < 12000) || step > 15000;
             }
         }
         if (next_random(500) == 0) {
@@ -153,7 +157,8 @@ static void trouble(uint64_t seed)
         full = full || delivery.count + 2 >= DELIVERY_RUNS_MAX;
         assert_sound(&delivery);
     }
-    print_message("seed %llu: %s\n", (unsigned long long)seed, full ? "the list was full" : "roomy");
+    print_message("seed %llu: %s\n", (unsigned long long)seed,
+                  full ? "the list was full" : "roomy");
     for (uint64_t seq = 1; seq < delivery.end; seq++) {
         assert_true(arrived[seq] || delivery.set_aside > 0);
     }

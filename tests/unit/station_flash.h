@@ -29,7 +29,7 @@ struct fake_flash {
     size_t pending_count;
     long operations, cut_at; /* cut_at < 0: never */
     bool cut, lose_unsynced;
-    bool rule_broken; /* something was programmed that was not erased */
+    bool rule_broken;   /* something was programmed that was not erased */
     uint32_t bad_block; /* fails to erase; UINT32_MAX = none */
     uint64_t random;
 };
@@ -130,8 +130,8 @@ static inline enum hal_result fake_flash_program(void *context, uint32_t offset,
     enum hal_result result = HAL_OK;
     for (size_t done = 0; done < length && result == HAL_OK;) {
         struct fake_operation operation = { .offset = offset + (uint32_t)done };
-        size_t part = length - done < sizeof operation.bytes ? length - done
-                                                             : sizeof operation.bytes;
+        size_t part =
+            length - done < sizeof operation.bytes ? length - done : sizeof operation.bytes;
         operation.length = (uint32_t)part;
         memcpy(operation.bytes, from + done, part);
         for (size_t i = 0; i < part; i++) {

@@ -9,10 +9,10 @@
 #include "log.h"
 #include "station_flash.h"
 
-#define MINUTE  INT64_C(60000000000)
-#define EPOCH   INT64_C(1700000000000000000)
-#define SMALL   512u /* block size: six records of three values */
-#define LAYOUT  "\4temp\0\2ph\0\5level\0"
+#define MINUTE INT64_C(60000000000)
+#define EPOCH  INT64_C(1700000000000000000)
+#define SMALL  512u /* block size: six records of three values */
+#define LAYOUT "\4temp\0\2ph\0\5level\0"
 
 static struct station_log log_open(struct fake_flash *flash, uint32_t fresh_id)
 {
@@ -319,8 +319,12 @@ static void test_impossible_geometry(void **state)
     static const struct {
         uint32_t size, count;
         size_t layout;
-    } cases[] = { { 256, 8, 4 }, { 512, 1, 4 }, { 516, 8, 4 }, { 512, 8, 300 },
-                  { 4096, 8, STATION_LOG_LAYOUT_MAX + 1 }, { 4096, UINT32_MAX / 2048, 4 } };
+    } cases[] = { { 256, 8, 4 },
+                  { 512, 1, 4 },
+                  { 516, 8, 4 },
+                  { 512, 8, 300 },
+                  { 4096, 8, STATION_LOG_LAYOUT_MAX + 1 },
+                  { 4096, UINT32_MAX / 2048, 4 } };
     static const uint8_t layout[STATION_LOG_LAYOUT_MAX + 1];
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct station_log log;

@@ -186,22 +186,18 @@ static void test_recorded_year(void **state)
 
 /* --- simulation ---------------------------------------------------------------------------- */
 
-static const struct phusa_parameter SALINITY = { .name = { "salinity", 8 },
-                                                 .minimum = 0,
-                                                 .maximum = 45,
-                                                 .resolution = 0.01 };
-static const struct phusa_parameter LEVEL = { .name = { "level", 5 },
-                                              .minimum = -10,
-                                              .maximum = 20,
-                                              .resolution = 0.01 };
-static const struct phusa_parameter UNKNOWN = { .name = { "xyz", 3 },
-                                                .minimum = -4,
-                                                .maximum = 4,
-                                                .resolution = 0.5 };
-static const struct phusa_parameter BPH = { .name = { "bph", 3 },
-                                            .minimum = 0,
-                                            .maximum = 100000,
-                                            .resolution = 1 };
+static const struct phusa_parameter SALINITY = {
+    .name = { "salinity", 8 }, .minimum = 0, .maximum = 45, .resolution = 0.01
+};
+static const struct phusa_parameter LEVEL = {
+    .name = { "level", 5 }, .minimum = -10, .maximum = 20, .resolution = 0.01
+};
+static const struct phusa_parameter UNKNOWN = {
+    .name = { "xyz", 3 }, .minimum = -4, .maximum = 4, .resolution = 0.5
+};
+static const struct phusa_parameter BPH = {
+    .name = { "bph", 3 }, .minimum = 0, .maximum = 100000, .resolution = 1
+};
 
 static void simulate(struct sim_source *source, uint64_t seed, const char *station,
                      const char *kind, int64_t every)

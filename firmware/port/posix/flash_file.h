@@ -9,7 +9,7 @@
 #include "hal/hal.h"
 
 #define FLASH_FILE_BLOCK     4096u
-#define FLASH_FILE_BYTES_MIN (2u * FLASH_FILE_BLOCK)
+#define FLASH_FILE_BYTES_MIN 8192u /* two blocks */
 #define FLASH_FILE_BYTES_MAX (1u << 30)
 
 struct flash_file;

@@ -69,8 +69,8 @@ static bool check_maps(const struct options *options, const struct phusa_catalog
 {
     for (size_t i = 0; i < options->map_count; i++) {
         const struct options_map *map = &options->maps[i];
-        if (phusa_catalogue_find(catalogue, (struct phusa_text){ map->parameter,
-                                                                 map->parameter_length }) == NULL) {
+        if (phusa_catalogue_find(
+                catalogue, (struct phusa_text){ map->parameter, map->parameter_length }) == NULL) {
             problem_set(problem, "--map %s: the catalogue has no such parameter", map->parameter);
             return false;
         }
@@ -83,8 +83,8 @@ static bool check_columns(const struct fleet *fleet, struct problem *problem)
     for (size_t i = 0; i < fleet->options->map_count; i++) {
         const char *column = fleet->options->maps[i].column;
         if (!replay_has_column(fleet->table, column)) {
-            problem_set(problem, "--map %s: %s has no such column", fleet->options->maps[i].parameter,
-                        fleet->options->csv);
+            problem_set(problem, "--map %s: %s has no such column",
+                        fleet->options->maps[i].parameter, fleet->options->csv);
             return false;
         }
     }
@@ -173,8 +173,8 @@ static struct hal_sensors open_source(const struct fleet *fleet, struct unit *un
 static bool make_path(char path[PATH_BYTES], const struct fleet *fleet, const struct unit *unit,
                       const char *suffix, struct problem *problem)
 {
-    int length = snprintf(path, PATH_BYTES, "%s/%s%s", fleet->options->data, unit->registered->id,
-                          suffix);
+    int length =
+        snprintf(path, PATH_BYTES, "%s/%s%s", fleet->options->data, unit->registered->id, suffix);
     if (length < 0 || length >= PATH_BYTES) {
         problem_set(problem, "--data %.200s...: too long", fleet->options->data);
         return false;
@@ -452,7 +452,8 @@ static void add_counters(struct station_counters *sum, const struct station_coun
 
 void fleet_total(const struct fleet *fleet, struct fleet_totals *totals)
 {
-    *totals = (struct fleet_totals){ .stations = fleet->count, .finished = true, .delivered = true };
+    *totals =
+        (struct fleet_totals){ .stations = fleet->count, .finished = true, .delivered = true };
     for (size_t i = 0; i < fleet->count; i++) {
         const struct unit *unit = &fleet->units[i];
         totals->connected += network_is_up(unit->network);

@@ -14,11 +14,11 @@
 #include "base/log.h"
 #include "fleet.h"
 
-#define WAIT_MAX_NS   (50 * MILLI_NS) /* a step at least this often, for simulated time */
-#define CHECK_NS      SECOND_NS       /* counts and the link are looked at this often */
-#define REPORT_NS     (60 * SECOND_NS)
-#define GOODBYE_NS    (3 * SECOND_NS) /* for all to disconnect in good order */
-#define SETTLE_NS     (5 * SECOND_NS) /* no complaint about the link this soon after the start */
+#define WAIT_MAX_NS (50 * MILLI_NS) /* a step at least this often, for simulated time */
+#define CHECK_NS    SECOND_NS       /* counts and the link are looked at this often */
+#define REPORT_NS   (60 * SECOND_NS)
+#define GOODBYE_NS  (3 * SECOND_NS) /* for all to disconnect in good order */
+#define SETTLE_NS   (5 * SECOND_NS) /* no complaint about the link this soon after the start */
 
 enum { EXIT_GOOD = 0, EXIT_BAD = 1, EXIT_USAGE = 2 };
 
@@ -60,16 +60,17 @@ static void allow_files(void)
 static void print_totals(const struct fleet_totals *totals)
 {
     const struct station_counters *c = &totals->counters;
-    fprintf(stderr,
-            "phusa-station: %zu stations, %zu connected; reports %llu, covered %llu, published %llu "
-            "(again %llu), set aside %llu, overwritten %llu, without number %llu; readings %llu, "
-            "missing %llu, failed %llu; log errors %llu\n",
-            totals->stations, totals->connected, (unsigned long long)c->reports,
-            (unsigned long long)c->covered, (unsigned long long)c->published,
-            (unsigned long long)c->resent, (unsigned long long)c->set_aside,
-            (unsigned long long)c->overwritten, (unsigned long long)c->unlogged,
-            (unsigned long long)c->sampled, (unsigned long long)c->missing,
-            (unsigned long long)c->failed, (unsigned long long)c->log_errors);
+    fprintf(
+        stderr,
+        "phusa-station: %zu stations, %zu connected; reports %llu, covered %llu, published %llu "
+        "(again %llu), set aside %llu, overwritten %llu, without number %llu; readings %llu, "
+        "missing %llu, failed %llu; log errors %llu\n",
+        totals->stations, totals->connected, (unsigned long long)c->reports,
+        (unsigned long long)c->covered, (unsigned long long)c->published,
+        (unsigned long long)c->resent, (unsigned long long)c->set_aside,
+        (unsigned long long)c->overwritten, (unsigned long long)c->unlogged,
+        (unsigned long long)c->sampled, (unsigned long long)c->missing,
+        (unsigned long long)c->failed, (unsigned long long)c->log_errors);
 }
 
 static void watch_link(struct run *run, const struct fleet_totals *totals, int64_t mono_ns)

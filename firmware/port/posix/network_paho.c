@@ -20,21 +20,21 @@
 #include "phusa/message.h"
 #include "phusa/topic.h"
 
-#define SECOND         INT64_C(1000000000)
-#define BACKOFF_MIN    (SECOND / 2)
-#define BACKOFF_MAX    (30 * SECOND)
-#define STEADY_AFTER   (10 * SECOND) /* a connection this old resets the backoff */
-#define ATTEMPT_MAX    (45 * SECOND) /* connecting and subscribing together */
-#define CONNECT_S      15
-#define KEEPALIVE_S    30
-#define GOODBYE_MS     2000
+#define SECOND       INT64_C(1000000000)
+#define BACKOFF_MIN  (SECOND / 2)
+#define BACKOFF_MAX  (30 * SECOND)
+#define STEADY_AFTER (10 * SECOND) /* a connection this old resets the backoff */
+#define ATTEMPT_MAX  (45 * SECOND) /* connecting and subscribing together */
+#define CONNECT_S    15
+#define KEEPALIVE_S  30
+#define GOODBYE_MS   2000
 
 enum state {
     IDLE,       /* waits for its next attempt */
     CONNECTING, /* until CONNACK */
     JOINING,    /* until SUBACK */
     UP,
-    SPOILT,     /* connected but of no use: to be disconnected */
+    SPOILT, /* connected but of no use: to be disconnected */
     LEAVING
 };
 
@@ -322,7 +322,8 @@ void network_free(struct network *network)
 
 static uint32_t next_random(struct network *network)
 {
-    network->random = network->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    network->random =
+        network->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
     return (uint32_t)(network->random >> 33);
 }
 
@@ -405,8 +406,8 @@ void network_poll(struct network *network, int64_t mono_ns)
     if (state == UP && network->up_since_ns == 0) {
         network->up_since_ns = mono_ns;
     }
-    bool stuck = (state == CONNECTING || state == JOINING) &&
-                 mono_ns - network->attempt_ns >= ATTEMPT_MAX;
+    bool stuck =
+        (state == CONNECTING || state == JOINING) && mono_ns - network->attempt_ns >= ATTEMPT_MAX;
     if (stuck) {
         fail(network, SPOILT, "cannot connect", "no answer");
     }

@@ -20,9 +20,9 @@ struct network_options {
     const char *site, *station;
     const char *client_id;
     const char *user, *password;
-    const char *ca;    /* PEM file; for ssl without it the system's */
-    int wake_fd;       /* eventfd that is written to when something happened */
-    uint32_t jitter;   /* seed of the spread of reconnects */
+    const char *ca;  /* PEM file; for ssl without it the system's */
+    int wake_fd;     /* eventfd that is written to when something happened */
+    uint32_t jitter; /* seed of the spread of reconnects */
 };
 
 /* Makes the client; nothing is sent before network_poll. NULL with problem set on failure. */

@@ -38,7 +38,8 @@ const char OPTIONS_HELP[] =
     "      --backlog-rate N     reports of the backlog a second and station; default 200\n"
     "      --format json|cbor   form of the reports; default json\n"
     "      --seed N             of the simulation; default 1\n"
-    "      --clock SPEC         start=EPOCH,speed=N,origin=EPOCH; default PHUSA_CLOCK or the real one\n"
+    "      --clock SPEC         start=EPOCH,speed=N,origin=EPOCH; default PHUSA_CLOCK or the real "
+    "one\n"
     "  -h, --help               this text\n";
 
 enum option_code {
@@ -126,7 +127,8 @@ static bool parse_duration(const char *text, int64_t *ns)
         return false;
     }
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (end[0] == units[i].unit && end[1] == '\0' && number * (uint64_t)units[i].seconds <= 31622400) {
+        if (end[0] == units[i].unit && end[1] == '\0' &&
+            number * (uint64_t)units[i].seconds <= 31622400) {
             *ns = (int64_t)number * units[i].seconds * SECOND_NS;
             return true;
         }
@@ -202,16 +204,35 @@ static bool read_password(struct options *options, const char *path, struct prob
 static bool set_text(struct options *options, int code, const char *value)
 {
     switch (code) {
-    case OPT_CONFIG: options->config = value; return true;
-    case OPT_BROKER: options->broker = value; return true;
-    case OPT_USER: options->user = value; return true;
-    case OPT_CA: options->ca = value; return true;
-    case OPT_CSV: options->csv = value; return true;
-    case OPT_DATA: options->data = value; return true;
-    case OPT_ALL: options->all = true; return true;
-    case OPT_EXIT: options->exit_when_delivered = true; return true;
-    case OPT_HELP: options->help = true; return true;
-    default: return false;
+    case OPT_CONFIG:
+        options->config = value;
+        return true;
+    case OPT_BROKER:
+        options->broker = value;
+        return true;
+    case OPT_USER:
+        options->user = value;
+        return true;
+    case OPT_CA:
+        options->ca = value;
+        return true;
+    case OPT_CSV:
+        options->csv = value;
+        return true;
+    case OPT_DATA:
+        options->data = value;
+        return true;
+    case OPT_ALL:
+        options->all = true;
+        return true;
+    case OPT_EXIT:
+        options->exit_when_delivered = true;
+        return true;
+    case OPT_HELP:
+        options->help = true;
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -234,7 +255,8 @@ static const char *set_value(struct options *options, int code, const char *valu
     case OPT_CSV_OFFSET:
         return replay_parse_offset(value, &options->csv_offset_s) ? NULL : "+07:00";
     case OPT_EVERY:
-        return parse_duration(value, &options->every_ns) ? NULL : "a time with unit: 30s, 15m, 1h, 1d";
+        return parse_duration(value, &options->every_ns) ? NULL
+                                                         : "a time with unit: 30s, 15m, 1h, 1d";
     case OPT_FROM:
         good = replay_parse_time(value, 0, &options->from_ns);
         return good ? NULL : "epoch seconds or 2026-01-31T00:00:00Z";
@@ -317,7 +339,8 @@ bool options_parse(struct options *options, int argc, char **argv, struct proble
         if (code == OPT_CLOCK) {
             clock = optarg;
         } else if (code == '?') {
-            problem_set(problem, "%s: unknown, or its value is missing; see --help", argv[optind - 1]);
+            problem_set(problem, "%s: unknown, or its value is missing; see --help",
+                        argv[optind - 1]);
             return false;
         } else if (code == OPT_PASSWORD_FILE) {
             if (!read_password(options, optarg, problem)) {

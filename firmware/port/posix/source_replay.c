@@ -23,8 +23,8 @@ struct replay_table {
     size_t row_count, row_capacity;
     double *values;
     size_t value_count, value_capacity;
-    char *names[REPLAY_COLUMNS_MAX];       /* of the columns kept */
-    size_t positions[REPLAY_COLUMNS_MAX];  /* in the file */
+    char *names[REPLAY_COLUMNS_MAX];      /* of the columns kept */
+    size_t positions[REPLAY_COLUMNS_MAX]; /* in the file */
     size_t column_count;
 };
 
@@ -105,7 +105,7 @@ static bool take_clock(const char **at, int64_t *ns)
             return false;
         }
     }
-    *ns = (hour * INT64_C(3600) + minute * 60 + second) * SECOND + take_fraction(at);
+    *ns = (hour * INT64_C(3600) + minute * INT64_C(60) + second) * SECOND + take_fraction(at);
     return hour < 24 && minute < 60 && second < 61;
 }
 
@@ -339,9 +339,8 @@ static bool read_lines(struct replay_table *table, gzFile file, int32_t utc_offs
     return true;
 }
 
-struct replay_table *replay_load(const char *path, int32_t utc_offset_s,
-                                 const char *const *columns, size_t column_count,
-                                 struct problem *problem)
+struct replay_table *replay_load(const char *path, int32_t utc_offset_s, const char *const *columns,
+                                 size_t column_count, struct problem *problem)
 {
     struct replay_table *table = calloc(1, sizeof *table);
     gzFile file = gzopen(path, "rb");

@@ -9,10 +9,10 @@
 #include "base/problem.h"
 #include "hal/hal.h"
 
-#define REPLAY_CHANNELS_MAX 32       /* of one station */
-#define REPLAY_COLUMNS_MAX  256      /* of a file that are kept */
-#define REPLAY_LINE_MAX     16384    /* bytes of a line */
-#define REPLAY_CELLS_MAX    33554432 /* values held in memory (256 MiB) */
+#define REPLAY_CHANNELS_MAX 32                 /* of one station */
+#define REPLAY_COLUMNS_MAX  256                /* of a file that are kept */
+#define REPLAY_LINE_MAX     16384              /* bytes of a line */
+#define REPLAY_CELLS_MAX    33554432           /* values held in memory (256 MiB) */
 #define REPLAY_MATCH_NS     INT64_C(500000000) /* a row is for a moment at most this far away */
 
 struct replay_table;
@@ -23,9 +23,8 @@ struct replay_table;
  * Rows may come in any order; of two with the same time the first counts. NULL with problem
  * set (file and line) when it cannot be read.
  */
-struct replay_table *replay_load(const char *path, int32_t utc_offset_s,
-                                 const char *const *columns, size_t column_count,
-                                 struct problem *problem);
+struct replay_table *replay_load(const char *path, int32_t utc_offset_s, const char *const *columns,
+                                 size_t column_count, struct problem *problem);
 void replay_free(struct replay_table *table);
 
 bool replay_has_column(const struct replay_table *table, const char *column);

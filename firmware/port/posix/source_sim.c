@@ -50,7 +50,7 @@
 #define DUSK_HOUR       18
 #define DAWN_HOUR       6
 #define METER_START     (19723 * DAY) /* 2024-01-01 */
-#define POISSON_EXACT   30.0 /* above this mean the normal approximation is good enough */
+#define POISSON_EXACT   30.0          /* above this mean the normal approximation is good enough */
 
 enum driver { OWN, DISCHARGE, AIRMASS, WEATHER };
 
@@ -256,12 +256,11 @@ static bool in_event(uint64_t key, int64_t t_ns, int64_t slot_ns, double chance,
 
 /* --- channels ------------------------------------------------------------------------ */
 
-static double wave(const struct sim_source *source, const struct sim_channel *channel,
-                   int64_t t_ns)
+static double wave(const struct sim_source *source, const struct sim_channel *channel, int64_t t_ns)
 {
     const struct sim_model *model = channel->model;
-    uint64_t driver = model->driver == OWN ? channel->key
-                                           : mix(source->key, 100 + (uint64_t)model->driver);
+    uint64_t driver =
+        model->driver == OWN ? channel->key : mix(source->key, 100 + (uint64_t)model->driver);
     double water = model->shape == FRONT ? front(t_ns) : tide(t_ns);
     return model->tide * water + daily(model, t_ns) + model->rush * rush(t_ns) +
            model->slow * drift(driver, t_ns) + model->noise * white(channel->key, (uint64_t)t_ns);
@@ -353,7 +352,8 @@ static double trap_value(const struct sim_source *source, const struct sim_chann
         mean = night_mean(channel, t_ns) * fmax(1, (double)source->every_ns / (double)DAY);
     } else {
         double hours = (double)source->every_ns / (double)HOUR;
-        mean = night_mean(channel, t_ns) * hour_share(local_hour(t_ns - source->every_ns / 2)) * hours;
+        mean =
+            night_mean(channel, t_ns) * hour_share(local_hour(t_ns - source->every_ns / 2)) * hours;
     }
     return poisson(channel->key, (uint64_t)t_ns, mean);
 }
@@ -366,9 +366,9 @@ static bool is_counted(const struct sim_source *source, const struct sim_channel
 /* Counts, meters and contacts have none: what they show is digital. */
 static bool has_spikes(const struct sim_source *source, const struct sim_channel *channel)
 {
-    bool digital = channel->model != NULL &&
-                   (channel->model->shape == METER || channel->model->shape == RARE ||
-                    channel->model->shape == NIGHT);
+    bool digital =
+        channel->model != NULL && (channel->model->shape == METER ||
+                                   channel->model->shape == RARE || channel->model->shape == NIGHT);
     return !digital && !is_counted(source, channel);
 }
 
@@ -416,7 +416,8 @@ static struct hal_sample sample(void *context, size_t index, int64_t at_ns)
     if (has_spikes(source, channel)) {
         value = spike(channel, at_ns, value);
     }
-    return (struct hal_sample){ .kind = HAL_SAMPLE_VALUE, .value = settle(channel->parameter, value) };
+    return (struct hal_sample){ .kind = HAL_SAMPLE_VALUE,
+                                .value = settle(channel->parameter, value) };
 }
 
 /* --- set-up ------------------------------------------------------------------------- */
@@ -436,11 +437,11 @@ void sim_source_init(struct sim_source *source, uint64_t seed, const char *stati
                      const char *kind, const struct phusa_parameter *const *parameters,
                      size_t count, int64_t every_ns)
 {
-    *source = (struct sim_source){ .key = mix_text(mix(seed, 1), station, strlen(station)),
-                                   .every_ns = every_ns,
-                                   .trap = strcmp(kind, "trap") == 0,
-                                   .channel_count = count < SIM_CHANNELS_MAX ? count
-                                                                             : SIM_CHANNELS_MAX };
+    *source =
+        (struct sim_source){ .key = mix_text(mix(seed, 1), station, strlen(station)),
+                             .every_ns = every_ns,
+                             .trap = strcmp(kind, "trap") == 0,
+                             .channel_count = count < SIM_CHANNELS_MAX ? count : SIM_CHANNELS_MAX };
     for (size_t i = 0; i < source->channel_count; i++) {
         struct phusa_text name = parameters[i]->name;
         source->channels[i] = (struct sim_channel){

@@ -1,4 +1,5 @@
-/* Simulated sensors: a tidal river, an urban air day, a pest-light trap, and the rest. Model: source_sim.c. */
+/* Simulated sensors: a tidal river, an urban air day, a pest-light trap, and the rest. Model:
+ * source_sim.c. */
 #ifndef FIRMWARE_POSIX_SOURCE_SIM_H
 #define FIRMWARE_POSIX_SOURCE_SIM_H
 
