@@ -82,8 +82,7 @@ fuzz: setup
 
 bench: setup
 	@$(MAKE) $(JOBS) all benches
-	@set -e; for bench in $(BENCH) $(wildcard tests/bench/*.py); do \
-	    echo "== $$bench"; PHUSA_BUILD=$(B) $$bench $(ARGS); done
+	@PHUSA_BUILD=$(B) tests/run-bench $(ARGS)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/phusa \

@@ -10,6 +10,7 @@
 
 #include "collector_state.h"
 #include "phusa/crc32c.h"
+#include "store/lineproto.h"
 
 #define CURSOR_CHARS 128
 
@@ -87,11 +88,7 @@ static void quarantine_line(struct collector *collector, struct phusa_text line,
 static void spool_refused(void *context, struct phusa_text line, const char *why)
 {
     struct collector *collector = context;
-    uint64_t readings = 0;
-    for (size_t i = 0; i + 4 <= line.length; i++) {
-        readings += memcmp(line.data + i, "_qc=", 4) == 0 ? 1 : 0;
-    }
-    (void)atomic_fetch_add(&collector->refused_readings, readings);
+    (void)atomic_fetch_add(&collector->refused_readings, line_readings(line));
     log_warning("the store refuses a line for ever, it is set aside: %s", why);
     quarantine_line(collector, line, why);
 }

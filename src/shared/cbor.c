@@ -44,20 +44,24 @@ static bool read_argument(struct cbor *cbor, struct cbor_head *head)
 {
     size_t count = (size_t)1 << (head->info - 24);
 
-    if (bytes_left(cbor) < count)
+    if (bytes_left(cbor) < count) {
         return truncated(cbor);
+    }
     head->argument = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         head->argument = head->argument << 8 | *cbor->at++;
-    if (head->major == CBOR_OTHER && count == 1 && head->argument < 32)
+    }
+    if (head->major == CBOR_OTHER && count == 1 && head->argument < 32) {
         return malformed(cbor); /* simple values below 32 have one form only */
+    }
     return true;
 }
 
 bool cbor_read_head(struct cbor *cbor, struct cbor_head *head)
 {
-    if (cbor->at == cbor->end)
+    if (cbor->at == cbor->end) {
         return truncated(cbor);
+    }
     head->major = *cbor->at >> 5;
     head->info = *cbor->at & 31;
     head->argument = head->info;
@@ -65,24 +69,27 @@ bool cbor_read_head(struct cbor *cbor, struct cbor_head *head)
         cbor->at++;
         return read_argument(cbor, head);
     }
-    if (head->info > 27 && (head->info != CBOR_INDEFINITE || !may_be_indefinite(head->major)))
+    if (head->info > 27 && (head->info != CBOR_INDEFINITE || !may_be_indefinite(head->major))) {
         return malformed(cbor);
+    }
     cbor->at++;
     return true;
 }
 
 bool cbor_take_break(struct cbor *cbor)
 {
-    if (cbor->at == cbor->end || *cbor->at != 0xff)
+    if (cbor->at == cbor->end || *cbor->at != 0xff) {
         return false;
+    }
     cbor->at++;
     return true;
 }
 
 bool cbor_more(struct cbor *cbor, const struct cbor_head *head, uint64_t *left)
 {
-    if (head->info == CBOR_INDEFINITE)
+    if (head->info == CBOR_INDEFINITE) {
         return !cbor_take_break(cbor);
+    }
     return (*left)-- > 0;
 }
 
@@ -91,12 +98,13 @@ static double from_half(uint64_t bits)
     int exponent = (int)(bits >> 10 & 31);
     double fraction = (double)(bits & 1023), value;
 
-    if (exponent == 0)
+    if (exponent == 0) {
         value = fraction * 0x1p-24;
-    else if (exponent == 31)
+    } else if (exponent == 31) {
         value = fraction == 0 ? HUGE_VAL : (double)NAN;
-    else
+    } else {
         value = (1024 + fraction) * (double)((uint64_t)1 << exponent) * 0x1p-25;
+    }
     return (bits & 0x8000) != 0 ? -value : value;
 }
 
@@ -140,8 +148,9 @@ static bool read_integer(const struct cbor_head *head, struct cbor_number *numbe
 {
     bool negative = head->major == CBOR_NEGATIVE;
 
-    if (head->major > CBOR_NEGATIVE)
+    if (head->major > CBOR_NEGATIVE) {
         return false;
+    }
     *number = (struct cbor_number){ .exact = true };
     number->decimal.negative = negative;
     number->decimal.digits = head->argument + negative;
@@ -167,22 +176,27 @@ static bool read_fraction(struct cbor *cbor, struct cbor_number *number)
     struct cbor_head array, first, second;
 
     if (!cbor_read_head(cbor, &array) || array.major != CBOR_ARRAY || array.argument != 2 ||
-        array.info == CBOR_INDEFINITE)
+        array.info == CBOR_INDEFINITE) {
         return false;
-    if (!cbor_read_head(cbor, &first) || !read_integer(&first, &exponent) || !exponent.exact)
+    }
+    if (!cbor_read_head(cbor, &first) || !read_integer(&first, &exponent) || !exponent.exact) {
         return false;
-    if (!cbor_read_head(cbor, &second) || !read_integer(&second, number) || !number->exact)
+    }
+    if (!cbor_read_head(cbor, &second) || !read_integer(&second, number) || !number->exact) {
         return false;
+    }
     number->decimal.exponent = limit_exponent(&exponent.decimal);
     return true;
 }
 
 bool cbor_read_number(struct cbor *cbor, const struct cbor_head *head, struct cbor_number *number)
 {
-    if (head->major == CBOR_OTHER)
+    if (head->major == CBOR_OTHER) {
         return read_float(head, number);
-    if (head->major == CBOR_TAG && head->argument == CBOR_TAG_FRACTION)
+    }
+    if (head->major == CBOR_TAG && head->argument == CBOR_TAG_FRACTION) {
         return read_fraction(cbor, number);
+    }
     return read_integer(head, number);
 }
 
@@ -194,11 +208,13 @@ double cbor_double(const struct cbor_number *number)
 /* A run of bytes in place. */
 static bool read_run(struct cbor *cbor, const struct cbor_head *head, struct phusa_text *text)
 {
-    if (head->argument > bytes_left(cbor))
+    if (head->argument > bytes_left(cbor)) {
         return truncated(cbor);
+    }
     *text = (struct phusa_text){ (const char *)cbor->at, (size_t)head->argument };
-    if (head->major == CBOR_TEXT && !utf8_valid(text->data, text->length))
+    if (head->major == CBOR_TEXT && !utf8_valid(text->data, text->length)) {
         return cbor_fail(cbor, PHUSA_ERR_SYNTAX, "not UTF-8");
+    }
     cbor->at += text->length;
     return true;
 }
@@ -208,10 +224,12 @@ static bool read_chunk(struct cbor *cbor, uint8_t major, struct phusa_text *chun
 {
     struct cbor_head head;
 
-    if (!cbor_read_head(cbor, &head))
+    if (!cbor_read_head(cbor, &head)) {
         return false;
-    if (head.major != major || head.info == CBOR_INDEFINITE)
+    }
+    if (head.major != major || head.info == CBOR_INDEFINITE) {
         return malformed(cbor);
+    }
     return read_run(cbor, &head, chunk);
 }
 
@@ -221,14 +239,17 @@ bool cbor_read_string(struct cbor *cbor, const struct cbor_head *head, char *spa
     struct phusa_text chunk;
 
     *copied = head->info == CBOR_INDEFINITE;
-    if (!*copied)
+    if (!*copied) {
         return read_run(cbor, head, text);
+    }
     *text = (struct phusa_text){ space, 0 };
     while (!cbor_take_break(cbor)) {
-        if (!read_chunk(cbor, head->major, &chunk))
+        if (!read_chunk(cbor, head->major, &chunk)) {
             return false;
-        if (chunk.length > capacity - text->length)
+        }
+        if (chunk.length > capacity - text->length) {
             return cbor_fail(cbor, PHUSA_ERR_SPACE, "strings in chunks are too long");
+        }
         memcpy(space + text->length, chunk.data, chunk.length);
         text->length += chunk.length;
     }
@@ -239,11 +260,13 @@ static bool skip_string(struct cbor *cbor, const struct cbor_head *head)
 {
     struct phusa_text run;
 
-    if (head->info != CBOR_INDEFINITE)
+    if (head->info != CBOR_INDEFINITE) {
         return read_run(cbor, head, &run);
+    }
     while (!cbor_take_break(cbor)) {
-        if (!read_chunk(cbor, head->major, &run))
+        if (!read_chunk(cbor, head->major, &run)) {
             return false;
+        }
     }
     return true;
 }
@@ -261,10 +284,12 @@ static bool level_of(struct cbor *cbor, const struct cbor_head *head, struct lev
 
     *level = (struct level){ .indefinite = head->info == CBOR_INDEFINITE,
                              .map = head->major == CBOR_MAP };
-    if (level->indefinite)
+    if (level->indefinite) {
         return true;
-    if (items > bytes_left(cbor)) /* an item takes a byte at least */
+    }
+    if (items > bytes_left(cbor)) { /* an item takes a byte at least */
         return truncated(cbor);
+    }
     level->left = level->map ? items * 2 : items;
     return true;
 }
@@ -284,8 +309,9 @@ static bool next_inside(struct cbor *cbor, struct level *levels, size_t *depth,
             level->left++;
             return cbor_read_head(cbor, head);
         }
-        if (level->indefinite && level->map && level->left % 2 == 1)
+        if (level->indefinite && level->map && level->left % 2 == 1) {
             return malformed(cbor); /* a key without its value */
+        }
         --*depth;
     }
     return false;
@@ -298,16 +324,20 @@ bool cbor_skip(struct cbor *cbor, const struct cbor_head *head)
     size_t depth = 0;
 
     do { /* every turn has consumed a head */
-        if (cbor_is_break(&item))
+        if (cbor_is_break(&item)) {
             return malformed(cbor);
+        }
         if (item.major == CBOR_BYTES || item.major == CBOR_TEXT) {
-            if (!skip_string(cbor, &item))
+            if (!skip_string(cbor, &item)) {
                 return false;
+            }
         } else if (item.major >= CBOR_ARRAY && item.major <= CBOR_TAG) {
-            if (depth == CBOR_DEPTH_MAX)
+            if (depth == CBOR_DEPTH_MAX) {
                 return cbor_fail(cbor, PHUSA_ERR_SYNTAX, "nested deeper than 64 levels");
-            if (!level_of(cbor, &item, &levels[depth]))
+            }
+            if (!level_of(cbor, &item, &levels[depth])) {
                 return false;
+            }
             depth++;
         }
     } while (next_inside(cbor, levels, &depth, &item));

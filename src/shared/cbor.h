@@ -56,8 +56,9 @@ struct cbor_number {
 
 static inline void cbor_init(struct cbor *cbor, const uint8_t *bytes, size_t length)
 {
-    if (length == 0)
+    if (length == 0) {
         bytes = (const uint8_t *)""; /* nothing may be NULL, and NULL takes no arithmetic */
+    }
     *cbor = (struct cbor){ .start = bytes, .at = bytes, .end = bytes + length };
 }
 

@@ -23,10 +23,12 @@ uint32_t phusa_crc32c_portable(uint32_t seed, const void *bytes, size_t length)
     const uint8_t *at = bytes;
     uint32_t crc = ~seed;
 
-    for (; length >= 4; length -= 4, at += 4)
+    for (; length >= 4; length -= 4, at += 4) {
         crc = step_word(crc, at);
-    for (; length > 0; length--, at++)
+    }
+    for (; length > 0; length--, at++) {
         crc = step_byte(crc, *at);
+    }
     return ~crc;
 }
 
@@ -45,16 +47,18 @@ crc32c_instruction(uint32_t seed, const uint8_t *at, size_t length)
         memcpy(&word, at, sizeof(word));
         crc = _mm_crc32_u64(crc, word);
     }
-    for (; length > 0; length--, at++)
+    for (; length > 0; length--, at++) {
         crc = _mm_crc32_u8((uint32_t)crc, *at);
+    }
     return ~(uint32_t)crc;
 }
 
 uint32_t phusa_crc32c(uint32_t seed, const void *bytes, size_t length)
 {
     /* Asks a table that is filled before main begins: no state of ours, no race. */
-    if (__builtin_cpu_supports("sse4.2"))
+    if (__builtin_cpu_supports("sse4.2")) {
         return crc32c_instruction(seed, bytes, length);
+    }
     return phusa_crc32c_portable(seed, bytes, length);
 }
 

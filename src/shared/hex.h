@@ -12,17 +12,19 @@ static inline bool hex_log_parse(struct phusa_text text, uint32_t *log)
 {
     uint32_t value = 0;
 
-    if (text.length != HEX_LOG_DIGITS)
+    if (text.length != HEX_LOG_DIGITS) {
         return false;
+    }
     for (size_t i = 0; i < text.length; i++) {
         char c = text.data[i];
 
-        if (c >= '0' && c <= '9')
+        if (c >= '0' && c <= '9') {
             value = value << 4 | (uint32_t)(c - '0');
-        else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+        } else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f') {
             value = value << 4 | (uint32_t)((c | 0x20) - 'a' + 10);
-        else
+        } else {
             return false;
+        }
     }
     *log = value;
     return true;
@@ -30,8 +32,9 @@ static inline bool hex_log_parse(struct phusa_text text, uint32_t *log)
 
 static inline void hex_log_print(uint32_t log, char digits[HEX_LOG_DIGITS])
 {
-    for (int i = 0; i < HEX_LOG_DIGITS; i++)
+    for (int i = 0; i < HEX_LOG_DIGITS; i++) {
         digits[i] = "0123456789abcdef"[log >> (28 - 4 * i) & 15];
+    }
 }
 
 #endif

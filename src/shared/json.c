@@ -48,12 +48,14 @@ static enum phusa_json_token open_level(struct phusa_json *json, bool object)
     size_t level = json->depth;
     uint64_t bit = (uint64_t)1 << level % 64;
 
-    if (level == PHUSA_JSON_DEPTH_MAX)
+    if (level == PHUSA_JSON_DEPTH_MAX) {
         return fail(json, "nested deeper than 512 levels");
-    if (object)
+    }
+    if (object) {
         json->objects[level / 64] |= bit;
-    else
+    } else {
         json->objects[level / 64] &= ~bit;
+    }
     json->depth++;
     json->lexer.at++;
     json->state = object ? WANT_FIRST_KEY : WANT_FIRST;
@@ -64,9 +66,10 @@ static enum phusa_json_token close_level(struct phusa_json *json)
 {
     bool object = in_object(json);
 
-    if (!lexer_take(&json->lexer, object ? '}' : ']'))
+    if (!lexer_take(&json->lexer, object ? '}' : ']')) {
         return fail(json,
                     object ? "a comma or } was expected here" : "a comma or ] was expected here");
+    }
     json->depth--;
     return done(json, true, object ? PHUSA_JSON_OBJECT_END : PHUSA_JSON_ARRAY_END);
 }
@@ -75,13 +78,16 @@ static enum phusa_json_token read_key(struct phusa_json *json)
 {
     struct phusa_lexer *lexer = &json->lexer;
 
-    if (lexer->at == lexer->end || *lexer->at != '"')
+    if (lexer->at == lexer->end || *lexer->at != '"') {
         return fail(json, "a key in quotes was expected here");
-    if (!lexer_string(lexer, &json->text, &json->escaped))
+    }
+    if (!lexer_string(lexer, &json->text, &json->escaped)) {
         return PHUSA_JSON_ERROR;
+    }
     lexer_space(lexer);
-    if (!lexer_take(lexer, ':'))
+    if (!lexer_take(lexer, ':')) {
         return fail(json, "a colon was expected here");
+    }
     json->state = WANT_VALUE;
     return PHUSA_JSON_KEY;
 }
@@ -122,16 +128,18 @@ static enum phusa_json_token read_value(struct phusa_json *json)
 
 static enum phusa_json_token read_more(struct phusa_json *json)
 {
-    if (!lexer_take(&json->lexer, ','))
+    if (!lexer_take(&json->lexer, ',')) {
         return close_level(json);
+    }
     lexer_space(&json->lexer);
     return in_object(json) ? read_key(json) : read_value(json);
 }
 
 static enum phusa_json_token read_end(struct phusa_json *json)
 {
-    if (json->lexer.at < json->lexer.end)
+    if (json->lexer.at < json->lexer.end) {
         return fail(json, "something follows the value");
+    }
     return PHUSA_JSON_END;
 }
 
@@ -144,8 +152,9 @@ enum phusa_json_token phusa_json_next(struct phusa_json *json)
 {
     struct phusa_lexer *lexer = &json->lexer;
 
-    if (lexer->status != PHUSA_OK)
+    if (lexer->status != PHUSA_OK) {
         return PHUSA_JSON_ERROR;
+    }
     lexer_space(lexer);
     switch ((enum state)json->state) {
     case WANT_FIRST:
@@ -164,16 +173,19 @@ enum phusa_json_token phusa_json_next(struct phusa_json *json)
 
 bool phusa_json_skip(struct phusa_json *json, enum phusa_json_token token)
 {
-    if (token == PHUSA_JSON_KEY)
+    if (token == PHUSA_JSON_KEY) {
         token = phusa_json_next(json);
-    if (token != PHUSA_JSON_OBJECT && token != PHUSA_JSON_ARRAY)
+    }
+    if (token != PHUSA_JSON_OBJECT && token != PHUSA_JSON_ARRAY) {
         return token != PHUSA_JSON_ERROR;
+    }
 
     size_t outside = json->depth - 1;
 
     while (json->depth > outside) { /* every token consumes a byte at least */
-        if (phusa_json_next(json) == PHUSA_JSON_ERROR)
+        if (phusa_json_next(json) == PHUSA_JSON_ERROR) {
             return false;
+        }
     }
     return true;
 }

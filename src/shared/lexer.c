@@ -13,15 +13,17 @@ bool lexer_fail(struct phusa_lexer *lexer, enum phusa_status status, const char 
 
 bool lexer_unexpected(struct phusa_lexer *lexer, const char *what)
 {
-    if (lexer->at == lexer->end)
+    if (lexer->at == lexer->end) {
         return lexer_fail(lexer, PHUSA_ERR_TRUNCATED, "the text ends too early");
+    }
     return lexer_fail(lexer, PHUSA_ERR_SYNTAX, what);
 }
 
 static int hex_digit(char c)
 {
-    if (c >= '0' && c <= '9')
+    if (c >= '0' && c <= '9') {
         return c - '0';
+    }
     c |= 0x20;
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
@@ -33,8 +35,9 @@ static bool read_hex4(struct phusa_lexer *lexer, uint32_t *code)
     for (int i = 0; i < 4; i++, lexer->at++) {
         int digit = lexer->at == lexer->end ? -1 : hex_digit(*lexer->at);
 
-        if (digit < 0)
+        if (digit < 0) {
             return lexer_unexpected(lexer, "an escape \\u wants four hexadecimal digits");
+        }
         *code = *code << 4 | (uint32_t)digit;
     }
     return true;
@@ -46,24 +49,30 @@ static bool read_unicode_escape(struct phusa_lexer *lexer)
     static const char *const lone = "a surrogate without its other half";
     uint32_t code;
 
-    if (!read_hex4(lexer, &code))
+    if (!read_hex4(lexer, &code)) {
         return false;
-    if (code < 0xd800 || code > 0xdfff)
+    }
+    if (code < 0xd800 || code > 0xdfff) {
         return true;
-    if (code >= 0xdc00)
+    }
+    if (code >= 0xdc00) {
         return lexer_fail(lexer, PHUSA_ERR_SYNTAX, lone);
-    if (!lexer_take(lexer, '\\') || !lexer_take(lexer, 'u'))
+    }
+    if (!lexer_take(lexer, '\\') || !lexer_take(lexer, 'u')) {
         return lexer_unexpected(lexer, lone);
-    if (!read_hex4(lexer, &code))
+    }
+    if (!read_hex4(lexer, &code)) {
         return false;
+    }
     return (code >= 0xdc00 && code <= 0xdfff) || lexer_fail(lexer, PHUSA_ERR_SYNTAX, lone);
 }
 
 /* What follows a backslash. */
 static bool read_escape(struct phusa_lexer *lexer)
 {
-    if (lexer->at == lexer->end)
+    if (lexer->at == lexer->end) {
         return lexer_unexpected(lexer, "");
+    }
     switch (*lexer->at) {
     case '"':
     case '\\':
@@ -89,8 +98,9 @@ static bool read_multibyte(struct phusa_lexer *lexer)
     size_t length = utf8_sequence(lexer->at, lexer->end, &cut);
 
     if (length == 0) {
-        if (cut)
+        if (cut) {
             lexer->at = lexer->end;
+        }
         return lexer_unexpected(lexer, "not UTF-8");
     }
     lexer->at += length;
@@ -112,11 +122,13 @@ bool lexer_string(struct phusa_lexer *lexer, struct phusa_text *text, bool *esca
     for (;;) { /* ends with the text at the latest: every turn moves on or returns */
         const char *at = lexer->at, *end = lexer->end;
 
-        while (at < end && is_plain(*at))
+        while (at < end && is_plain(*at)) {
             at++;
+        }
         lexer->at = at;
-        if (at == end)
+        if (at == end) {
             return lexer_unexpected(lexer, "");
+        }
         if (*at == '"') {
             text->length = (size_t)(at - text->data);
             lexer->at++;
@@ -125,8 +137,9 @@ bool lexer_string(struct phusa_lexer *lexer, struct phusa_text *text, bool *esca
         if (*at == '\\') {
             *escaped = true;
             lexer->at++;
-            if (!read_escape(lexer))
+            if (!read_escape(lexer)) {
                 return false;
+            }
         } else if ((uint8_t)*at < 0x20) {
             return lexer_unexpected(lexer, "a control character in a string");
         } else if (!read_multibyte(lexer)) {
@@ -148,8 +161,9 @@ bool lexer_number(struct phusa_lexer *lexer, struct phusa_text *text, struct phu
 bool lexer_word(struct phusa_lexer *lexer, struct phusa_text word)
 {
     for (size_t i = 0; i < word.length; i++) {
-        if (!lexer_take(lexer, word.data[i]))
+        if (!lexer_take(lexer, word.data[i])) {
             return lexer_unexpected(lexer, "a value was expected here");
+        }
     }
     return true;
 }
@@ -158,8 +172,9 @@ static uint32_t decode_hex4(const char *digits)
 {
     uint32_t code = 0;
 
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         code = code << 4 | (uint32_t)hex_digit(digits[i]);
+    }
     return code;
 }
 
@@ -180,8 +195,9 @@ static uint32_t decode_escape(const char *at, size_t *taken)
         return code;
     }
     for (size_t i = 0; i < sizeof(letters) - 1; i++) {
-        if (*at == letters[i])
+        if (*at == letters[i]) {
             return (uint32_t)meanings[i];
+        }
     }
     return (uint32_t)*at;
 }
@@ -200,8 +216,9 @@ bool phusa_json_unescape(struct phusa_text text, char *buffer, size_t capacity, 
             count = utf8_put(decode_escape(at, &taken), character);
             at += taken;
         }
-        if (count > capacity - used)
+        if (count > capacity - used) {
             return false;
+        }
         memcpy(buffer + used, character, count);
         used += count;
     }
@@ -233,15 +250,17 @@ size_t phusa_json_quote(struct phusa_text text, char *buffer, size_t capacity)
 {
     size_t used = 1;
 
-    if (capacity < text.length + 2 || !utf8_valid(text.data, text.length))
+    if (capacity < text.length + 2 || !utf8_valid(text.data, text.length)) {
         return 0;
+    }
     buffer[0] = '"';
     for (size_t i = 0; i < text.length; i++) {
         char quoted[6];
         size_t count = quote_byte(text.data[i], quoted);
 
-        if (count > capacity - used - 1) /* keeps room for the closing quote */
+        if (count > capacity - used - 1) { /* keeps room for the closing quote */
             return 0;
+        }
         memcpy(buffer + used, quoted, count);
         used += count;
     }

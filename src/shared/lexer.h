@@ -10,8 +10,9 @@
 
 static inline void lexer_init(struct phusa_lexer *lexer, const char *text, size_t length)
 {
-    if (length == 0)
+    if (length == 0) {
         text = ""; /* nothing may be NULL, and NULL takes no arithmetic */
+    }
     *lexer = (struct phusa_lexer){ .start = text, .at = text, .end = text + length };
 }
 
@@ -28,15 +29,17 @@ static inline bool lexer_is_space(char c)
 
 static inline void lexer_space(struct phusa_lexer *lexer)
 {
-    while (lexer->at < lexer->end && lexer_is_space(*lexer->at))
+    while (lexer->at < lexer->end && lexer_is_space(*lexer->at)) {
         lexer->at++;
+    }
 }
 
 /* Takes c if it comes next. Notes no mistake. */
 static inline bool lexer_take(struct phusa_lexer *lexer, char c)
 {
-    if (lexer->at == lexer->end || *lexer->at != c)
+    if (lexer->at == lexer->end || *lexer->at != c) {
         return false;
+    }
     lexer->at++;
     return true;
 }

@@ -58,8 +58,9 @@ static bool expect(struct reader *reader, enum phusa_json_token wanted)
 {
     enum phusa_json_token token = phusa_json_next(&reader->json);
 
-    if (token == PHUSA_JSON_ERROR)
+    if (token == PHUSA_JSON_ERROR) {
         return fail(reader, reader->json.lexer.status);
+    }
     return token == wanted || fail(reader, PHUSA_ERR_TYPE);
 }
 
@@ -68,27 +69,31 @@ static bool read_word(struct reader *reader, char word[PHUSA_WORD_MAX])
 {
     size_t length;
 
-    if (!expect(reader, PHUSA_JSON_STRING))
+    if (!expect(reader, PHUSA_JSON_STRING)) {
         return false;
+    }
     if (!phusa_json_unescape(reader->json.text, word, PHUSA_WORD_MAX - 1, &length) ||
-        memchr(word, '\0', length) != NULL)
+        memchr(word, '\0', length) != NULL) {
         return fail(reader, PHUSA_ERR_RANGE);
+    }
     word[length] = '\0';
     return true;
 }
 
 static bool read_integer(struct reader *reader, uint64_t limit, uint64_t *value)
 {
-    if (!expect(reader, PHUSA_JSON_NUMBER))
+    if (!expect(reader, PHUSA_JSON_NUMBER)) {
         return false;
+    }
     return (phusa_decimal_to_uint(&reader->json.number, value) && *value <= limit) ||
            fail(reader, PHUSA_ERR_RANGE);
 }
 
 static bool read_double(struct reader *reader, double *value)
 {
-    if (!expect(reader, PHUSA_JSON_NUMBER))
+    if (!expect(reader, PHUSA_JSON_NUMBER)) {
         return false;
+    }
     *value = phusa_decimal_to_double(reader->json.text.data, reader->json.text.length,
                                      &reader->json.number);
     return isfinite(*value) || fail(reader, PHUSA_ERR_RANGE);
@@ -108,8 +113,9 @@ static bool read_choice(struct reader *reader, const char *const *words, size_t 
 {
     char word[PHUSA_WORD_MAX];
 
-    if (!read_word(reader, word))
+    if (!read_word(reader, word)) {
         return false;
+    }
     for (size_t i = 0; i < count; i++) {
         if (phusa_text_equal(phusa_text_of(word), phusa_text_of(words[i]))) {
             *choice = i;
@@ -125,10 +131,12 @@ static enum key find_key(const struct phusa_json *json)
     struct phusa_text text = { plain, 0 };
     size_t key = 0;
 
-    if (!phusa_json_unescape(json->text, plain, sizeof(plain), &text.length))
+    if (!phusa_json_unescape(json->text, plain, sizeof(plain), &text.length)) {
         return KEY_COUNT;
-    while (key < KEY_COUNT && !phusa_text_equal(text, phusa_text_of(key_names[key])))
+    }
+    while (key < KEY_COUNT && !phusa_text_equal(text, phusa_text_of(key_names[key]))) {
         key++;
+    }
     return (enum key)key;
 }
 
@@ -138,11 +146,13 @@ static bool read_pair(struct reader *reader, uint32_t known, read_value_fn *read
 {
     enum key key = find_key(&reader->json);
 
-    if (key == KEY_COUNT || (known >> key & 1) == 0)
+    if (key == KEY_COUNT || (known >> key & 1) == 0) {
         return phusa_json_skip(&reader->json, PHUSA_JSON_KEY) ||
                fail(reader, reader->json.lexer.status);
-    if ((reader->seen >> key & 1) != 0)
+    }
+    if ((reader->seen >> key & 1) != 0) {
         return fail(reader, PHUSA_ERR_SYNTAX);
+    }
     reader->seen |= (uint32_t)1 << key;
     return read_value(reader, key, message);
 }
@@ -157,14 +167,17 @@ static enum phusa_status read_message(struct phusa_text text, uint32_t known, ui
     reader->status = PHUSA_OK;
     reader->seen = 0;
     phusa_json_init(&reader->json, text);
-    if (!expect(reader, PHUSA_JSON_OBJECT))
+    if (!expect(reader, PHUSA_JSON_OBJECT)) {
         return reader->status;
-    while ((token = phusa_json_next(&reader->json)) == PHUSA_JSON_KEY) {
-        if (!read_pair(reader, known, read_value, message))
-            return reader->status;
     }
-    if (token != PHUSA_JSON_OBJECT_END || phusa_json_next(&reader->json) != PHUSA_JSON_END)
+    while ((token = phusa_json_next(&reader->json)) == PHUSA_JSON_KEY) {
+        if (!read_pair(reader, known, read_value, message)) {
+            return reader->status;
+        }
+    }
+    if (token != PHUSA_JSON_OBJECT_END || phusa_json_next(&reader->json) != PHUSA_JSON_END) {
         return reader->json.lexer.status;
+    }
     return (reader->seen & required) == required ? PHUSA_OK : PHUSA_ERR_TYPE;
 }
 
@@ -183,8 +196,9 @@ static bool read_status_number(struct reader *reader, enum key key,
     case KEY_DAYS_HELD:
         return read_double(reader, &status->days_held);
     default: /* KEY_BOOT */
-        if (!read_integer(reader, UINT32_MAX, &boot))
+        if (!read_integer(reader, UINT32_MAX, &boot)) {
             return false;
+        }
         status->boot = (uint32_t)boot;
         return true;
     }
@@ -198,15 +212,17 @@ static bool read_status_value(struct reader *reader, enum key key, void *message
 
     switch (key) {
     case KEY_STATE:
-        if (!read_choice(reader, states, 2, &choice))
+        if (!read_choice(reader, states, 2, &choice)) {
             return false;
+        }
         status->online = choice == 1;
         return true;
     case KEY_LOG:
         return read_log(reader, &status->log);
     case KEY_CLOCK:
-        if (!read_choice(reader, clock_names, 3, &choice))
+        if (!read_choice(reader, clock_names, 3, &choice)) {
             return false;
+        }
         status->clock = (enum phusa_clock_state)choice;
         return true;
     case KEY_FIRMWARE:
@@ -230,8 +246,9 @@ enum phusa_status phusa_status_parse(struct phusa_text json, struct phusa_status
     enum phusa_status status =
         read_message(json, known, BIT(KEY_STATE), read_status_value, message, &reader);
 
-    if (status != PHUSA_OK)
+    if (status != PHUSA_OK) {
         return status;
+    }
     message->has_log = (reader.seen & BIT(KEY_LOG)) != 0;
     message->has_first = (reader.seen & BIT(KEY_FIRST)) != 0;
     message->has_next = (reader.seen & BIT(KEY_NEXT)) != 0;
@@ -243,11 +260,13 @@ static bool read_range(struct reader *reader, struct phusa_receipt *receipt)
 {
     struct phusa_seq_range *range = &receipt->missing[receipt->missing_count];
 
-    if (receipt->missing_count == PHUSA_RECEIPT_RANGES_MAX)
+    if (receipt->missing_count == PHUSA_RECEIPT_RANGES_MAX) {
         return fail(reader, PHUSA_ERR_RANGE);
+    }
     if (!read_integer(reader, SEQ_MAX, &range->first) ||
-        !read_integer(reader, SEQ_MAX, &range->last) || !expect(reader, PHUSA_JSON_ARRAY_END))
+        !read_integer(reader, SEQ_MAX, &range->last) || !expect(reader, PHUSA_JSON_ARRAY_END)) {
         return false;
+    }
     receipt->missing_count++;
     return true;
 }
@@ -256,14 +275,17 @@ static bool read_missing(struct reader *reader, struct phusa_receipt *receipt)
 {
     enum phusa_json_token token;
 
-    if (!expect(reader, PHUSA_JSON_ARRAY))
+    if (!expect(reader, PHUSA_JSON_ARRAY)) {
         return false;
-    while ((token = phusa_json_next(&reader->json)) == PHUSA_JSON_ARRAY) {
-        if (!read_range(reader, receipt))
-            return false;
     }
-    if (token == PHUSA_JSON_ERROR)
+    while ((token = phusa_json_next(&reader->json)) == PHUSA_JSON_ARRAY) {
+        if (!read_range(reader, receipt)) {
+            return false;
+        }
+    }
+    if (token == PHUSA_JSON_ERROR) {
         return fail(reader, reader->json.lexer.status);
+    }
     return token == PHUSA_JSON_ARRAY_END || fail(reader, PHUSA_ERR_TYPE);
 }
 
@@ -289,8 +311,9 @@ static bool ranges_valid(const struct phusa_receipt *receipt)
     for (size_t i = 0; i < receipt->missing_count; i++) {
         const struct phusa_seq_range *range = &receipt->missing[i];
 
-        if (range->first <= before || range->last < range->first || range->last > receipt->upto)
+        if (range->first <= before || range->last < range->first || range->last > receipt->upto) {
             return false;
+        }
         before = range->last;
     }
     return true;
@@ -306,8 +329,9 @@ enum phusa_status phusa_receipt_parse(struct phusa_text json, struct phusa_recei
     enum phusa_status status = read_message(json, required | BIT(KEY_MISSING), required,
                                             read_receipt_value, receipt, &reader);
 
-    if (status == PHUSA_OK && !ranges_valid(receipt))
+    if (status == PHUSA_OK && !ranges_valid(receipt)) {
         return PHUSA_ERR_RANGE;
+    }
     return status;
 }
 
@@ -354,10 +378,12 @@ static void put_details(struct writer *writer, const struct phusa_status_message
 {
     put_word(writer, KEY_FIRMWARE, message->firmware);
     put_word(writer, KEY_HARDWARE, message->hardware);
-    if (message->has_first)
+    if (message->has_first) {
         put_integer(writer, KEY_FIRST, message->first);
-    if (message->has_next)
+    }
+    if (message->has_next) {
         put_integer(writer, KEY_NEXT, message->next);
+    }
     put_word(writer, KEY_CLOCK, clock_names[message->clock]);
     put_key(writer, KEY_DAYS_HELD);
     put_double(writer, message->days_held);
@@ -369,13 +395,16 @@ size_t phusa_status_print(const struct phusa_status_message *message, char *buff
 {
     struct writer writer = { .buffer = buffer, .capacity = capacity };
 
-    if (!isfinite(message->days_held) || (size_t)message->clock > PHUSA_CLOCK_SYNCED)
+    if (!isfinite(message->days_held) || (size_t)message->clock > PHUSA_CLOCK_SYNCED) {
         return 0;
+    }
     put_word(&writer, KEY_STATE, message->online ? "online" : "offline");
-    if (message->has_log)
+    if (message->has_log) {
         put_log(&writer, message->log);
-    if (!is_will(message))
+    }
+    if (!is_will(message)) {
         put_details(&writer, message);
+    }
     return finish(&writer);
 }
 
@@ -392,25 +421,29 @@ size_t phusa_receipt_print(const struct phusa_receipt *receipt, char *buffer, si
 {
     struct writer writer = { .buffer = buffer, .capacity = capacity };
 
-    if (receipt->missing_count > PHUSA_RECEIPT_RANGES_MAX || !ranges_valid(receipt))
+    if (receipt->missing_count > PHUSA_RECEIPT_RANGES_MAX || !ranges_valid(receipt)) {
         return 0;
+    }
     put_log(&writer, receipt->log);
     put_integer(&writer, KEY_UPTO, receipt->upto);
     put_key(&writer, KEY_MISSING);
     put_string(&writer, "[");
-    for (size_t i = 0; i < receipt->missing_count; i++)
+    for (size_t i = 0; i < receipt->missing_count; i++) {
         put_range(&writer, &receipt->missing[i], i == 0);
+    }
     put_string(&writer, "]");
     return finish(&writer);
 }
 
 bool phusa_receipt_covers(const struct phusa_receipt *receipt, uint64_t seq)
 {
-    if (seq == 0 || seq > receipt->upto)
+    if (seq == 0 || seq > receipt->upto) {
         return false;
+    }
     for (size_t i = 0; i < receipt->missing_count; i++) {
-        if (seq >= receipt->missing[i].first && seq <= receipt->missing[i].last)
+        if (seq >= receipt->missing[i].first && seq <= receipt->missing[i].last) {
             return false;
+        }
     }
     return true;
 }

@@ -27,8 +27,9 @@ struct big {
 
 static void append(struct big *big, uint64_t carry)
 {
-    for (; carry > 0 && big->used < BIG_LIMBS; carry >>= 32)
+    for (; carry > 0 && big->used < BIG_LIMBS; carry >>= 32) {
         big->limbs[big->used++] = (uint32_t)carry;
+    }
 }
 
 static void multiply_add(struct big *big, uint32_t factor, uint32_t addend)
@@ -47,10 +48,12 @@ static void multiply_power5(struct big *big, int power)
 {
     const uint32_t five_to_13 = 1220703125;
 
-    for (; power >= 13; power -= 13)
+    for (; power >= 13; power -= 13) {
         multiply_add(big, five_to_13, 0);
-    for (; power > 0; power--)
+    }
+    for (; power > 0; power--) {
         multiply_add(big, 5, 0);
+    }
 }
 
 static void shift_left(struct big *big, int bits)
@@ -58,10 +61,12 @@ static void shift_left(struct big *big, int bits)
     size_t whole = (size_t)(bits / 32);
 
     multiply_add(big, (uint32_t)1 << (bits % 32), 0);
-    if (whole == 0 || big->used == 0)
+    if (whole == 0 || big->used == 0) {
         return;
-    if (whole > BIG_LIMBS - big->used)
+    }
+    if (whole > BIG_LIMBS - big->used) {
         whole = BIG_LIMBS - big->used; /* cannot be, by the bound above */
+    }
     memmove(big->limbs + whole, big->limbs, big->used * sizeof(big->limbs[0]));
     memset(big->limbs, 0, whole * sizeof(big->limbs[0]));
     big->used += whole;
@@ -69,11 +74,13 @@ static void shift_left(struct big *big, int bits)
 
 static int compare(const struct big *a, const struct big *b)
 {
-    if (a->used != b->used)
+    if (a->used != b->used) {
         return a->used > b->used ? 1 : -1;
+    }
     for (size_t i = a->used; i-- > 0;) {
-        if (a->limbs[i] != b->limbs[i])
+        if (a->limbs[i] != b->limbs[i]) {
             return a->limbs[i] > b->limbs[i] ? 1 : -1;
+        }
     }
     return 0;
 }
@@ -91,16 +98,19 @@ static void read_digits(const char *text, size_t length, struct big *big, int *e
     for (size_t i = 0; i < length && text[i] != 'e' && text[i] != 'E'; i++) {
         uint32_t digit = (uint32_t)(text[i] - '0');
 
-        if (digit > 9 || (digit == 0 && count == 0))
+        if (digit > 9 || (digit == 0 && count == 0)) {
             continue; /* sign, point, leading zero */
-        if (count < EXACT_DIGITS)
+        }
+        if (count < EXACT_DIGITS) {
             multiply_add(big, 10, digit);
-        else
+        } else {
             sticky = sticky || digit != 0;
+        }
         count++;
     }
-    if (sticky)
+    if (sticky) {
         multiply_add(big, 10, 1);
+    }
 
     size_t taken = (count < EXACT_DIGITS ? count : EXACT_DIGITS) + sticky;
 
@@ -114,10 +124,11 @@ int decimal_compare(const char *text, size_t length, const struct phusa_decimal 
     int ten = decimal->exponent;
 
     append(&right, half);
-    if (decimal->more)
+    if (decimal->more) {
         read_digits(text, length, &left, &ten);
-    else
+    } else {
         append(&left, decimal->digits);
+    }
     multiply_power5(ten < 0 ? &right : &left, ten < 0 ? -ten : ten);
 
     int shift = ten - exponent;

@@ -50,8 +50,9 @@ size_t phusa_uint_print(uint64_t value, char *buffer)
 
 size_t phusa_int_print(int64_t value, char *buffer)
 {
-    if (value >= 0)
+    if (value >= 0) {
         return phusa_uint_print((uint64_t)value, buffer);
+    }
     *buffer = '-';
     return 1 + phusa_uint_print(0 - (uint64_t)value, buffer + 1);
 }
@@ -62,16 +63,19 @@ size_t phusa_seconds_print(int64_t nanos, char *buffer)
     uint64_t fraction = magnitude % NANOS_IN_SECOND;
     char *at = buffer;
 
-    if (nanos < 0)
+    if (nanos < 0) {
         *at++ = '-';
+    }
     at += phusa_uint_print(magnitude / NANOS_IN_SECOND, at);
-    if (fraction == 0)
+    if (fraction == 0) {
         return (size_t)(at - buffer);
+    }
     /* A one before the nine places keeps their zeros; the point takes its place. */
     phusa_uint_print(NANOS_IN_SECOND + fraction, at);
     *at = '.';
-    for (at += 10; at[-1] == '0';)
+    for (at += 10; at[-1] == '0';) {
         at--;
+    }
     return (size_t)(at - buffer);
 }
 
@@ -94,8 +98,9 @@ static size_t write_scientific(const char *digits, size_t count, int point, char
 /* 0.digits * 10^point, the first digit not 0, in the form that number.h describes. */
 static size_t write_digits(const char *digits, size_t count, int point, char *buffer)
 {
-    if (point > WHOLE_DIGITS_MAX || point < -LEADING_ZEROS_MAX)
+    if (point > WHOLE_DIGITS_MAX || point < -LEADING_ZEROS_MAX) {
         return write_scientific(digits, count, point, buffer);
+    }
     if (point <= 0) {
         size_t zeros = (size_t)-point;
 
@@ -130,14 +135,16 @@ static int short_decimals(double value, uint64_t *scaled)
     for (int k = 0; k <= SHORT_DECIMALS_MAX; k++) {
         double product = value * power10_exact[k];
 
-        if (product >= EXACT_INTEGER_LIMIT)
+        if (product >= EXACT_INTEGER_LIMIT) {
             return -1;
+        }
 
         int64_t whole = (int64_t)(product + 0.5);
         double distance = product - (double)whole;
 
-        if (distance > product * slack || -distance > product * slack)
+        if (distance > product * slack || -distance > product * slack) {
             continue;
+        }
         if ((double)whole / power10_exact[k] == value) {
             *scaled = (uint64_t)whole;
             return k;
@@ -168,8 +175,9 @@ static struct binary split(double value)
     uint64_t fraction = bits & (((uint64_t)1 << SIGNIFICAND_BITS) - 1);
     int biased = (int)(bits >> SIGNIFICAND_BITS & 0x7ff);
 
-    if (biased == 0)
+    if (biased == 0) {
         return (struct binary){ fraction, -1074 };
+    }
     return (struct binary){ fraction | (uint64_t)1 << SIGNIFICAND_BITS, biased - 1075 };
 }
 
@@ -274,13 +282,16 @@ static size_t print_positive(double value, char *buffer)
     uint64_t scaled;
     int decimals;
 
-    if (value < SHORT_LEAST || value >= EXACT_INTEGER_LIMIT)
+    if (value < SHORT_LEAST || value >= EXACT_INTEGER_LIMIT) {
         return print_any(value, buffer);
+    }
     decimals = short_decimals(value, &scaled);
-    if (decimals < 0)
+    if (decimals < 0) {
         return print_any(value, buffer);
-    if (decimals == 0)
+    }
+    if (decimals == 0) {
         return phusa_uint_print(scaled, buffer);
+    }
 
     char *begin = write_backwards(scaled, end);
     size_t count = (size_t)(end - begin);
@@ -294,8 +305,9 @@ size_t phusa_double_print(double value, char *buffer)
     uint64_t bits;
 
     memcpy(&bits, &value, sizeof(bits));
-    if ((bits >> SIGNIFICAND_BITS & 0x7ff) == 0x7ff)
+    if ((bits >> SIGNIFICAND_BITS & 0x7ff) == 0x7ff) {
         return 0;
+    }
     if (bits >> 63 == 1) {
         buffer[sign++] = '-';
         value = -value;

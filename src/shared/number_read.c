@@ -40,10 +40,12 @@ static double from_bits(uint64_t bits)
  * and EXPONENT_MIN if significand is below 2^52. */
 static uint64_t assemble(uint64_t significand, int exponent)
 {
-    if (exponent > EXPONENT_MAX)
+    if (exponent > EXPONENT_MAX) {
         return INFINITY_BITS;
-    if (significand < HIDDEN_BIT)
+    }
+    if (significand < HIDDEN_BIT) {
         return significand;
+    }
     return (uint64_t)(exponent - EXPONENT_MIN + 1) << 52 | (significand & (HIDDEN_BIT - 1));
 }
 
@@ -102,8 +104,9 @@ static bool round_approximation(const struct approximation *number, uint64_t *bi
 {
     int drop = 64 - SIGNIFICAND_BITS;
 
-    if (number->exponent + drop < EXPONENT_MIN)
+    if (number->exponent + drop < EXPONENT_MIN) {
         drop = EXPONENT_MIN - number->exponent;
+    }
     if (drop >= 64) {
         *bits = 0; /* below the smallest denormal: it or zero */
         return drop > 65;
@@ -114,10 +117,12 @@ static bool round_approximation(const struct approximation *number, uint64_t *bi
     uint64_t lower = assemble(number->significand >> drop, number->exponent + drop);
 
     *bits = lower;
-    if (lower >= INFINITY_BITS || low + number->error < half)
+    if (lower >= INFINITY_BITS || low + number->error < half) {
         return true;
-    if (low < half + number->error + 1)
+    }
+    if (low < half + number->error + 1) {
         return false;
+    }
     *bits = lower + 1; /* carries into the exponent as it should, up to infinity */
     return true;
 }
@@ -144,15 +149,18 @@ static uint64_t magnitude_bits(const char *text, size_t length, const struct phu
 {
     uint64_t bits;
 
-    if (decimal->digits == 0 || decimal->exponent < DECIMAL_EXPONENT_MIN)
+    if (decimal->digits == 0 || decimal->exponent < DECIMAL_EXPONENT_MIN) {
         return 0;
-    if (decimal->exponent > DECIMAL_EXPONENT_MAX)
+    }
+    if (decimal->exponent > DECIMAL_EXPONENT_MAX) {
         return INFINITY_BITS;
+    }
 
     struct approximation number = approximate(decimal);
 
-    if (!round_approximation(&number, &bits))
+    if (!round_approximation(&number, &bits)) {
         bits = round_exactly(text, length, decimal, bits);
+    }
     return bits;
 }
 
@@ -166,12 +174,13 @@ double phusa_decimal_to_double(const char *text, size_t length, const struct phu
 {
     double value;
 
-    if (!is_simple(decimal))
+    if (!is_simple(decimal)) {
         value = from_bits(magnitude_bits(text, length, decimal));
-    else if (decimal->exponent < 0)
+    } else if (decimal->exponent < 0) {
         value = (double)decimal->digits / power10_exact[-decimal->exponent];
-    else
+    } else {
         value = (double)decimal->digits * power10_exact[decimal->exponent];
+    }
     return decimal->negative ? -value : value;
 }
 
@@ -179,13 +188,15 @@ bool phusa_double_parse(const char *text, size_t length, double *value)
 {
     struct phusa_decimal decimal;
 
-    if (length == 0 || phusa_decimal_scan(text, length, &decimal) != length)
+    if (length == 0 || phusa_decimal_scan(text, length, &decimal) != length) {
         return false;
+    }
 
     double result = phusa_decimal_to_double(text, length, &decimal);
 
-    if (result > DBL_MAX || result < -DBL_MAX)
+    if (result > DBL_MAX || result < -DBL_MAX) {
         return false;
+    }
     *value = result;
     return true;
 }
@@ -193,8 +204,9 @@ bool phusa_double_parse(const char *text, size_t length, double *value)
 /* digits / 10^places, rounded half away from zero. */
 static uint64_t divide_rounded(uint64_t digits, int places)
 {
-    if (places > POWER10_WHOLE_MAX)
+    if (places > POWER10_WHOLE_MAX) {
         return 0; /* 64 bits are less than half of 10^20 */
+    }
 
     uint64_t divisor = power10_whole[places];
     uint64_t rest = digits % divisor;
@@ -213,12 +225,14 @@ bool phusa_decimal_to_nanos(const struct phusa_decimal *decimal, int64_t *nanos)
     } else if (places <= 0) {
         magnitude = divide_rounded(decimal->digits, -places);
     } else {
-        if (places > POWER10_WHOLE_MAX || decimal->digits > limit / power10_whole[places])
+        if (places > POWER10_WHOLE_MAX || decimal->digits > limit / power10_whole[places]) {
             return false;
+        }
         magnitude = decimal->digits * power10_whole[places];
     }
-    if (magnitude > limit)
+    if (magnitude > limit) {
         return false;
+    }
     *nanos = decimal->negative ? (int64_t)(0 - magnitude) : (int64_t)magnitude;
     return true;
 }
@@ -232,8 +246,9 @@ bool phusa_decimal_to_uint(const struct phusa_decimal *decimal, uint64_t *value)
         return true;
     }
     if (decimal->negative || decimal->more || decimal->exponent > POWER10_WHOLE_MAX ||
-        decimal->exponent < -POWER10_WHOLE_MAX)
+        decimal->exponent < -POWER10_WHOLE_MAX) {
         return false;
+    }
     if (decimal->exponent >= 0) {
         *value = digits * power10_whole[decimal->exponent];
         return digits <= UINT64_MAX / power10_whole[decimal->exponent];

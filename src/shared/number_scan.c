@@ -20,16 +20,18 @@ static const char *read_digits(const char *at, const char *end, uint64_t *value)
 {
     uint64_t sum = *value;
 
-    for (; at < end && is_digit(*at); at++)
+    for (; at < end && is_digit(*at); at++) {
         sum = sum * 10 + (uint64_t)(*at - '0');
+    }
     *value = sum;
     return at;
 }
 
 static int32_t clamp_exponent(int64_t exponent)
 {
-    if (exponent > EXPONENT_LIMIT)
+    if (exponent > EXPONENT_LIMIT) {
         return EXPONENT_LIMIT;
+    }
     return exponent < -EXPONENT_LIMIT ? -EXPONENT_LIMIT : (int32_t)exponent;
 }
 
@@ -43,8 +45,9 @@ static size_t keep_digits(const char *digits, size_t count, struct phusa_decimal
         decimal->digits = decimal->digits * 10 + (uint64_t)(digits[taken] - '0');
         *kept += decimal->digits != 0;
     }
-    for (size_t i = taken; i < count; i++)
+    for (size_t i = taken; i < count; i++) {
         decimal->more = decimal->more || digits[i] != '0';
+    }
     return taken;
 }
 
@@ -68,17 +71,21 @@ static const char *read_exponent(const char *at, const char *end, int64_t *expon
 {
     bool negative = at < end && *at == '-';
 
-    if (at < end && (*at == '-' || *at == '+'))
+    if (at < end && (*at == '-' || *at == '+')) {
         at++;
-    *stopped = at;
-    if (at == end || !is_digit(*at))
-        return NULL;
-    for (; at < end && is_digit(*at); at++) {
-        if (*exponent < EXPONENT_LIMIT)
-            *exponent = *exponent * 10 + (*at - '0');
     }
-    if (negative)
+    *stopped = at;
+    if (at == end || !is_digit(*at)) {
+        return NULL;
+    }
+    for (; at < end && is_digit(*at); at++) {
+        if (*exponent < EXPONENT_LIMIT) {
+            *exponent = *exponent * 10 + (*at - '0');
+        }
+    }
+    if (negative) {
         *exponent = -*exponent;
+    }
     return at;
 }
 
@@ -97,8 +104,9 @@ size_t decimal_scan(const char *text, size_t length, struct phusa_decimal *decim
     int64_t exponent = 0;
 
     at = read_digits(runs.whole, end, &digits);
-    if (at == runs.whole)
+    if (at == runs.whole) {
         return refuse(text, at, right);
+    }
     if (*runs.whole == '0' && at - runs.whole > 1) {
         at = runs.whole + 1; /* no digits behind a leading zero: the number ends with it */
         *decimal = (struct phusa_decimal){ .negative = negative };
@@ -109,21 +117,24 @@ size_t decimal_scan(const char *text, size_t length, struct phusa_decimal *decim
         runs.fraction = ++at;
         at = read_digits(at, end, &digits);
         runs.fraction_count = (size_t)(at - runs.fraction);
-        if (runs.fraction_count == 0)
+        if (runs.fraction_count == 0) {
             return refuse(text, at, right);
+        }
     }
     if (at < end && (*at == 'e' || *at == 'E')) {
         const char *stopped;
 
         at = read_exponent(at + 1, end, &exponent, &stopped);
-        if (at == NULL)
+        if (at == NULL) {
             return refuse(text, stopped, right);
+        }
     }
     *decimal = (struct phusa_decimal){ .digits = digits, .negative = negative };
-    if (runs.whole_count + runs.fraction_count <= DECIMAL_DIGITS)
+    if (runs.whole_count + runs.fraction_count <= DECIMAL_DIGITS) {
         decimal->exponent = clamp_exponent(exponent - (int64_t)runs.fraction_count);
-    else
+    } else {
         cut_digits(&runs, exponent, decimal);
+    }
     return (size_t)(at - text);
 }
 

@@ -6,8 +6,9 @@ static int compare_text(struct phusa_text a, struct phusa_text b)
     size_t shorter = a.length < b.length ? a.length : b.length;
     int order = shorter == 0 ? 0 : memcmp(a.data, b.data, shorter);
 
-    if (order != 0)
+    if (order != 0) {
         return order;
+    }
     return (a.length > b.length) - (a.length < b.length);
 }
 
@@ -20,12 +21,14 @@ const struct phusa_parameter *phusa_catalogue_find(const struct phusa_catalogue 
         size_t middle = low + (high - low) / 2;
         int order = compare_text(name, catalogue->parameters[middle].name);
 
-        if (order == 0)
+        if (order == 0) {
             return &catalogue->parameters[middle];
-        if (order < 0)
+        }
+        if (order < 0) {
             high = middle;
-        else
+        } else {
             low = middle + 1;
+        }
     }
     return NULL;
 }
@@ -33,8 +36,9 @@ const struct phusa_parameter *phusa_catalogue_find(const struct phusa_catalogue 
 bool phusa_unit_convert(const struct phusa_parameter *parameter, struct phusa_text unit,
                         double *value)
 {
-    if (unit.length == 0 || phusa_text_equal(unit, parameter->unit))
+    if (unit.length == 0 || phusa_text_equal(unit, parameter->unit)) {
         return true;
+    }
     for (size_t i = 0; i < parameter->unit_count; i++) {
         const struct phusa_unit *known = &parameter->units[i];
 

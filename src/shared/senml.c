@@ -10,9 +10,10 @@ static enum phusa_status refuse(struct phusa_report *report, struct phusa_senml_
     struct senml_pack pack;
 
     senml_pack_begin(&pack, report, scratch, 0);
-    if (empty)
+    if (empty) {
         return senml_conclude(report, PHUSA_ERR_TRUNCATED, "nothing but white space", offset,
                               error);
+    }
     return senml_conclude(report, PHUSA_ERR_SYNTAX, "neither SenML JSON nor SenML CBOR", offset,
                           error);
 }
@@ -25,19 +26,23 @@ enum phusa_status phusa_senml_decode(const void *payload, size_t length, int64_t
     const char *text = payload;
     size_t space = 0;
 
-    while (space < length && lexer_is_space(text[space]))
+    while (space < length && lexer_is_space(text[space])) {
         space++;
+    }
 
     uint8_t first = space < length ? (uint8_t)text[space] : 0;
     enum phusa_status status;
 
-    if (first == '[')
+    if (first == '[') {
         return phusa_senml_decode_json(text, length, now_ns, report, scratch, error);
-    if (first < 0x80 || first > 0x9f)
+    }
+    if (first < 0x80 || first > 0x9f) {
         return refuse(report, scratch, space, space == length, error);
+    }
     status = phusa_senml_decode_cbor((const uint8_t *)text + space, length - space, now_ns, report,
                                      scratch, error);
-    if (error != NULL)
+    if (error != NULL) {
         error->offset += space;
+    }
     return status;
 }

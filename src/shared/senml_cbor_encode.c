@@ -13,12 +13,15 @@
 /* Bytes of a head with its argument. */
 static size_t head_length(uint64_t argument)
 {
-    if (argument < 24)
+    if (argument < 24) {
         return 1;
-    if (argument <= UINT8_MAX)
+    }
+    if (argument <= UINT8_MAX) {
         return 2;
-    if (argument <= UINT16_MAX)
+    }
+    if (argument <= UINT16_MAX) {
         return 3;
+    }
     return argument <= UINT32_MAX ? 5 : 9;
 }
 
@@ -29,8 +32,9 @@ static void put_wide_head(struct writer *writer, enum cbor_major major, unsigned
     uint8_t bytes[9];
 
     bytes[0] = (uint8_t)((unsigned)major << 5 | info);
-    for (size_t i = 1; i < length; i++)
+    for (size_t i = 1; i < length; i++) {
         bytes[i] = (uint8_t)(argument >> 8 * (length - 1 - i));
+    }
     put_bytes(writer, bytes, length);
 }
 
@@ -39,19 +43,22 @@ static void put_head(struct writer *writer, enum cbor_major major, uint64_t argu
     size_t length = head_length(argument);
     unsigned info = 24;
 
-    if (length == 1)
+    if (length == 1) {
         info = (unsigned)argument;
-    for (size_t bytes = 2; bytes < length; bytes = bytes * 2 - 1)
+    }
+    for (size_t bytes = 2; bytes < length; bytes = bytes * 2 - 1) {
         info++;
+    }
     put_wide_head(writer, major, info, argument, length);
 }
 
 static void put_integer(struct writer *writer, int64_t value)
 {
-    if (value < 0)
+    if (value < 0) {
         put_head(writer, CBOR_NEGATIVE, (uint64_t)(-1 - value));
-    else
+    } else {
         put_head(writer, CBOR_UNSIGNED, (uint64_t)value);
+    }
 }
 
 static void put_words(struct writer *writer, enum cbor_major major, struct phusa_text text)
@@ -76,11 +83,13 @@ static bool half_bits(float value, uint16_t *half)
         *half = (uint16_t)sign;
         return true;
     }
-    if (exponent < -24 || exponent > 15)
+    if (exponent < -24 || exponent > 15) {
         return false;
+    }
     fraction |= 0x800000;
-    if ((fraction & (((uint32_t)1 << drop) - 1)) != 0)
+    if ((fraction & (((uint32_t)1 << drop) - 1)) != 0) {
         return false;
+    }
     /* The hidden bit of a normal number raises the exponent by one. */
     *half = (uint16_t)(sign | ((exponent < -14 ? 0 : (uint32_t)(exponent + 14) << 10) +
                                (fraction >> drop)));
@@ -97,10 +106,12 @@ static size_t float_length(double value)
 {
     uint16_t half;
 
-    if (isnan(value) || isinf(value))
+    if (isnan(value) || isinf(value)) {
         return 3;
-    if (!fits_single(value))
+    }
+    if (!fits_single(value)) {
         return 9;
+    }
     return half_bits((float)value, &half) ? 3 : 5;
 }
 
@@ -108,10 +119,11 @@ static void put_half(struct writer *writer, double value)
 {
     uint16_t half = HALF_NAN;
 
-    if (isinf(value))
+    if (isinf(value)) {
         half = value < 0 ? HALF_INFINITY | HALF_SIGN : HALF_INFINITY;
-    else if (!isnan(value))
+    } else if (!isnan(value)) {
         half_bits((float)value, &half);
+    }
     put_wide_head(writer, CBOR_OTHER, CBOR_HALF, half, 3);
 }
 
@@ -140,10 +152,11 @@ static void put_number(struct writer *writer, double value)
     int64_t whole = in_range ? (int64_t)value : 0;
 
     if (in_range && (double)whole == value &&
-        head_length((uint64_t)(whole < 0 ? -1 - whole : whole)) <= float_length(value))
+        head_length((uint64_t)(whole < 0 ? -1 - whole : whole)) <= float_length(value)) {
         put_integer(writer, whole);
-    else
+    } else {
         put_float(writer, value);
+    }
 }
 
 /* Whole seconds as an integer, others as a decimal fraction. */
@@ -225,15 +238,19 @@ enum phusa_status phusa_senml_encode_cbor(const struct phusa_report *report, uin
     enum phusa_status status = senml_check(report, false);
 
     *length = 0;
-    if (status != PHUSA_OK)
+    if (status != PHUSA_OK) {
         return status;
+    }
     put_head(&writer, CBOR_ARRAY, senml_record_count(report));
-    for (size_t i = 0; i < senml_record_count(report); i++)
+    for (size_t i = 0; i < senml_record_count(report); i++) {
         put_record(&writer, report, i);
-    if (writer.full)
+    }
+    if (writer.full) {
         return PHUSA_ERR_SPACE;
-    if (writer.used > PHUSA_REPORT_BYTES_MAX)
+    }
+    if (writer.used > PHUSA_REPORT_BYTES_MAX) {
         return PHUSA_ERR_OVERSIZED;
+    }
     *length = writer.used;
     return PHUSA_OK;
 }

@@ -29,8 +29,9 @@ static bool texts_valid(const struct phusa_reading *reading, bool json)
 
 static bool numbers_valid(const struct phusa_reading *reading, bool json)
 {
-    if (json && reading->kind == PHUSA_VALUE_NUMBER && !isfinite(reading->value))
+    if (json && reading->kind == PHUSA_VALUE_NUMBER && !isfinite(reading->value)) {
         return false;
+    }
     return !json || !reading->has_sum || isfinite(reading->sum);
 }
 
@@ -57,15 +58,19 @@ static bool reading_valid(const struct phusa_report *report, const struct phusa_
 
 enum phusa_status senml_check(const struct phusa_report *report, bool json)
 {
-    if (report->count > PHUSA_REPORT_READINGS_MAX)
+    if (report->count > PHUSA_REPORT_READINGS_MAX) {
         return PHUSA_ERR_TOO_MANY;
-    if (report->has_seq && (report->seq == 0 || report->seq > SENML_SEQ_MAX))
+    }
+    if (report->has_seq && (report->seq == 0 || report->seq > SENML_SEQ_MAX)) {
         return PHUSA_ERR_RANGE;
-    if (report->has_up && !(report->up >= 0 && isfinite(report->up)))
+    }
+    if (report->has_up && !(report->up >= 0 && isfinite(report->up))) {
         return PHUSA_ERR_RANGE;
+    }
     for (size_t i = 0; i < report->count; i++) {
-        if (!reading_valid(report, &report->readings[i], json))
+        if (!reading_valid(report, &report->readings[i], json)) {
             return PHUSA_ERR_RANGE;
+        }
     }
     return PHUSA_OK;
 }
@@ -88,8 +93,9 @@ struct list {
 
 static void add_if(struct list *list, bool present, enum senml_label label)
 {
-    if (present)
+    if (present) {
         list->labels[list->count++] = label;
+    }
 }
 
 static void add_identity(struct list *list, const struct phusa_report *report)
@@ -104,8 +110,9 @@ static void add_value(struct list *list, const struct phusa_reading *reading)
 {
     add_if(list, reading->name.length > 0, SENML_N);
     add_if(list, reading->unit.length > 0, SENML_U);
-    if (reading->kind != PHUSA_VALUE_NONE)
+    if (reading->kind != PHUSA_VALUE_NONE) {
         add_if(list, true, value_labels[reading->kind]);
+    }
     add_if(list, reading->has_sum, SENML_S);
 }
 

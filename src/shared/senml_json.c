@@ -55,13 +55,16 @@ static bool read_text(struct reader *reader, enum senml_label label)
     struct phusa_text text;
     bool escaped;
 
-    if (next_byte(&reader->lexer) != '"')
+    if (next_byte(&reader->lexer) != '"') {
         return wrong_type(reader, label);
-    if (!lexer_string(&reader->lexer, &text, &escaped))
+    }
+    if (!lexer_string(&reader->lexer, &text, &escaped)) {
         return false;
+    }
     if (escaped) {
-        if (!unescape(reader, &text))
+        if (!unescape(reader, &text)) {
             return false;
+        }
         text = senml_keep(&reader->pack, text.length);
     }
     return senml_put_text(&reader->pack, label, text) || pack_failed(reader);
@@ -73,10 +76,12 @@ static bool read_number(struct reader *reader, enum senml_label label, enum senm
     struct phusa_text text;
     char first = next_byte(&reader->lexer);
 
-    if (first != '-' && (first < '0' || first > '9'))
+    if (first != '-' && (first < '0' || first > '9')) {
         return wrong_type(reader, label);
-    if (!lexer_number(&reader->lexer, &text, &decimal))
+    }
+    if (!lexer_number(&reader->lexer, &text, &decimal)) {
         return false;
+    }
     if (want == SENML_WANT_TIME) {
         struct senml_time time = { 0, true };
 
@@ -99,8 +104,9 @@ static bool read_boolean(struct reader *reader, enum senml_label label)
 {
     bool value = next_byte(&reader->lexer) == 't';
 
-    if (!value && next_byte(&reader->lexer) != 'f')
+    if (!value && next_byte(&reader->lexer) != 'f') {
         return wrong_type(reader, label);
+    }
     senml_put_boolean(&reader->pack, value);
     return lexer_word(&reader->lexer, value ? PHUSA_TEXT("true") : PHUSA_TEXT("false"));
 }
@@ -145,18 +151,22 @@ static bool read_pair(struct reader *reader)
     struct phusa_text key;
     bool escaped;
 
-    if (next_byte(lexer) != '"')
+    if (next_byte(lexer) != '"') {
         return lexer_unexpected(lexer, "a label in quotes was expected here");
-    if (!lexer_string(lexer, &key, &escaped) || (escaped && !unescape(reader, &key)))
+    }
+    if (!lexer_string(lexer, &key, &escaped) || (escaped && !unescape(reader, &key))) {
         return false;
+    }
 
     enum senml_label label = senml_label_of(key);
 
-    if (!senml_label_begin(&reader->pack, key, &label))
+    if (!senml_label_begin(&reader->pack, key, &label)) {
         return pack_failed(reader);
+    }
     lexer_space(lexer);
-    if (!lexer_take(lexer, ':'))
+    if (!lexer_take(lexer, ':')) {
         return lexer_unexpected(lexer, "a colon was expected here");
+    }
     lexer_space(lexer);
     return read_value(reader, label);
 }
@@ -167,16 +177,20 @@ static bool read_pairs(struct reader *reader)
     struct phusa_lexer *lexer = &reader->lexer;
 
     lexer_space(lexer);
-    if (lexer_take(lexer, '}'))
+    if (lexer_take(lexer, '}')) {
         return true;
+    }
     for (;;) { /* every turn reads a pair or returns */
-        if (!read_pair(reader))
+        if (!read_pair(reader)) {
             return false;
+        }
         lexer_space(lexer);
-        if (lexer_take(lexer, '}'))
+        if (lexer_take(lexer, '}')) {
             return true;
-        if (!lexer_take(lexer, ','))
+        }
+        if (!lexer_take(lexer, ',')) {
             return lexer_unexpected(lexer, "a comma or } was expected here");
+        }
         lexer_space(lexer);
     }
 }
@@ -185,13 +199,16 @@ static bool read_record(struct reader *reader)
 {
     struct phusa_lexer *lexer = &reader->lexer;
 
-    if (next_byte(lexer) != '{')
+    if (next_byte(lexer) != '{') {
         return lexer_unexpected(lexer, "a record in braces was expected here");
-    if (!senml_record_begin(&reader->pack))
+    }
+    if (!senml_record_begin(&reader->pack)) {
         return pack_failed(reader);
+    }
     lexer->at++;
-    if (!read_pairs(reader))
+    if (!read_pairs(reader)) {
         return false;
+    }
     return senml_record_end(&reader->pack) || pack_failed(reader);
 }
 
@@ -200,16 +217,20 @@ static bool read_records(struct reader *reader)
     struct phusa_lexer *lexer = &reader->lexer;
 
     lexer_space(lexer);
-    if (lexer_take(lexer, ']'))
+    if (lexer_take(lexer, ']')) {
         return true;
+    }
     for (;;) { /* every turn reads a record or returns */
-        if (!read_record(reader))
+        if (!read_record(reader)) {
             return false;
+        }
         lexer_space(lexer);
-        if (lexer_take(lexer, ']'))
+        if (lexer_take(lexer, ']')) {
             return true;
-        if (!lexer_take(lexer, ','))
+        }
+        if (!lexer_take(lexer, ',')) {
             return lexer_unexpected(lexer, "a comma or ] was expected here");
+        }
         lexer_space(lexer);
     }
 }
@@ -219,12 +240,15 @@ static bool read_pack(struct reader *reader)
     struct phusa_lexer *lexer = &reader->lexer;
 
     lexer_space(lexer);
-    if (!lexer_take(lexer, '['))
+    if (!lexer_take(lexer, '[')) {
         return lexer_unexpected(lexer, "a pack begins with [");
-    if (!read_records(reader))
+    }
+    if (!read_records(reader)) {
         return false;
-    if (!senml_pack_end(&reader->pack))
+    }
+    if (!senml_pack_end(&reader->pack)) {
         return pack_failed(reader);
+    }
     lexer_space(lexer);
     return lexer->at == lexer->end || lexer_unexpected(lexer, "something follows the pack");
 }
@@ -240,9 +264,10 @@ enum phusa_status phusa_senml_decode_json(const char *payload, size_t length, in
     senml_pack_begin(&reader.pack, report, scratch, now_ns);
     lexer_init(&reader.lexer, payload, oversized ? PHUSA_REPORT_BYTES_MAX : length);
     read_pack(&reader);
-    if (oversized) /* read as far as allowed, for log and seq */
+    if (oversized) { /* read as far as allowed, for log and seq */
         return senml_conclude(report, PHUSA_ERR_OVERSIZED, "more than 65536 bytes",
                               PHUSA_REPORT_BYTES_MAX, error);
+    }
     return senml_conclude(report, reader.lexer.status, reader.lexer.what,
                           (size_t)(reader.lexer.at - reader.lexer.start), error);
 }

@@ -51,17 +51,20 @@ enum phusa_status phusa_senml_encode_json(const struct phusa_report *report, cha
     enum phusa_status status = senml_check(report, true);
 
     *length = 0;
-    if (status != PHUSA_OK)
+    if (status != PHUSA_OK) {
         return status;
+    }
     for (size_t i = 0; i < senml_record_count(report); i++) {
         put_string(&writer, i == 0 ? "[" : ",");
         put_record(&writer, report, i);
     }
     put_string(&writer, "]");
-    if (writer.full)
+    if (writer.full) {
         return PHUSA_ERR_SPACE;
-    if (writer.used > PHUSA_REPORT_BYTES_MAX)
+    }
+    if (writer.used > PHUSA_REPORT_BYTES_MAX) {
         return PHUSA_ERR_OVERSIZED;
+    }
     *length = writer.used;
     return PHUSA_OK;
 }

@@ -70,8 +70,9 @@ bool senml_pack_end(struct senml_pack *pack)
 
 bool senml_record_begin(struct senml_pack *pack)
 {
-    if (pack->records == PHUSA_REPORT_READINGS_MAX)
+    if (pack->records == PHUSA_REPORT_READINGS_MAX) {
         return senml_fail(pack, PHUSA_ERR_TOO_MANY, "more than 256 records");
+    }
     pack->record = (struct senml_record){ .time = { 0, true } };
     return true;
 }
@@ -83,8 +84,9 @@ static struct senml_time resolve_time(const struct senml_pack *pack)
     struct senml_time time = { 0, pack->base_time.valid && own.valid };
 
     time.valid = time.valid && wide_add(pack->base_time.ns, own.ns, &time.ns);
-    if (time.valid && time.ns < SENML_RELATIVE_S * SENML_NANOS_IN_S)
+    if (time.valid && time.ns < SENML_RELATIVE_S * SENML_NANOS_IN_S) {
         time.valid = wide_add(time.ns, pack->now_ns, &time.ns);
+    }
     return time;
 }
 
@@ -100,10 +102,12 @@ bool senml_record_end(struct senml_pack *pack)
     struct phusa_report *report = pack->report;
 
     pack->records++;
-    if ((record->seen & (VALUE_LABELS | BIT(SENML_S))) == 0)
+    if ((record->seen & (VALUE_LABELS | BIT(SENML_S))) == 0) {
         return true;
-    if (report->count == report->capacity)
+    }
+    if (report->count == report->capacity) {
         return senml_fail(pack, PHUSA_ERR_TOO_MANY, "more readings than there is room for");
+    }
 
     struct senml_time time = resolve_time(pack);
     bool is_number = record->kind == PHUSA_VALUE_NUMBER,
@@ -133,10 +137,12 @@ enum senml_label senml_label_of(struct phusa_text key)
 {
     uint32_t word = 0;
 
-    if (key.length == 0 || key.length > 4)
+    if (key.length == 0 || key.length > 4) {
         return SENML_UNKNOWN;
-    for (size_t i = 0; i < key.length; i++)
+    }
+    for (size_t i = 0; i < key.length; i++) {
         word = word << 8 | (uint8_t)key.data[i];
+    }
     switch (word) {
     case 'n':
         return SENML_N;
@@ -198,20 +204,24 @@ bool senml_label_begin(struct senml_pack *pack, struct phusa_text key, enum senm
 {
     struct senml_record *record = &pack->record;
 
-    if (*label >= SENML_LOG && pack->records > 0)
+    if (*label >= SENML_LOG && pack->records > 0) {
         *label = SENML_UNKNOWN;
+    }
     if (*label == SENML_UNKNOWN) {
-        if (key.length > 0 && key.data[key.length - 1] == '_')
+        if (key.length > 0 && key.data[key.length - 1] == '_') {
             return senml_fail(pack, PHUSA_ERR_LABEL, "a label ending in '_' that we do not know");
+        }
         return true;
     }
 
     uint32_t bit = BIT(*label);
 
-    if ((record->seen & bit) != 0)
+    if ((record->seen & bit) != 0) {
         return senml_fail(pack, PHUSA_ERR_SYNTAX, "a label stands twice in one record");
-    if ((bit & VALUE_LABELS) != 0 && (record->seen & VALUE_LABELS) != 0)
+    }
+    if ((bit & VALUE_LABELS) != 0 && (record->seen & VALUE_LABELS) != 0) {
         return senml_fail(pack, PHUSA_ERR_SYNTAX, "a record with more than one value");
+    }
     record->seen |= bit;
     return true;
 }
@@ -238,8 +248,9 @@ bool senml_put_number(struct senml_pack *pack, enum senml_label label, double va
         pack->base_sum = value;
         break;
     default: /* SENML_UP */
-        if (!(value >= 0 && isfinite(value)))
+        if (!(value >= 0 && isfinite(value))) {
             return wrong_range(pack, label);
+        }
         pack->report->up = value;
         pack->report->has_up = true;
     }
@@ -248,8 +259,9 @@ bool senml_put_number(struct senml_pack *pack, enum senml_label label, double va
 
 static bool check_version(struct senml_pack *pack, bool fits, uint64_t version)
 {
-    if (!fits || version == 0)
+    if (!fits || version == 0) {
         return wrong_range(pack, SENML_BVER);
+    }
     return version <= SENML_VERSION_MAX ||
            senml_fail(pack, PHUSA_ERR_VERSION, "a SenML version above 10");
 }
@@ -262,19 +274,22 @@ bool senml_put_integer(struct senml_pack *pack, enum senml_label label, bool fit
     case SENML_BVER:
         return check_version(pack, fits, value);
     case SENML_ST:
-        if (!fits || value > PHUSA_DEVICE_FAULT)
+        if (!fits || value > PHUSA_DEVICE_FAULT) {
             return wrong_range(pack, label);
+        }
         pack->record.device_state = (uint8_t)value;
         return true;
     case SENML_SEQ:
-        if (!fits || value == 0 || value > SENML_SEQ_MAX)
+        if (!fits || value == 0 || value > SENML_SEQ_MAX) {
             return wrong_range(pack, label);
+        }
         report->seq = value;
         report->has_seq = true;
         return true;
     default: /* SENML_BOOT */
-        if (!fits || value > UINT32_MAX)
+        if (!fits || value > UINT32_MAX) {
             return wrong_range(pack, label);
+        }
         report->boot = (uint32_t)value;
         report->has_boot = true;
         return true;
@@ -283,10 +298,11 @@ bool senml_put_integer(struct senml_pack *pack, enum senml_label label, bool fit
 
 void senml_put_time(struct senml_pack *pack, enum senml_label label, struct senml_time time)
 {
-    if (label == SENML_BT)
+    if (label == SENML_BT) {
         pack->base_time = time;
-    else if (label == SENML_T)
+    } else if (label == SENML_T) {
         pack->record.time = time;
+    }
     /* ut only says when the next report is due: nobody here waits by it. */
 }
 
@@ -311,8 +327,9 @@ bool senml_put_text(struct senml_pack *pack, enum senml_label label, struct phus
         pack->record.kind = label == SENML_VS ? PHUSA_VALUE_STRING : PHUSA_VALUE_DATA;
         break;
     default: /* SENML_LOG */
-        if (!hex_log_parse(text, &pack->report->log))
+        if (!hex_log_parse(text, &pack->report->log)) {
             return wrong_range(pack, label);
+        }
         pack->report->has_log = true;
     }
     return true;
@@ -347,9 +364,11 @@ bool senml_no_space(struct senml_pack *pack)
 enum phusa_status senml_conclude(struct phusa_report *report, enum phusa_status status,
                                  const char *what, size_t offset, struct phusa_senml_error *error)
 {
-    if (status != PHUSA_OK)
+    if (status != PHUSA_OK) {
         report->count = 0;
-    if (error != NULL)
+    }
+    if (error != NULL) {
         *error = (struct phusa_senml_error){ offset, status == PHUSA_OK ? "" : what };
+    }
     return status;
 }

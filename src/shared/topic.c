@@ -23,11 +23,13 @@ static bool is_letter_or_digit(char c)
 
 bool phusa_id_valid(struct phusa_text text)
 {
-    if (text.length == 0 || text.length > PHUSA_ID_MAX || !is_letter_or_digit(text.data[0]))
+    if (text.length == 0 || text.length > PHUSA_ID_MAX || !is_letter_or_digit(text.data[0])) {
         return false;
+    }
     for (size_t i = 1; i < text.length; i++) {
-        if (!is_letter_or_digit(text.data[i]) && text.data[i] != '-')
+        if (!is_letter_or_digit(text.data[i]) && text.data[i] != '-') {
             return false;
+        }
     }
     return true;
 }
@@ -52,8 +54,9 @@ static struct phusa_text take_part(struct phusa_text *topic)
 static bool take_root(struct phusa_text *topic)
 {
     if (topic->length <= root.length || memcmp(topic->data, root.data, root.length) != 0 ||
-        topic->data[root.length] != '/')
+        topic->data[root.length] != '/') {
         return false;
+    }
     topic->data += root.length + 1;
     topic->length -= root.length + 1;
     return true;
@@ -73,12 +76,14 @@ static enum phusa_status parse_leaf(struct phusa_text word, bool more, struct ph
 enum phusa_status phusa_topic_parse(struct phusa_text topic, struct phusa_topic *parsed)
 {
     *parsed = (struct phusa_topic){ 0 };
-    if (topic.length > PHUSA_TOPIC_MAX || !take_root(&topic))
+    if (topic.length > PHUSA_TOPIC_MAX || !take_root(&topic)) {
         return PHUSA_ERR_SYNTAX;
+    }
     parsed->site = take_part(&topic);
     parsed->station = take_part(&topic);
-    if (!phusa_id_valid(parsed->site) || !phusa_id_valid(parsed->station))
+    if (!phusa_id_valid(parsed->site) || !phusa_id_valid(parsed->station)) {
         return PHUSA_ERR_SYNTAX;
+    }
     if (phusa_text_equal(parsed->station, board)) {
         parsed->leaf = PHUSA_LEAF_BOARD;
         parsed->rest = topic;
@@ -127,8 +132,9 @@ static bool parts_valid(const struct phusa_topic *topic)
 static struct phusa_text leaf_word(enum phusa_leaf leaf)
 {
     for (size_t i = 0; i < LEAVES; i++) {
-        if (leaves[i].leaf == leaf)
+        if (leaves[i].leaf == leaf) {
             return leaves[i].word;
+        }
     }
     return (struct phusa_text){ 0 };
 }
@@ -137,15 +143,18 @@ size_t phusa_topic_print(const struct phusa_topic *topic, char *buffer, size_t c
 {
     struct topic_writer writer = { .buffer = buffer, .capacity = capacity };
 
-    if (capacity == 0 || !parts_valid(topic))
+    if (capacity == 0 || !parts_valid(topic)) {
         return 0;
+    }
     write_text(&writer, root);
     write_part(&writer, topic->site);
     write_part(&writer, topic->station);
-    if (topic->leaf != PHUSA_LEAF_BOARD)
+    if (topic->leaf != PHUSA_LEAF_BOARD) {
         write_part(&writer, leaf_word(topic->leaf));
-    if (topic->rest.length > 0)
+    }
+    if (topic->rest.length > 0) {
         write_part(&writer, topic->rest);
+    }
     buffer[writer.used] = '\0';
     return writer.full ? 0 : writer.used;
 }

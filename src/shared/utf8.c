@@ -9,12 +9,15 @@ struct lead {
 
 static struct lead lead_of(uint8_t byte)
 {
-    if (byte >= 0xc2 && byte <= 0xdf)
+    if (byte >= 0xc2 && byte <= 0xdf) {
         return (struct lead){ 2, 0x80, 0xbf };
-    if (byte >= 0xe0 && byte <= 0xef)
+    }
+    if (byte >= 0xe0 && byte <= 0xef) {
         return (struct lead){ 3, byte == 0xe0 ? 0xa0 : 0x80, byte == 0xed ? 0x9f : 0xbf };
-    if (byte >= 0xf0 && byte <= 0xf4)
+    }
+    if (byte >= 0xf0 && byte <= 0xf4) {
         return (struct lead){ 4, byte == 0xf0 ? 0x90 : 0x80, byte == 0xf4 ? 0x8f : 0xbf };
+    }
     return (struct lead){ 0, 0, 0 };
 }
 
@@ -32,8 +35,9 @@ size_t utf8_sequence(const char *at, const char *end, bool *cut)
 
         uint8_t byte = (uint8_t)at[i];
 
-        if (byte < (i == 1 ? lead.low : 0x80) || byte > (i == 1 ? lead.high : 0xbf))
+        if (byte < (i == 1 ? lead.low : 0x80) || byte > (i == 1 ? lead.high : 0xbf)) {
             return 0;
+        }
     }
     return lead.length;
 }
@@ -46,8 +50,9 @@ bool utf8_valid(const char *text, size_t length)
     while (at < end) {
         size_t step = (uint8_t)*at < 0x80 ? 1 : utf8_sequence(at, end, &cut);
 
-        if (step == 0)
+        if (step == 0) {
             return false;
+        }
         at += step;
     }
     return true;

@@ -213,18 +213,18 @@ static void flush_out(struct client *client)
     client->used = client->written = 0;
 }
 
-/* Nothing but PUBACKs of 4 bytes comes back. */
+/* Nothing but PUBACKs of 4 bytes comes back. Reads all there is: the loop is told of edges. */
 static void take_acknowledgements(struct client *client)
 {
     uint8_t bytes[4096];
-    ssize_t got = recv(client->fd, bytes, sizeof bytes, 0);
-    if (got < 0 && errno == EAGAIN) {
-        return;
-    }
-    if (got <= 0) {
-        give_up("the broker closed a connection");
-    }
-    client->acked_bytes += (size_t)got;
+    ssize_t got;
+    do {
+        got = recv(client->fd, bytes, sizeof bytes, 0);
+        if (got == 0 || (got < 0 && errno != EAGAIN)) {
+            give_up("the broker closed a connection");
+        }
+        client->acked_bytes += got > 0 ? (size_t)got : 0;
+    } while (got == (ssize_t)sizeof bytes);
     client->flight -= (unsigned)(client->acked_bytes / 4);
     total_acked += client->acked_bytes / 4;
     client->acked_bytes %= 4;

@@ -8,8 +8,9 @@ static void check_string(const struct phusa_json *json)
     size_t length, written, same;
     struct phusa_json inner;
 
-    if (json->text.length > sizeof(meaning))
+    if (json->text.length > sizeof(meaning)) {
         return;
+    }
     ENSURE(phusa_json_unescape(json->text, meaning, json->text.length, &length));
     ENSURE(json->escaped || length == json->text.length);
     written = phusa_json_quote((struct phusa_text){ meaning, length }, quoted, sizeof(quoted));
@@ -41,10 +42,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ENSURE(phusa_json_offset(&walker) > last && phusa_json_offset(&walker) <= size);
         ENSURE(walker.depth <= PHUSA_JSON_DEPTH_MAX);
         last = phusa_json_offset(&walker);
-        if (token == PHUSA_JSON_KEY || token == PHUSA_JSON_STRING)
+        if (token == PHUSA_JSON_KEY || token == PHUSA_JSON_STRING) {
             check_string(&walker);
-        else if (token == PHUSA_JSON_NUMBER)
+        } else if (token == PHUSA_JSON_NUMBER) {
             check_number(&walker);
+        }
     }
     ENSURE((token == PHUSA_JSON_END) == (walker.lexer.status == PHUSA_OK));
     ENSURE(token == PHUSA_JSON_END || walker.lexer.what != NULL);

@@ -8,15 +8,17 @@ static void check_status(struct phusa_text text)
     char buffer[PHUSA_MESSAGE_MAX];
     size_t length;
 
-    if (phusa_status_parse(text, &message) != PHUSA_OK)
+    if (phusa_status_parse(text, &message) != PHUSA_OK) {
         return;
+    }
     length = phusa_status_print(&message, buffer, sizeof(buffer));
     ENSURE(length > 0);
     ENSURE(phusa_status_parse((struct phusa_text){ buffer, length }, &again) == PHUSA_OK);
     ENSURE(again.online == message.online && again.has_log == message.has_log);
     ENSURE(again.log == message.log && again.first == message.first);
-    if (!message.online && !message.has_first)
+    if (!message.online && !message.has_first) {
         return; /* written as a will */
+    }
     ENSURE(again.next == message.next && again.clock == message.clock);
     ENSURE(again.boot == message.boot);
     ENSURE(memcmp(&again.days_held, &message.days_held, sizeof(double)) == 0);
@@ -31,8 +33,9 @@ static void check_receipt(struct phusa_text text)
     char buffer[PHUSA_MESSAGE_MAX];
     size_t length;
 
-    if (phusa_receipt_parse(text, &receipt) != PHUSA_OK)
+    if (phusa_receipt_parse(text, &receipt) != PHUSA_OK) {
         return;
+    }
     length = phusa_receipt_print(&receipt, buffer, sizeof(buffer));
     ENSURE(length > 0);
     ENSURE(phusa_receipt_parse((struct phusa_text){ buffer, length }, &again) == PHUSA_OK);

@@ -14,8 +14,9 @@ static void check_text(const char *text, size_t size)
     char copy[5000];
 
     ENSURE(taken <= size);
-    if (taken == 0 || taken >= sizeof(copy))
+    if (taken == 0 || taken >= sizeof(copy)) {
         return;
+    }
     memcpy(copy, text, taken);
     copy[taken] = '\0';
 
@@ -25,10 +26,12 @@ static void check_text(const char *text, size_t size)
     found = phusa_decimal_to_double(text, taken, &decimal);
     ENSURE(memcmp(&expected, &found, sizeof(found)) == 0);
     ENSURE(phusa_double_parse(text, taken, &found) == (bool)isfinite(expected));
-    if (phusa_decimal_to_nanos(&decimal, &nanos))
+    if (phusa_decimal_to_nanos(&decimal, &nanos)) {
         ENSURE(fabs((double)nanos - expected * 1e9) <= fabs(expected) * 1e9 * 0x1p-50 + 1);
-    if (phusa_decimal_to_uint(&decimal, &whole))
+    }
+    if (phusa_decimal_to_uint(&decimal, &whole)) {
         ENSURE((double)whole == expected);
+    }
 }
 
 /* As the bits of a double and of an integer. */
@@ -57,7 +60,8 @@ static void check_bits(const uint8_t *data)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     check_text(fuzz_text(data, size), size);
-    if (size >= 8)
+    if (size >= 8) {
         check_bits(data);
+    }
     return 0;
 }

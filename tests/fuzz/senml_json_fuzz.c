@@ -11,8 +11,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (phusa_senml_decode_json(fuzz_text(data, size), size, 0, &pack.report, &pack.scratch,
                                 NULL) == PHUSA_OK) {
         phusa_json_init(&json, (struct phusa_text){ fuzz_text(data, size), size });
-        while (phusa_json_next(&json) > PHUSA_JSON_END)
+        while (phusa_json_next(&json) > PHUSA_JSON_END) {
             ;
+        }
         ENSURE(json.lexer.status == PHUSA_OK);
     }
     check_pack(data, size);

@@ -17,11 +17,11 @@ struct pack {
 
 static inline enum phusa_status decode(struct pack *pack, const void *payload, size_t size)
 {
-    pack->report = (struct phusa_report){ .readings = pack->readings,
-                                          .capacity = PHUSA_REPORT_READINGS_MAX };
+    pack->report =
+        (struct phusa_report){ .readings = pack->readings, .capacity = PHUSA_REPORT_READINGS_MAX };
 
-    enum phusa_status status = phusa_senml_decode(payload, size, 0, &pack->report, &pack->scratch,
-                                                  &pack->error);
+    enum phusa_status status =
+        phusa_senml_decode(payload, size, 0, &pack->report, &pack->scratch, &pack->error);
 
     ENSURE(pack->error.offset <= size && pack->error.what != NULL);
     ENSURE(status == PHUSA_OK || pack->report.count == 0);
@@ -49,8 +49,9 @@ static inline void ensure_same(const struct phusa_report *a, const struct phusa_
     ENSURE(a->has_seq == b->has_seq && a->seq == b->seq);
     ENSURE(a->has_boot == b->has_boot && a->boot == b->boot);
     ENSURE(a->has_up == b->has_up && same_double(a->up, b->up));
-    for (size_t i = 0; i < a->count; i++)
+    for (size_t i = 0; i < a->count; i++) {
         ENSURE(same_reading(&a->readings[i], &b->readings[i]));
+    }
 }
 
 /*
@@ -67,11 +68,13 @@ static inline void there_and_back(const struct phusa_report *report, bool json)
              : phusa_senml_encode_cbor(report, (uint8_t *)buffer, sizeof(buffer), &length);
 
     ENSURE(status == PHUSA_OK || status == PHUSA_ERR_RANGE || status == PHUSA_ERR_OVERSIZED);
-    if (status != PHUSA_OK)
+    if (status != PHUSA_OK) {
         return;
+    }
     status = decode(&again, buffer, length);
-    if (json && status == PHUSA_ERR_TOO_MANY)
+    if (json && status == PHUSA_ERR_TOO_MANY) {
         return; /* more escapes than the scratch space holds */
+    }
     ENSURE(status == PHUSA_OK);
     ensure_same(report, &again.report);
 }
@@ -84,8 +87,9 @@ static inline void check_pack(const uint8_t *data, size_t size)
 {
     static struct pack pack;
 
-    if (decode(&pack, data, size) != PHUSA_OK)
+    if (decode(&pack, data, size) != PHUSA_OK) {
         return;
+    }
     there_and_back(&pack.report, true);
     there_and_back(&pack.report, false);
     pack.report.has_boot = !pack.report.has_boot && !pack.report.has_up;

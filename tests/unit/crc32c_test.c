@@ -40,8 +40,9 @@ static void tables_follow_their_definition(void **state)
         uint32_t remainder = byte;
 
         for (int table = 0; table < 4; table++) {
-            for (int bit = 0; bit < 8; bit++)
+            for (int bit = 0; bit < 8; bit++) {
                 remainder = remainder >> 1 ^ ((remainder & 1) != 0 ? POLYNOMIAL : 0);
+            }
             assert_true(crc32c_table[table][byte] == remainder);
         }
     }
@@ -58,8 +59,9 @@ static void both_ways_agree_and_continue(void **state)
         size_t cut = draw_below(&draws, length + 1);
         uint32_t seed = (uint32_t)draw(&draws);
 
-        for (size_t i = 0; i < sizeof(bytes); i++)
+        for (size_t i = 0; i < sizeof(bytes); i++) {
             bytes[i] = (uint8_t)draw(&draws);
+        }
 
         uint32_t whole = phusa_crc32c(seed, bytes + start, length);
         uint32_t first = phusa_crc32c(seed, bytes + start, cut);

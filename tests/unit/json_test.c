@@ -19,8 +19,9 @@ static enum phusa_status scan(const void *text, size_t length, size_t *offset)
 
     memcpy(copy, text, length);
     phusa_json_init(&json, (struct phusa_text){ copy, length });
-    while (phusa_json_next(&json) > PHUSA_JSON_END)
+    while (phusa_json_next(&json) > PHUSA_JSON_END) {
         ;
+    }
     *offset = phusa_json_offset(&json);
     assert_true(*offset <= length);
     assert_int_equal(phusa_json_next(&json) == PHUSA_JSON_END, json.lexer.status == PHUSA_OK);
@@ -54,10 +55,12 @@ static void hands_out_tokens(void **state)
     for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
         assert_int_equal(phusa_json_next(&json), expected[i].token);
         assert_int_equal(json.depth, expected[i].depth);
-        if (expected[i].text != NULL)
+        if (expected[i].text != NULL) {
             assert_true(phusa_text_equal(json.text, phusa_text_of(expected[i].text)));
-        if (expected[i].token == PHUSA_JSON_KEY)
+        }
+        if (expected[i].token == PHUSA_JSON_KEY) {
             assert_int_equal(json.escaped, strchr(expected[i].text, '\\') != NULL);
+        }
     }
 }
 
@@ -149,11 +152,13 @@ static void nests_to_its_limit_and_no_deeper(void **state)
     assert_int_equal(scan(text, 2 * PHUSA_JSON_DEPTH_MAX + 2, &offset), PHUSA_ERR_SYNTAX);
     assert_int_equal(offset, PHUSA_JSON_DEPTH_MAX);
     /* Arrays and objects in turn: each level ends as it began. */
-    for (size_t i = 0; i < 100; i++)
+    for (size_t i = 0; i < 100; i++) {
         memcpy(text + 6 * i, "[{\"a\":", 6);
+    }
     text[600] = '0';
-    for (size_t i = 0; i < 100; i++)
+    for (size_t i = 0; i < 100; i++) {
         memcpy(text + 601 + 2 * i, "}]", 2);
+    }
     assert_int_equal(scan(text, 801, &offset), PHUSA_OK);
     text[700] = text[700] == ']' ? '}' : ']';
     assert_int_equal(scan(text, 801, &offset), PHUSA_ERR_SYNTAX);
@@ -183,8 +188,9 @@ static void unescapes_and_quotes(void **state)
         assert_true(phusa_json_unescape(text, buffer, meaning, &length));
         assert_int_equal(length, meaning);
         assert_memory_equal(buffer, cases[i].meaning, meaning);
-        if (meaning > 0)
+        if (meaning > 0) {
             assert_false(phusa_json_unescape(text, buffer, meaning - 1, &length));
+        }
         /* What is quoted is one string token that means the same. */
         size_t written = phusa_json_quote(phusa_text_of(cases[i].meaning), quoted, sizeof(quoted));
         struct phusa_json json;
@@ -206,16 +212,17 @@ static void unescapes_and_quotes(void **state)
 
 /* --- the JSONTestSuite: a zip archive of files y_*.json, n_*.json, i_*.json --- */
 
-#define ZIP_ENTRY     0x02014b50u
-#define ZIP_DEFLATED  8
-#define UNPACKED_MAX  1000000
+#define ZIP_ENTRY    0x02014b50u
+#define ZIP_DEFLATED 8
+#define UNPACKED_MAX 1000000
 
 static uint32_t little(const unsigned char *at, int bytes)
 {
     uint32_t value = 0;
 
-    for (int i = bytes; i-- > 0;)
+    for (int i = bytes; i-- > 0;) {
         value = value << 8 | at[i];
+    }
     return value;
 }
 
@@ -248,15 +255,18 @@ static char judge(const char *path, size_t path_length, const unsigned char *tex
     const char *name = path + path_length;
     size_t offset;
 
-    while (name > path && name[-1] != '/')
+    while (name > path && name[-1] != '/') {
         name--;
-    if (name + 2 > path + path_length || name[1] != '_')
+    }
+    if (name + 2 > path + path_length || name[1] != '_') {
         return '\0'; /* of the folder test_transform, which judges nothing */
+    }
 
     bool accepted = scan(text, length, &offset) == PHUSA_OK;
 
-    if ((*name == 'y' && !accepted) || (*name == 'n' && accepted))
+    if ((*name == 'y' && !accepted) || (*name == 'n' && accepted)) {
         fail_msg("%.*s %s", (int)path_length, path, accepted ? "accepted" : "refused");
+    }
     return *name;
 }
 
@@ -272,8 +282,9 @@ static void agrees_with_the_json_test_suite(void **state)
         skip();
     }
     for (size_t at = 0; at + 46 <= size; at++) {
-        if (little(zip + at, 4) != ZIP_ENTRY)
+        if (little(zip + at, 4) != ZIP_ENTRY) {
             continue;
+        }
 
         char kind = judge((const char *)zip + at + 46, little(zip + at + 28, 2), text,
                           unpack(zip, zip + at, text));

@@ -41,8 +41,9 @@ static void the_will_is_state_and_log(void **state)
     assert_string_equal(buffer, "{\"state\":\"offline\",\"log\":\"000000c1\"}");
     assert_int_equal(phusa_status_parse((struct phusa_text){ buffer, length }, &read), PHUSA_OK);
     assert_true(!read.online && read.has_log && read.log == 0xc1 && !read.has_first);
-    for (size_t capacity = 0; capacity < length; capacity++)
+    for (size_t capacity = 0; capacity < length; capacity++) {
         assert_int_equal(phusa_status_print(&will, buffer, capacity), 0);
+    }
 }
 
 static void a_status_reads_back(void **state)
@@ -231,8 +232,10 @@ static void seventeen_ranges_are_too_many(void **state)
     struct phusa_receipt receipt;
     int used = snprintf(text, sizeof(text), "{\"log\":\"00000001\",\"upto\":99,\"missing\":[[1,1]");
 
-    for (int i = 1; i <= 16; i++)
-        used += snprintf(text + used, sizeof(text) - (size_t)used, ",[%d,%d]", 2 * i + 1, 2 * i + 1);
+    for (int i = 1; i <= 16; i++) {
+        used +=
+            snprintf(text + used, sizeof(text) - (size_t)used, ",[%d,%d]", 2 * i + 1, 2 * i + 1);
+    }
     snprintf(text + used, sizeof(text) - (size_t)used, "]}");
     assert_int_equal(phusa_receipt_parse(phusa_text_of(text), &receipt), PHUSA_ERR_RANGE);
 }

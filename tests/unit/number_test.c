@@ -37,8 +37,9 @@ static void assert_reads_as_strtod(const char *text)
 {
     double expected = strtod(text, NULL), found = read_whole(text, strlen(text));
 
-    if (bits_of(expected) != bits_of(found))
+    if (bits_of(expected) != bits_of(found)) {
         fail_msg("%s: expected %a, read %a", text, expected, found);
+    }
 }
 
 static void scans_the_grammar_of_json(void **state)
@@ -115,27 +116,54 @@ static void reads_hard_numbers_as_the_library_does(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "27.35", "-0.0", "0.1", "1e22", "1e23", "9007199254740993", "9007199254740993e-1",
-        "8.5e22", "1.7976931348623157e308", "1.7976931348623158e308", "1.7976931348623159e308",
-        "1.797693134862315807e308", "1.797693134862315808e308", "1e309", "1e400",
-        "123456789e301", "4.9406564584124654e-324", "2.4703282292062327e-324",
-        "2.4703282292062328e-324", "2.47032822920623272088e-324", "2.47032822920623272089e-324",
-        "2.2250738585072011e-308", "2.2250738585072014e-308", "1e-323", "1e-325", "1e-400",
-        "9223372036854775807", "18446744073709551615", "18446744073709551616",
+        "27.35",
+        "-0.0",
+        "0.1",
+        "1e22",
+        "1e23",
+        "9007199254740993",
+        "9007199254740993e-1",
+        "8.5e22",
+        "1.7976931348623157e308",
+        "1.7976931348623158e308",
+        "1.7976931348623159e308",
+        "1.797693134862315807e308",
+        "1.797693134862315808e308",
+        "1e309",
+        "1e400",
+        "123456789e301",
+        "4.9406564584124654e-324",
+        "2.4703282292062327e-324",
+        "2.4703282292062328e-324",
+        "2.47032822920623272088e-324",
+        "2.47032822920623272089e-324",
+        "2.2250738585072011e-308",
+        "2.2250738585072014e-308",
+        "1e-323",
+        "1e-325",
+        "1e-400",
+        "9223372036854775807",
+        "18446744073709551615",
+        "18446744073709551616",
         "179769313486231580793728971405303415079934132710037826936173778980444968292764750946649"
         "017977587207096330286416692887910946555547851940402630657488671505820681908902000708383"
         "676273854845817711531764475730270069855571366959622842914819860834936475292719074168444"
         "365510704342711559699508093042880",
-        "6631236871469758276785396630275967242e-18", "7.2057594037927933e16",
-        "3.518437208883201171875e13", "62.5364939768271845828", "8.10109172351e-10",
-        "1.50000000000000011102230246251565", "1.5000000000000001110223024625156663683148108873",
+        "6631236871469758276785396630275967242e-18",
+        "7.2057594037927933e16",
+        "3.518437208883201171875e13",
+        "62.5364939768271845828",
+        "8.10109172351e-10",
+        "1.50000000000000011102230246251565",
+        "1.5000000000000001110223024625156663683148108873",
         "1.00000000000000011102230246251565404236316680908203125",
         "1.00000000000000011102230246251565404236316680908203124",
         "1.00000000000000011102230246251565404236316680908203126",
     };
 
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         assert_reads_as_strtod(texts[i]);
+    }
 }
 
 static void reads_numbers_of_any_length(void **state)
@@ -144,7 +172,8 @@ static void reads_numbers_of_any_length(void **state)
     static char text[3000];
 
     /* Halfway between 1 and the next double, with a decisive digit far behind. */
-    int head = snprintf(text, sizeof(text), "1.00000000000000011102230246251565404236316680908203125");
+    int head =
+        snprintf(text, sizeof(text), "1.00000000000000011102230246251565404236316680908203125");
     memset(text + head, '0', 2000);
     text[head + 2000] = '\0';
     assert_true(read_whole(text, strlen(text)) == 1.0);
@@ -166,8 +195,9 @@ static void draw_halfway(struct draws *draws, char *text, size_t capacity)
     int digits = draw_below(draws, 3) == 0 ? 20 + (int)draw_below(draws, 40) : 780;
 
     snprintf(text, capacity, "%.*Le", digits, half);
-    if (draw_below(draws, 2) == 0)
+    if (draw_below(draws, 2) == 0) {
         strchr(text, 'e')[-1] = (char)('0' + draw_below(draws, 10));
+    }
 }
 
 static void draw_digits(struct draws *draws, char *text, size_t capacity)
@@ -175,11 +205,12 @@ static void draw_digits(struct draws *draws, char *text, size_t capacity)
     unsigned long long digits = draw(draws) >> draw_below(draws, 64);
     int exponent = (int)draw_below(draws, 700) - 360;
 
-    if (draw_below(draws, 2) == 0)
+    if (draw_below(draws, 2) == 0) {
         snprintf(text, capacity, "%llue%d", digits, exponent);
-    else
+    } else {
         snprintf(text, capacity, "%llu.%09lluE%+d", digits,
                  (unsigned long long)draw_below(draws, 1000000000), exponent);
+    }
 }
 
 static void reads_random_numbers_as_the_library_does(void **state)
@@ -189,12 +220,14 @@ static void reads_random_numbers_as_the_library_does(void **state)
     char text[1000];
 
     for (int i = 0; i < ROUNDS; i++) {
-        if (i % 4 == 0)
+        if (i % 4 == 0) {
             draw_halfway(&draws, text, sizeof(text));
-        else
+        } else {
             draw_digits(&draws, text, sizeof(text));
-        if (text[0] != 'i') /* the middle above the greatest double is infinite */
+        }
+        if (text[0] != 'i') { /* the middle above the greatest double is infinite */
             assert_reads_as_strtod(text);
+        }
     }
 }
 
@@ -297,8 +330,9 @@ static void integers_are_exact(void **state)
         print_message("%s\n", cases[i].text);
         assert_true(phusa_decimal_scan(cases[i].text, strlen(cases[i].text), &decimal) > 0);
         assert_int_equal(phusa_decimal_to_uint(&decimal, &value), cases[i].fits);
-        if (cases[i].fits)
+        if (cases[i].fits) {
             assert_true(value == cases[i].value);
+        }
     }
 }
 
@@ -358,8 +392,9 @@ static bool has_shorter(double value, size_t digits)
 {
     char text[64];
 
-    if (digits < 2)
+    if (digits < 2) {
         return false;
+    }
     snprintf(text, sizeof(text), "%.*e", (int)digits - 2, value);
     return strtod(text, NULL) == value;
 }
@@ -373,8 +408,9 @@ static size_t assert_round_trip(double value)
     assert_in_range(length, 1, PHUSA_DOUBLE_CHARS - 7);
     text[length] = '\0';
     if (bits_of(strtod(text, NULL)) != bits_of(value) ||
-        bits_of(read_whole(text, length)) != bits_of(value))
+        bits_of(read_whole(text, length)) != bits_of(value)) {
         fail_msg("%a printed as %s", value, text);
+    }
     assert_in_range(significant_digits(text), 0, 17);
     return significant_digits(text);
 }
@@ -388,10 +424,12 @@ static void what_is_printed_reads_back(void **state)
     for (int i = 0; i < ROUNDS; i++) {
         double value = draw_double(&draws);
 
-        if (i % 3 == 1)
+        if (i % 3 == 1) {
             value = (double)draw_below(&draws, 10000000) / power10_exact[draw_below(&draws, 8)];
-        if (i % 3 == 2)
+        }
+        if (i % 3 == 2) {
             value = (double)(draw(&draws) >> 11) * 0x1p-46;
+        }
         longer += has_shorter(value, assert_round_trip(value)) ? 1 : 0;
     }
     print_message("%d of %d not the shortest\n", longer, ROUNDS);
@@ -406,7 +444,8 @@ static void every_power_of_two_reads_back(void **state)
 
         assert_round_trip(power);
         assert_round_trip(nextafter(power, 0));
-        assert_round_trip(nextafter(power, HUGE_VAL) < HUGE_VAL ? nextafter(power, HUGE_VAL) : power);
+        assert_round_trip(nextafter(power, HUGE_VAL) < HUGE_VAL ? nextafter(power, HUGE_VAL)
+                                                                : power);
     }
 }
 
@@ -487,8 +526,9 @@ static int compare_power(int k, uint64_t f, int exponent)
     multiply_often(k < 0 ? &other : &power, 10, abs(k));
     multiply_often(exponent < 0 ? &power : &other, 2, abs(exponent));
     for (int i = LIMBS; i-- > 0;) {
-        if (power.limbs[i] != other.limbs[i])
+        if (power.limbs[i] != other.limbs[i]) {
             return power.limbs[i] > other.limbs[i] ? 1 : -1;
+        }
     }
     return 0;
 }

@@ -28,16 +28,20 @@ static const struct phusa_parameter parameters[] = {
 static void finds_every_name_and_no_other(void **state)
 {
     (void)state;
-    static const char *const absent[] = { "", "d", "dn", "do_", "do_saT", "zz", "tem", "temp1", "a" };
+    static const char *const absent[] = {
+        "", "d", "dn", "do_", "do_saT", "zz", "tem", "temp1", "a"
+    };
 
     for (size_t count = 0; count <= sizeof(parameters) / sizeof(parameters[0]); count++) {
         const struct phusa_catalogue catalogue = { parameters, count };
 
-        for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++)
+        for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
             assert_ptr_equal(phusa_catalogue_find(&catalogue, parameters[i].name),
                              i < count ? &parameters[i] : NULL);
-        for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
+        }
+        for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++) {
             assert_null(phusa_catalogue_find(&catalogue, phusa_text_of(absent[i])));
+        }
     }
 }
 
@@ -66,14 +70,16 @@ static void every_result_and_reason_has_its_own_name(void **state)
 {
     (void)state;
     for (int a = 0; a <= PHUSA_ERR_SPACE; a++) {
-        for (int b = 0; b < a; b++)
+        for (int b = 0; b < a; b++) {
             assert_string_not_equal(phusa_status_name((enum phusa_status)a),
                                     phusa_status_name((enum phusa_status)b));
+        }
     }
     for (int a = 0; a < PHUSA_REASON_COUNT; a++) {
-        for (int b = 0; b < a; b++)
+        for (int b = 0; b < a; b++) {
             assert_string_not_equal(phusa_reason_name((enum phusa_reason)a),
                                     phusa_reason_name((enum phusa_reason)b));
+        }
     }
     assert_string_equal(phusa_status_name((enum phusa_status)999), "unknown");
     assert_string_equal(phusa_reason_name((enum phusa_reason)999), "unknown");

@@ -32,7 +32,8 @@ static json_t *load(const char *name)
     json_t *root = NULL;
 
     if (text != NULL) {
-        root = json_loadb((const char *)text, length, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
+        root =
+            json_loadb((const char *)text, length, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
         assert_non_null(root);
     }
     free(text);
@@ -95,8 +96,9 @@ static void assert_all_resolved(const json_t *resolved)
     size_t listed = 0;
 
     for (size_t i = 0; i < report.count; i++) {
-        if (readings[i].kind == PHUSA_VALUE_DATA)
+        if (readings[i].kind == PHUSA_VALUE_DATA) {
             continue;
+        }
         assert_resolved(&readings[i], json_array_get(resolved, listed));
         listed++;
     }
@@ -110,8 +112,9 @@ static size_t values_in(const json_t *records)
     size_t count = 0;
 
     for (size_t i = 0; i < json_array_size(records); i++) {
-        for (size_t k = 0; k < 4; k++)
+        for (size_t k = 0; k < 4; k++) {
             count += json_object_get(json_array_get(records, i), labels[k]) != NULL ? 1 : 0;
+        }
     }
     return count;
 }
@@ -134,8 +137,9 @@ static void check_example(const json_t *example)
                   *hex != '\0' ? ", CBOR" : "");
     assert_int_equal(decode(text, strlen(text), now_ns), PHUSA_OK);
     assert_int_equal(report.count, values_in(json_object_get(example, "json")));
-    if (resolved != NULL)
+    if (resolved != NULL) {
         assert_all_resolved(resolved);
+    }
     if (*hex != '\0') {
         assert_int_equal(decode(cbor, from_hex(hex, cbor, sizeof(cbor)), now_ns), PHUSA_OK);
         assert_all_resolved(resolved);
@@ -147,14 +151,16 @@ static void the_examples_of_rfc_8428_resolve_as_listed(void **state)
     (void)state;
     json_t *root = load("8-senml-sparkplug/senml_rfc8428_examples.json");
 
-    if (root == NULL)
+    if (root == NULL) {
         skip();
+    }
 
     const json_t *examples = json_object_get(root, "examples");
 
     assert_int_equal(json_array_size(examples), 13);
-    for (size_t i = 0; i < json_array_size(examples); i++)
+    for (size_t i = 0; i < json_array_size(examples); i++) {
         check_example(json_array_get(examples, i));
+    }
     json_decref(root);
 }
 
@@ -182,8 +188,9 @@ static void every_item_of_rfc_8949_is_met(void **state)
     json_t *root = load("8-senml-sparkplug/cbor_appendix_a.json");
     size_t numbers = 0;
 
-    if (root == NULL)
+    if (root == NULL) {
         skip();
+    }
     for (size_t i = 0; i < json_array_size(root); i++) {
         const json_t *item = json_array_get(root, i), *expected = json_object_get(item, "decoded");
         const char *hex = string_of(item, "hex");
@@ -200,8 +207,9 @@ static void every_item_of_rfc_8949_is_met(void **state)
             assert_int_equal(status, well_formed ? PHUSA_ERR_TYPE : PHUSA_ERR_SYNTAX);
         }
         /* As the value of labels of other types, and of one that we do not know. */
-        for (uint8_t label = 0; label <= 9; label++)
+        for (uint8_t label = 0; label <= 9; label++) {
             decode_item(hex, label);
+        }
         assert_int_equal(decode_item(hex, 9), well_formed ? PHUSA_OK : PHUSA_ERR_SYNTAX);
     }
     print_message("%zu numbers\n", numbers);

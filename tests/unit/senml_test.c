@@ -35,8 +35,9 @@ static enum phusa_status decode_at(const void *payload, size_t length, int64_t n
                                         &decoded.scratch, &decoded.error);
     assert_true(decoded.error.offset <= length);
     assert_non_null(decoded.error.what);
-    if (decoded.status != PHUSA_OK)
+    if (decoded.status != PHUSA_OK) {
         assert_int_equal(decoded.report.count, 0);
+    }
     return decoded.status;
 }
 
@@ -56,8 +57,9 @@ static int release(void **state)
 static void assert_text(struct phusa_text found, const char *expected)
 {
     assert_int_equal(found.length, strlen(expected));
-    if (found.length > 0)
+    if (found.length > 0) {
         assert_memory_equal(found.data, expected, found.length);
+    }
 }
 
 static void reads_a_report_of_ours(void **state)
@@ -93,10 +95,11 @@ static void base_fields_hold_from_their_record_on(void **state)
     (void)state;
     const struct phusa_reading *reading = decoded.readings;
 
-    assert_int_equal(decode("[{\"n\":\"a\",\"v\":1},{\"v\":2,\"s\":3,\"bn\":\"x/\",\"bu\":\"m\",\"bv\":"
-                            "10,\"bs\":20,\"bt\":1000000000},{\"vs\":\"w\",\"u\":\"V\"},{\"bn\":"
-                            "\"y/\"},{\"s\":0,\"n\":\"b\"}]"),
-                     PHUSA_OK);
+    assert_int_equal(
+        decode("[{\"n\":\"a\",\"v\":1},{\"v\":2,\"s\":3,\"bn\":\"x/\",\"bu\":\"m\",\"bv\":"
+               "10,\"bs\":20,\"bt\":1000000000},{\"vs\":\"w\",\"u\":\"V\"},{\"bn\":"
+               "\"y/\"},{\"s\":0,\"n\":\"b\"}]"),
+        PHUSA_OK);
     assert_int_equal(decoded.report.count, 4);
     assert_text(reading[0].base_name, "");
     assert_true(reading[0].value == 1 && reading[0].time_ns == NOW_NS);
@@ -262,8 +265,9 @@ static void counts_records_and_readings(void **state)
     char json[8 * 300] = "[";
     size_t used = 1;
 
-    for (int i = 0; i < 256; i++)
+    for (int i = 0; i < 256; i++) {
         used += (size_t)snprintf(json + used, sizeof(json) - used, "{\"v\":1},");
+    }
     json[used - 1] = ']';
     assert_int_equal(decode(json), PHUSA_OK);
     assert_int_equal(decoded.report.count, 256);
@@ -301,8 +305,9 @@ static enum phusa_status decode_hex(const char *hex)
     size_t length = 0;
 
     for (const char *at = hex; *at != '\0'; at++) {
-        if (*at == ' ')
+        if (*at == ' ') {
             continue;
+        }
 
         char pair[3] = { at[0], at[1], '\0' };
 
@@ -398,33 +403,33 @@ static void judges_each_mistake_in_cbor(void **state)
         enum phusa_status status;
     } cases[] = {
         { "9f bf 02 01 ff ff", PHUSA_OK },
-        { "0a 81 a1 02 01", PHUSA_OK },                           /* white space before */
-        { "81 a1 61 76 01", PHUSA_OK },                           /* "v": 1 */
-        { "81 a1 7f 61 76 ff 01", PHUSA_OK },                     /* (_ "v"): 1 */
-        { "81 a2 02 01 18 63 82 01 a1 01 f6", PHUSA_OK },         /* 99: [1, {1: null}] */
-        { "81 a2 02 01 38 63 5f 41 00 41 01 ff", PHUSA_OK },      /* -100: (_ h'00', h'01') */
-        { "81 a2 02 01 61 78 c1 9f f6 f8ff ff", PHUSA_OK },       /* "x": 1([_ null, simple]) */
-        { "81 a2 02 01 61 78 bf 01 ff", PHUSA_ERR_SYNTAX },       /* a key without value */
-        { "81 a1 08 41 ff", PHUSA_OK },                           /* vd: h'ff' */
-        { "81 a1 08 61 61", PHUSA_ERR_TYPE },                     /* vd: "a" */
-        { "81 a1 62 785f 01", PHUSA_ERR_LABEL },                  /* "x_" */
+        { "0a 81 a1 02 01", PHUSA_OK },                      /* white space before */
+        { "81 a1 61 76 01", PHUSA_OK },                      /* "v": 1 */
+        { "81 a1 7f 61 76 ff 01", PHUSA_OK },                /* (_ "v"): 1 */
+        { "81 a2 02 01 18 63 82 01 a1 01 f6", PHUSA_OK },    /* 99: [1, {1: null}] */
+        { "81 a2 02 01 38 63 5f 41 00 41 01 ff", PHUSA_OK }, /* -100: (_ h'00', h'01') */
+        { "81 a2 02 01 61 78 c1 9f f6 f8ff ff", PHUSA_OK },  /* "x": 1([_ null, simple]) */
+        { "81 a2 02 01 61 78 bf 01 ff", PHUSA_ERR_SYNTAX },  /* a key without value */
+        { "81 a1 08 41 ff", PHUSA_OK },                      /* vd: h'ff' */
+        { "81 a1 08 61 61", PHUSA_ERR_TYPE },                /* vd: "a" */
+        { "81 a1 62 785f 01", PHUSA_ERR_LABEL },             /* "x_" */
         { "81 a1 20 0b", PHUSA_ERR_VERSION },
         { "81 a1 20 00", PHUSA_ERR_RANGE },
-        { "81 a1 20 f94900", PHUSA_OK },                          /* bver 10.0 */
+        { "81 a1 20 f94900", PHUSA_OK }, /* bver 10.0 */
         { "81 a1 02 61 31", PHUSA_ERR_TYPE },
         { "81 a1 02 f6", PHUSA_ERR_TYPE },
-        { "81 a1 02 c2 41 01", PHUSA_ERR_TYPE },                  /* a bignum */
+        { "81 a1 02 c2 41 01", PHUSA_ERR_TYPE }, /* a bignum */
         { "81 a1 02 c4 82 01 c2 41 01", PHUSA_ERR_TYPE },
         { "81 a1 02 c4 81 01", PHUSA_ERR_TYPE },
         { "81 a1 02 c4 82 01", PHUSA_ERR_TRUNCATED },
         { "81 a1 04 01", PHUSA_ERR_TYPE },
-        { "81 a1 00 41 61", PHUSA_ERR_TYPE },                     /* n: h'61' */
-        { "81 a1 00 62 c328", PHUSA_ERR_SYNTAX },                 /* not UTF-8 */
+        { "81 a1 00 41 61", PHUSA_ERR_TYPE },     /* n: h'61' */
+        { "81 a1 00 62 c328", PHUSA_ERR_SYNTAX }, /* not UTF-8 */
         { "81 a1 61 c3 01", PHUSA_ERR_SYNTAX },
-        { "81 a1 00 7f 61 61 41 62 ff", PHUSA_ERR_SYNTAX },       /* a chunk of another type */
-        { "81 a2 02 01 02 01", PHUSA_ERR_SYNTAX },                /* twice */
+        { "81 a1 00 7f 61 61 41 62 ff", PHUSA_ERR_SYNTAX }, /* a chunk of another type */
+        { "81 a2 02 01 02 01", PHUSA_ERR_SYNTAX },          /* twice */
         { "81 a2 02 01 61 76 01", PHUSA_ERR_SYNTAX },
-        { "81 a2 02 01 03 61 61", PHUSA_ERR_SYNTAX },             /* two values */
+        { "81 a2 02 01 03 61 61", PHUSA_ERR_SYNTAX }, /* two values */
         { "80", PHUSA_ERR_SYNTAX },
         { "9f ff", PHUSA_ERR_SYNTAX },
         { "81", PHUSA_ERR_TRUNCATED },
@@ -437,11 +442,11 @@ static void judges_each_mistake_in_cbor(void **state)
         { "81 a2 02 01 61 78 9b ffffffffffffffff", PHUSA_ERR_TRUNCATED },
         { "9b ffffffffffffffff a1 02 01", PHUSA_ERR_TRUNCATED },
         { "81 01", PHUSA_ERR_SYNTAX },
-        { "81 a1 f6 01", PHUSA_ERR_SYNTAX },                      /* label null */
-        { "81 a1 02 1c", PHUSA_ERR_SYNTAX },                      /* reserved */
-        { "81 a1 02 f81f", PHUSA_ERR_SYNTAX },                    /* simple value in a wrong form */
-        { "81 a1 02 ff", PHUSA_ERR_SYNTAX },                      /* break without a beginning */
-        { "81 a1 02 01 00", PHUSA_ERR_SYNTAX },                   /* something follows */
+        { "81 a1 f6 01", PHUSA_ERR_SYNTAX },    /* label null */
+        { "81 a1 02 1c", PHUSA_ERR_SYNTAX },    /* reserved */
+        { "81 a1 02 f81f", PHUSA_ERR_SYNTAX },  /* simple value in a wrong form */
+        { "81 a1 02 ff", PHUSA_ERR_SYNTAX },    /* break without a beginning */
+        { "81 a1 02 01 00", PHUSA_ERR_SYNTAX }, /* something follows */
         { "9e", PHUSA_ERR_SYNTAX },
     };
 
@@ -487,12 +492,9 @@ static void encodes_as_documented(void **state)
     readings[1].time_ns -= 250000000;
     readings[1].device_state = PHUSA_DEVICE_FAULT;
 
-    struct phusa_report report = { .readings = readings,
-                                   .count = 2,
-                                   .has_log = true,
-                                   .log = 0xc1,
-                                   .has_seq = true,
-                                   .seq = 12 };
+    struct phusa_report report = {
+        .readings = readings, .count = 2, .has_log = true, .log = 0xc1, .has_seq = true, .seq = 12
+    };
 
     assert_int_equal(phusa_senml_encode_json(&report, json, sizeof(json), &length), PHUSA_OK);
     json[length] = '\0';
@@ -500,9 +502,10 @@ static void encodes_as_documented(void **state)
                         "[{\"bn\":\"s1:\",\"bt\":1700000000.25,\"log\":\"000000c1\",\"seq\":12,"
                         "\"n\":\"temp\",\"u\":\"Cel\",\"v\":27.5},{\"n\":\"a\\\"b\",\"u\":\"Cel\","
                         "\"v\":27.5,\"t\":-0.25,\"st\":2}]");
-    for (size_t capacity = 0; capacity < length; capacity++)
+    for (size_t capacity = 0; capacity < length; capacity++) {
         assert_int_equal(phusa_senml_encode_json(&report, json, capacity, &length),
                          PHUSA_ERR_SPACE);
+    }
 
     report.count = 1;
     assert_int_equal(phusa_senml_encode_cbor(&report, cbor, sizeof(cbor), &length), PHUSA_OK);
@@ -514,9 +517,10 @@ static void encodes_as_documented(void **state)
     assert_memory_equal(cbor, expected, length);
     report.count = 2;
     assert_int_equal(phusa_senml_encode_cbor(&report, cbor, sizeof(cbor), &length), PHUSA_OK);
-    for (size_t capacity = length; capacity-- > 0;)
+    for (size_t capacity = length; capacity-- > 0;) {
         assert_int_equal(phusa_senml_encode_cbor(&report, cbor, capacity, &length),
                          PHUSA_ERR_SPACE);
+    }
 }
 
 static void refuses_to_write_what_would_not_read_back(void **state)
@@ -557,7 +561,9 @@ static void refuses_to_write_what_would_not_read_back(void **state)
 
 static struct phusa_text draw_text(struct draws *draws, char buffer[32])
 {
-    static const char *const pieces[] = { "temp", ":", "ạ", "\"", "\\", "\n", "x", "", "\xf0\x9f\x8c\x8a" };
+    static const char *const pieces[] = { "temp", ":",  "ạ",
+                                          "\"",   "\\", "\n",
+                                          "x",    "",   "\xf0\x9f\x8c\x8a" };
     struct phusa_text text = { buffer, 0 };
 
     for (size_t i = draw_below(draws, 5); i > 0; i--) {
@@ -575,7 +581,8 @@ static double draw_value(struct draws *draws)
     case 0:
         return draw_double(draws);
     case 1:
-        return (double)(float)ldexp((double)draw_below(draws, 4096), (int)draw_below(draws, 40) - 30);
+        return (double)(float)ldexp((double)draw_below(draws, 4096),
+                                    (int)draw_below(draws, 40) - 30);
     case 2:
         return (double)(int64_t)draw(draws);
     case 3:
@@ -600,12 +607,15 @@ static struct phusa_reading draw_reading(struct draws *draws, bool relative, cha
     reading.time_ns = (relative ? 0 : NOW_NS) - (int64_t)draw_below(draws, 100000000) * step;
     reading.has_sum = reading.kind == PHUSA_VALUE_NONE || draw_below(draws, 4) == 0;
     reading.sum = reading.has_sum ? draw_value(draws) : 0;
-    if (reading.kind == PHUSA_VALUE_NUMBER)
+    if (reading.kind == PHUSA_VALUE_NUMBER) {
         reading.value = draw_value(draws);
-    if (reading.kind == PHUSA_VALUE_BOOLEAN)
+    }
+    if (reading.kind == PHUSA_VALUE_BOOLEAN) {
         reading.value = (double)draw_below(draws, 2);
-    if (reading.kind >= PHUSA_VALUE_STRING)
+    }
+    if (reading.kind >= PHUSA_VALUE_STRING) {
         reading.string = draw_text(draws, texts[3]);
+    }
     return reading;
 }
 
@@ -669,8 +679,9 @@ static void what_is_written_reads_back(void **state)
         report.has_boot = report.has_up = unset_clock;
         report.boot = unset_clock ? (uint32_t)draw(&draws) : 0;
         report.up = unset_clock ? fabs(draw_value(&draws)) : 0;
-        for (size_t i = 0; i < report.count; i++)
+        for (size_t i = 0; i < report.count; i++) {
             readings[i] = draw_reading(&draws, unset_clock, texts[i]);
+        }
         assert_reads_back(&report);
     }
 }
@@ -692,8 +703,9 @@ static void cbor_keeps_what_is_no_number(void **state)
         assert_int_equal(decode_at(cbor, length, 0), PHUSA_OK);
         assert_int_equal(decoded.report.count, 1);
         assert_int_equal(isnan(decoded.readings[0].value), isnan(values[i]));
-        if (!isnan(values[i]))
+        if (!isnan(values[i])) {
             assert_same_double(decoded.readings[0].value, values[i]);
+        }
     }
 }
 

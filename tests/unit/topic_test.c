@@ -14,13 +14,15 @@ static void ids_follow_their_grammar(void **state)
 {
     (void)state;
     static const char *const good[] = { "a", "0", "my-tho", "s1", "a-", ID32 };
-    static const char *const bad[] = { "",      "-a", "A",    "my_tho", "a b", ID32 "6", "t\xc3\xa1",
-                                       "a/b", "a+", "#", " a" };
+    static const char *const bad[] = { "",          "-a",  "A",  "my_tho", "a b", ID32 "6",
+                                       "t\xc3\xa1", "a/b", "a+", "#",      " a" };
 
-    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         assert_true(phusa_id_valid(phusa_text_of(good[i])));
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_false(phusa_id_valid(phusa_text_of(bad[i])));
+    }
     assert_false(phusa_id_valid(phusa_text_of(NULL)));
     assert_false(phusa_id_valid(PHUSA_TEXT("a\0b")));
 }
@@ -44,8 +46,9 @@ static const struct {
 static void assert_text(struct phusa_text found, const char *expected)
 {
     assert_int_equal(found.length, strlen(expected));
-    if (found.length > 0)
+    if (found.length > 0) {
         assert_memory_equal(found.data, expected, found.length);
+    }
 }
 
 static void topics_come_apart_and_together(void **state)
@@ -65,8 +68,9 @@ static void topics_come_apart_and_together(void **state)
         assert_int_equal(phusa_topic_print(&topic, buffer, sizeof(buffer)), length);
         assert_string_equal(buffer, good_topics[i].topic);
         assert_int_equal(phusa_topic_print(&topic, buffer, length + 1), length);
-        for (size_t capacity = 0; capacity <= length; capacity++)
+        for (size_t capacity = 0; capacity <= length; capacity++) {
             assert_int_equal(phusa_topic_print(&topic, buffer, capacity), 0);
+        }
     }
 }
 
@@ -74,12 +78,33 @@ static void foreign_topics_are_refused(void **state)
 {
     (void)state;
     static const char *const topics[] = {
-        "", "phusa", "phusa/1", "phusa/1/", "phusa/1/a", "phusa/1/a/b", "phusa/1/a/b/",
-        "phusa/2/a/b/obs", "Phusa/1/a/b/obs", "/phusa/1/a/b/obs", "phusa/1//b/obs",
-        "phusa/1/a//obs", "phusa/1/a/b/obs/", "phusa/1/a/b/obs/x", "phusa/1/a/b/observation",
-        "phusa/1/a/b/alarm", "phusa/1/a/b/alarm/", "phusa/1/a/b/alarm/x/y", "phusa/1/a/b/alarm/X",
-        "phusa/1/A/b/obs", "phusa/1/a/B/obs", "phusa/1/a/b c/obs", "phusa/1/a/board",
-        "phusa/1/a/board/", "phusa/1/a/board/x/y", "phusa/1/" ID32 "6/b/obs", "phusa/1/a/+/obs",
+        "",
+        "phusa",
+        "phusa/1",
+        "phusa/1/",
+        "phusa/1/a",
+        "phusa/1/a/b",
+        "phusa/1/a/b/",
+        "phusa/2/a/b/obs",
+        "Phusa/1/a/b/obs",
+        "/phusa/1/a/b/obs",
+        "phusa/1//b/obs",
+        "phusa/1/a//obs",
+        "phusa/1/a/b/obs/",
+        "phusa/1/a/b/obs/x",
+        "phusa/1/a/b/observation",
+        "phusa/1/a/b/alarm",
+        "phusa/1/a/b/alarm/",
+        "phusa/1/a/b/alarm/x/y",
+        "phusa/1/a/b/alarm/X",
+        "phusa/1/A/b/obs",
+        "phusa/1/a/B/obs",
+        "phusa/1/a/b c/obs",
+        "phusa/1/a/board",
+        "phusa/1/a/board/",
+        "phusa/1/a/board/x/y",
+        "phusa/1/" ID32 "6/b/obs",
+        "phusa/1/a/+/obs",
         "phusa/1/#",
     };
     char padded[PHUSA_TOPIC_MAX + 2];
@@ -113,8 +138,9 @@ static void wrong_parts_are_not_printed(void **state)
     };
     char buffer[PHUSA_TOPIC_MAX + 1];
 
-    for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++)
+    for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++) {
         assert_int_equal(phusa_topic_print(&topics[i], buffer, sizeof(buffer)), 0);
+    }
 }
 
 int main(void)
