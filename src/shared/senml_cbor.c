@@ -198,7 +198,7 @@ static bool read_label(struct reader *reader, enum senml_label *label)
 static bool read_record(struct reader *reader)
 {
     struct cbor_head map;
-    enum senml_label label;
+    enum senml_label label = SENML_UNKNOWN;
 
     if (!cbor_read_head(&reader->cbor, &map)) {
         return false;

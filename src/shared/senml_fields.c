@@ -159,20 +159,13 @@ static void identity_of(const struct phusa_report *report, struct senml_field *f
     }
 }
 
-void senml_field_of(const struct phusa_report *report, size_t index, enum senml_label label,
-                    struct senml_field *field)
+static void reading_of(const struct phusa_report *report, size_t index, struct senml_field *field)
 {
-    const struct phusa_reading *reading = report->count > 0 ? &report->readings[index] : NULL;
+    const struct phusa_reading *reading = &report->readings[index];
 
-    field->label = label;
-    field->name = label_names[label];
-    field->want = senml_want_of(label);
-    switch (label) {
+    switch (field->label) {
     case SENML_BN:
         field->text = reading->base_name;
-        break;
-    case SENML_BT:
-        field->time_ns = reading->time_ns;
         break;
     case SENML_N:
         field->text = reading->name;
@@ -183,15 +176,14 @@ void senml_field_of(const struct phusa_report *report, size_t index, enum senml_
     case SENML_V:
         field->number = reading->value;
         break;
+    case SENML_S:
+        field->number = reading->sum;
+        break;
     case SENML_VB:
         field->boolean = reading->value != 0;
         break;
-    case SENML_VS:
-    case SENML_VD:
-        field->text = reading->string;
-        break;
-    case SENML_S:
-        field->number = reading->sum;
+    case SENML_BT:
+        field->time_ns = reading->time_ns;
         break;
     case SENML_T:
         field->time_ns = reading->time_ns - report->readings[0].time_ns;
@@ -199,7 +191,21 @@ void senml_field_of(const struct phusa_report *report, size_t index, enum senml_
     case SENML_ST:
         field->integer = reading->device_state;
         break;
-    default:
+    default: /* SENML_VS, SENML_VD */
+        field->text = reading->string;
+        break;
+    }
+}
+
+void senml_field_of(const struct phusa_report *report, size_t index, enum senml_label label,
+                    struct senml_field *field)
+{
+    field->label = label;
+    field->name = label_names[label];
+    field->want = senml_want_of(label);
+    if (label >= SENML_LOG) {
         identity_of(report, field);
+    } else {
+        reading_of(report, index, field);
     }
 }

@@ -21,7 +21,7 @@ static void check_status(struct phusa_text text)
     }
     ENSURE(again.next == message.next && again.clock == message.clock);
     ENSURE(again.boot == message.boot);
-    ENSURE(memcmp(&again.days_held, &message.days_held, sizeof(double)) == 0);
+    ENSURE(fuzz_same_double(again.days_held, message.days_held));
     ENSURE(strcmp(again.firmware, message.firmware) == 0);
     ENSURE(strcmp(again.hardware, message.hardware) == 0);
     ENSURE(strcmp(again.reset, message.reset) == 0);

@@ -30,7 +30,7 @@ static inline enum phusa_status decode(struct pack *pack, const void *payload, s
 
 static inline bool same_double(double a, double b)
 {
-    return memcmp(&a, &b, sizeof(a)) == 0 || (isnan(a) && isnan(b));
+    return fuzz_same_double(a, b) || (isnan(a) && isnan(b));
 }
 
 static inline bool same_reading(const struct phusa_reading *a, const struct phusa_reading *b)

@@ -75,7 +75,7 @@ class Stage:
             part.start()
         return part
 
-    def line(self, store="victoria", clock=None, start=True, **extra):
+    def line(self, store="victoria", clock=None, start=True, extra=None):
         """The usual line; a store that is an object is taken as it is, and a clock that is a function is
         called once broker and store run. Returns the collector."""
         self.broker = self.add(phusarun.Broker(self.folder / "broker", ["apacp", "apadb"]))

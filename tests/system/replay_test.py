@@ -30,11 +30,11 @@ def all_transitions(rows):
     return sorted(changes)
 
 
-def start(stage, rows, store="victoria", speed=SPEED, **extra):
+def start(stage, rows, store="victoria", speed=SPEED):
     """The line with both stations, connected before their first row is due: what a station cannot
     say at once comes behind what is fresh, and is judged as history."""
     first = rows["apacp"][0][0]
-    stage.line(store, lambda: phusarun.Clock(first - LEAD_S * speed, speed), **extra)
+    stage.line(store, lambda: phusarun.Clock(first - LEAD_S * speed, speed))
     births = {f"phusa/1/apalachicola/{station}/status" for station in STATIONS}
     ear = stage.client("ear")
     ear.listen(*births)

@@ -93,7 +93,8 @@ static void the_longest_status_fits(void **state)
     memset(message.firmware, 1, PHUSA_WORD_MAX - 1); /* six bytes each in JSON */
     memset(message.hardware, 1, PHUSA_WORD_MAX - 1);
     memset(message.reset, 1, PHUSA_WORD_MAX - 1);
-    assert_true(phusa_status_print(&message, buffer, sizeof(buffer)) > 3 * 31 * 6);
+    assert_true(phusa_status_print(&message, buffer, sizeof(buffer)) >
+                (size_t)6 * 3 * (PHUSA_WORD_MAX - 1));
 }
 
 static void refuses_what_is_no_status(void **state)
