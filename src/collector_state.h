@@ -84,6 +84,10 @@ struct collector {
     struct problem reload_problem;
     uint64_t reloads, reloads_refused;
     struct log_complaint link_complaint, journal_complaint, store_complaint;
+
+    /* the sender's thread */
+    struct log_complaint refusal_complaint;
+    mono_time last_refusal;
 };
 
 /* collector_shared.c */
@@ -96,17 +100,17 @@ void quarantine_append(struct collector *collector, json_t *text, struct journal
 /* collector_flow.c: raw journal to spool, outbox, quarantine and receipts */
 bool flow_create(struct collector *collector, struct problem *problem);
 void flow_free(struct collector *collector);
-void *flow_run(void *collector);
+void *flow_run(void *context);
 
 /* collector_store.c: spool to store */
 bool store_create(struct collector *collector, struct problem *problem);
 void store_free(struct collector *collector);
-void *store_run(void *collector);
+void *store_run(void *context);
 /* Positions kept by an earlier run; 0 when there is none. */
 void store_read_cursor(struct collector *collector, uint64_t *safe, uint64_t *sent);
 
 /* collector_view.c */
-void collector_fill_totals(void *collector, struct console_totals *totals);
-struct console_view *collector_make_view(void *collector);
+void collector_fill_totals(void *context, struct console_totals *totals);
+struct console_view *collector_make_view(void *context);
 
 #endif

@@ -12,7 +12,8 @@
 #include "phusa/crc32c.h"
 #include "store/lineproto.h"
 
-#define CURSOR_CHARS 128
+#define CURSOR_CHARS     128
+#define REFUSAL_QUIET_NS (60 * SECOND_NS) /* so long without a refused line, and it is over */
 
 void store_read_cursor(struct collector *collector, uint64_t *safe, uint64_t *sent)
 {
@@ -45,7 +46,7 @@ static int spool_remember(void *context, uint64_t safe, uint64_t sent)
     int head = snprintf(line, sizeof line, "phusa-cursor 1 %" PRIu64 " %" PRIu64 " ", safe, sent);
     uint32_t crc = phusa_crc32c(0, line, (size_t)head);
     int tail = snprintf(line + head, sizeof line - (size_t)head, "%08" PRIx32 "\n", crc);
-    return files_replace(&files_posix, collector->cursor_path, line, (size_t)(head + tail));
+    return files_replace(&files_posix, collector->cursor_path, line, (size_t)head + (size_t)tail);
 }
 
 static int spool_next(void *context, struct spool_item *item)
@@ -88,8 +89,11 @@ static void quarantine_line(struct collector *collector, struct phusa_text line,
 static void spool_refused(void *context, struct phusa_text line, const char *why)
 {
     struct collector *collector = context;
+    collector->last_refusal = clock_mono();
     (void)atomic_fetch_add(&collector->refused_readings, line_readings(line));
-    log_warning("the store refuses a line for ever, it is set aside: %s", why);
+    if (log_complaint_due(&collector->refusal_complaint, collector->last_refusal.ns)) {
+        log_warning("the store refuses lines for ever, they are set aside: %s", why);
+    }
     quarantine_line(collector, line, why);
 }
 
@@ -135,7 +139,7 @@ void store_free(struct collector *collector)
     journal_reader_close(collector->spool_reader);
 }
 
-/* Says once that the store is away, and once that it is back. */
+/* Says once that the store is away or refuses lines, and once that it is better. */
 static void report_store(struct collector *collector, mono_time now)
 {
     struct problem problem;
@@ -147,6 +151,10 @@ static void report_store(struct collector *collector, mono_time now)
         }
     } else if (log_complaint_over(&collector->store_complaint, now.ns, &lasted)) {
         log_info("store: answers again after %lld s", lasted / SECOND_NS);
+    }
+    if (now.ns - collector->last_refusal.ns >= REFUSAL_QUIET_NS &&
+        log_complaint_over(&collector->refusal_complaint, now.ns, &lasted)) {
+        log_info("store: refuses no line any more after %lld s", lasted / SECOND_NS);
     }
 }
 

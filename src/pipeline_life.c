@@ -6,8 +6,9 @@
 #include "phusa/topic.h"
 #include "pipeline_state.h"
 
-#define RECEIPT_PAUSE_NS SECOND_NS /* a station's receipts come at most once a second (contract)   \
-                                    */
+#define RECEIPT_PAUSE_NS                                                                           \
+    SECOND_NS /* a station's receipts come at most once a second (contract)                        \
+               */
 
 struct pipeline *pipeline_create(const struct settings *settings, const struct pipeline_sink *sink)
 {

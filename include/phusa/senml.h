@@ -27,9 +27,10 @@ struct phusa_senml_error {
 /*
  * Decodes one pack; the format is told by the first byte after JSON white space
  * ('[' JSON, 0x80..0x9f CBOR). report->readings and ->capacity are the
- * caller's; everything else is set here. Records that carry only base fields
- * give no reading. now_ns is what relative times (below 2^28 seconds) count from.
- * Texts in the report live as long as payload and scratch.
+ * caller's; everything else is set here. Records with neither value nor sum of their
+ * own (v, vs, vb, vd, s) give no reading, whatever bases are in force. A known label
+ * twice in a record, or two values, is PHUSA_ERR_SYNTAX. now_ns is what relative times (below 2^28
+ * seconds) count from. Texts in the report live as long as payload and scratch.
  *
  * Even when the pack is refused, log and seq are set if they could be read
  * before the mistake (has_log, has_seq): a receipt covers such a report.
@@ -56,9 +57,12 @@ enum phusa_status phusa_senml_decode_cbor(const uint8_t *payload, size_t length,
  * reading's base_name, repeated only when it changes. Times are written exactly
  * (JSON: decimal seconds with up to nine places; CBOR: integer or a decimal
  * fraction, tag 4, where not whole). Numbers are written as the shortest form
- * that reads back as the same double. With has_boot/has_up the times are
- * written relative to the time of the report, which is time_ns 0.
- * NaN and infinity: PHUSA_ERR_RANGE (JSON), a half float (CBOR).
+ * that reads back as the same double (CBOR: an integer or the shortest float). With
+ * has_boot/has_up the times are written relative to the time of the report, which is
+ * time_ns 0. A report without readings becomes one record with its identity.
+ * PHUSA_ERR_RANGE: what would not read back, such as a time below 2^28 s without boot and
+ * up or above it with them, a time not valid, text that is not UTF-8, a reading with
+ * neither value nor sum. NaN and infinity: PHUSA_ERR_RANGE (JSON), a half float (CBOR).
  * *length receives the bytes written; PHUSA_ERR_SPACE if capacity is too small.
  */
 enum phusa_status phusa_senml_encode_json(const struct phusa_report *report, char *buffer,

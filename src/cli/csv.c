@@ -82,7 +82,7 @@ static bool take_offset(const char **at, const char *end, int64_t *seconds)
     if (!take_digits(at, end, 2, &minutes) || hours > 23 || minutes > 59) {
         return false;
     }
-    *seconds = (west ? -1 : 1) * (hours * 3600 + minutes * 60);
+    *seconds = (west ? -1 : 1) * ((int64_t)hours * 60 + minutes) * 60;
     return true;
 }
 

@@ -31,7 +31,7 @@ static void print_usage(FILE *out)
         out);
 }
 
-static const char *kind_name(uint8_t kind)
+static const char *kind_name(unsigned kind)
 {
     static const char *const names[] = { "?",    "message", "tick",     "configured",
                                          "link", "lines",   "set-aside" };
@@ -126,7 +126,7 @@ static void print_summary(const struct summary *summary, bool json)
         (void)fputs(",\"last_time\":", stdout);
         print_seconds(stdout, summary->last_ns);
         (void)fputs(",\"kinds\":{", stdout);
-        for (uint8_t kind = JOURNAL_MESSAGE; kind <= JOURNAL_SET_ASIDE; kind++) {
+        for (unsigned kind = JOURNAL_MESSAGE; kind <= JOURNAL_SET_ASIDE; kind++) {
             (void)printf("%s\"%s\":%" PRIu64, kind == JOURNAL_MESSAGE ? "" : ",", kind_name(kind),
                          summary->kinds[kind]);
         }
@@ -140,7 +140,7 @@ static void print_summary(const struct summary *summary, bool json)
     (void)fputs(" to ", stdout);
     print_seconds(stdout, summary->last_ns);
     (void)putchar('\n');
-    for (uint8_t kind = JOURNAL_MESSAGE; kind <= JOURNAL_SET_ASIDE; kind++) {
+    for (unsigned kind = JOURNAL_MESSAGE; kind <= JOURNAL_SET_ASIDE; kind++) {
         if (summary->kinds[kind] > 0) {
             (void)printf("  %-12s %" PRIu64 "\n", kind_name(kind), summary->kinds[kind]);
         }

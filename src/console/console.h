@@ -65,7 +65,7 @@ struct console_totals {
     char store_problem[PROBLEM_TEXT_MAX];
     uint64_t messages, journal_bytes, journal_records, journal_unsynced;
     uint64_t journal_failures; /* messages that could not be written down */
-    uint64_t pipeline_behind; /* records synced but not yet processed */
+    uint64_t pipeline_behind;  /* records synced but not yet processed */
     uint64_t received, duplicates, stored, pending, quarantined;
     uint64_t unknown_reasons[PHUSA_REASON_COUNT]; /* messages of no known station */
     uint64_t receipts, reconnects;

@@ -142,8 +142,9 @@ struct per_station {
 static const struct per_station families[] = {
     { "phusa_readings_received_total", "Readings received.", true,
       offsetof(struct console_station, received) },
-    { "phusa_readings_accepted_total", "Readings that passed all checks: in the store or on their way.",
-      true, offsetof(struct console_station, accepted) },
+    { "phusa_readings_accepted_total",
+      "Readings that passed all checks: in the store or on their way.", true,
+      offsetof(struct console_station, accepted) },
     { "phusa_readings_duplicate_total", "Readings that came again with the same value.", true,
       offsetof(struct console_station, duplicates) },
     { "phusa_station_reports_total", "Reports received.", true,

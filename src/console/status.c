@@ -79,10 +79,10 @@ static json_t *station_json(const struct console_station *station)
         station->station->id, "site", station->station->site, "name", station->station->name,
         "state", link_name(station->link), "last_seen", seconds_or_null(station->last_seen_ns),
         "severity", severity_name(station->severity), "received", count(station->received),
-        "duplicates", count(station->duplicates), "accepted", count(station->accepted), "quarantined",
-        count(station->quarantined), "reasons", reasons_json(station->reasons), "reports",
-        count(station->reports), "missing_reports", count(station->missing_reports), "readings",
-        readings_json(station));
+        "duplicates", count(station->duplicates), "accepted", count(station->accepted),
+        "quarantined", count(station->quarantined), "reasons", reasons_json(station->reasons),
+        "reports", count(station->reports), "missing_reports", count(station->missing_reports),
+        "readings", readings_json(station));
 }
 
 static json_t *alarm_json(const struct console_alarm *alarm)

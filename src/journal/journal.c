@@ -308,24 +308,32 @@ bool journal_reserve_there(struct journal *journal)
     return there;
 }
 
+static struct segment *newest_segment(struct journal *journal)
+{
+    size_t count = journal->segments.count;
+    return journal->segments.items == NULL || count == 0 ? NULL
+                                                         : &journal->segments.items[count - 1];
+}
+
 static enum journal_status append_locked(struct journal *journal,
                                          const struct journal_record *given, size_t bytes)
 {
-    const struct segment *newest =
-        journal->segments.count == 0 ? NULL : &journal->segments.items[journal->segments.count - 1];
-    bool begin = journal->fd < 0 || journal->torn ||
-                 (newest != NULL && newest->bytes + (int64_t)bytes > journal->segment_bytes &&
-                  newest->bytes > SEGMENT_HEADER_BYTES);
-    if (begin) {
+    struct segment *segment = newest_segment(journal);
+    if (segment == NULL || journal->fd < 0 || journal->torn ||
+        (segment->bytes + (int64_t)bytes > journal->segment_bytes &&
+         segment->bytes > SEGMENT_HEADER_BYTES)) {
+        if (segment != NULL && segment->first > journal->appended) {
+            journal->appended = segment->first; /* it holds no record: its name stays its own */
+        }
         enum journal_status status = begin_segment(journal, journal->appended + 1);
-        if (status != JOURNAL_OK) {
+        segment = newest_segment(journal);
+        if (status != JOURNAL_OK || segment == NULL) {
             return status;
         }
     }
     struct journal_record record = *given;
     record.position = journal->appended + 1;
     (void)record_write(&record, journal->salt, journal->buffer);
-    struct segment *segment = &journal->segments.items[journal->segments.count - 1];
     if (files_write_all(journal->files, journal->fd, journal->buffer, bytes) != 0) {
         return write_failed(journal, segment);
     }

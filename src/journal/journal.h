@@ -73,7 +73,7 @@ struct journal_recovery {
  * refuses because of damaged content; JOURNAL_FAILED only when the folder cannot
  * be read or written. recovery may be NULL.
  */
-enum journal_status journal_open(const struct journal_options *options, struct journal **journal,
+enum journal_status journal_open(const struct journal_options *options, struct journal **result,
                                  struct journal_recovery *recovery, struct problem *problem);
 
 /* Syncs what is there and closes. NULL is fine. */

@@ -72,12 +72,11 @@ static bool read_word(struct reader *reader, char word[PHUSA_WORD_MAX])
     if (!expect(reader, PHUSA_JSON_STRING)) {
         return false;
     }
-    if (!phusa_json_unescape(reader->json.text, word, PHUSA_WORD_MAX - 1, &length) ||
-        memchr(word, '\0', length) != NULL) {
+    if (!phusa_json_unescape(reader->json.text, word, PHUSA_WORD_MAX - 1, &length)) {
         return fail(reader, PHUSA_ERR_RANGE);
     }
     word[length] = '\0';
-    return true;
+    return strlen(word) == length || fail(reader, PHUSA_ERR_RANGE);
 }
 
 static bool read_integer(struct reader *reader, uint64_t limit, uint64_t *value)

@@ -37,17 +37,16 @@ bool phusa_id_valid(struct phusa_text text)
 /* Cuts off what stands before the first slash and that slash. */
 static struct phusa_text take_part(struct phusa_text *topic)
 {
-    struct phusa_text part = *topic;
-    const char *slash = topic->length == 0 ? NULL : memchr(topic->data, '/', topic->length);
+    struct phusa_text part = { topic->data, 0 };
 
-    if (slash == NULL) {
-        topic->data += topic->length;
-        topic->length = 0;
-        return part;
+    while (part.length < topic->length && topic->data[part.length] != '/') {
+        part.length++;
     }
-    part.length = (size_t)(slash - part.data);
-    topic->data = slash + 1;
-    topic->length -= part.length + 1;
+
+    size_t taken = part.length < topic->length ? part.length + 1 : part.length;
+
+    topic->data += taken;
+    topic->length -= taken;
     return part;
 }
 

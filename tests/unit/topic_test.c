@@ -8,16 +8,17 @@
 
 #include "phusa/topic.h"
 
-#define ID32          "abcdefghijklmnopqrstuvwxyz012345"
-#define ID33          ID32 "6"
-#define TOO_LONG_SITE "phusa/1/" ID33 "/b/obs"
-#define LONGEST       "phusa/1/" ID32 "/" ID32 "/alarm/" ID32
+#define ID32 "abcdefghijklmnopqrstuvwxyz012345"
+
+static const char id33[] = ID32 "6";
+static const char too_long_site[] = "phusa/1/" ID32 "6/b/obs";
+static const char longest[] = "phusa/1/" ID32 "/" ID32 "/alarm/" ID32;
 
 static void ids_follow_their_grammar(void **state)
 {
     (void)state;
     static const char *const good[] = { "a", "0", "my-tho", "s1", "a-", ID32 };
-    static const char *const bad[] = { "",          "-a",  "A",  "my_tho", "a b", ID33,
+    static const char *const bad[] = { "",          "-a",  "A",  "my_tho", "a b", id33,
                                        "t\xc3\xa1", "a/b", "a+", "#",      " a" };
 
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -43,7 +44,7 @@ static const struct {
       PHUSA_LEAF_ALARM },
     { "phusa/1/my-tho/board/gate-1", "my-tho", "board", "gate-1", PHUSA_LEAF_BOARD },
     { "phusa/1/my-tho/board/obs", "my-tho", "board", "obs", PHUSA_LEAF_BOARD },
-    { LONGEST, ID32, ID32, ID32, PHUSA_LEAF_ALARM },
+    { longest, ID32, ID32, ID32, PHUSA_LEAF_ALARM },
 };
 
 static void assert_text(struct phusa_text found, const char *expected)
@@ -106,7 +107,7 @@ static void foreign_topics_are_refused(void **state)
         "phusa/1/a/board",
         "phusa/1/a/board/",
         "phusa/1/a/board/x/y",
-        TOO_LONG_SITE,
+        too_long_site,
         "phusa/1/a/+/obs",
         "phusa/1/#",
     };
