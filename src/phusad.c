@@ -113,9 +113,9 @@ static void reload(struct collector *collector, const char *file)
                  settings->rulebook.count);
         collector_reload(collector, settings);
     } else {
-        log_error("%s: has mistakes; the settings in force stay", file);
         collector_reload_refused(collector,
                                  errors.count > 0 ? errors.items[0].text : "out of memory");
+        log_error("%s: has mistakes; the settings in force stay", file);
     }
     settings_errors_clear(&errors);
 }
