@@ -181,6 +181,7 @@ static bool open_files(struct collector *collector, struct problem *problem)
     if (!open_one(collector, "", least, &collector->raw, &found, problem)) {
         return false;
     }
+    collector->replay_upto = found.last_position;
     log_info("journal %s: %llu records in %llu segments", folder, (unsigned long long)found.records,
              (unsigned long long)found.segments);
     return true;

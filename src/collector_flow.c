@@ -202,15 +202,18 @@ void *flow_run(void *context)
         if (reconfigured) {
             let_go(collector);
         }
+        if (!any || pipeline_position(collector->pipeline) >= collector->replay_upto) {
+            atomic_store(&collector->caught_up, true);
+        }
         mono_time now = clock_mono();
-        if (now.ns - receipts.ns >= RECEIPT_STEP_NS && mqtt_connected(collector->mqtt)) {
+        if (atomic_load(&collector->caught_up) && now.ns - receipts.ns >= RECEIPT_STEP_NS &&
+            mqtt_connected(collector->mqtt)) {
             send_receipts(collector, now);
             receipts = now;
         }
         if (any) {
             continue;
         }
-        atomic_store(&collector->caught_up, true);
         if (stopping) {
             return NULL;
         }

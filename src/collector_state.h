@@ -41,6 +41,7 @@ struct collector {
     struct outbox *outbox;
     uint64_t outbox_position, spool_origin,
         quarantine_origin; /* what earlier runs have passed on */
+    uint64_t replay_upto;  /* last record of earlier runs: until then nothing is told to stations */
     struct mqtt *mqtt;
     struct notifier *notifier;
     struct sender *sender;
