@@ -44,7 +44,7 @@ help:
 	@echo 'make              builds phusad, phusa and phusa-station into $(B)/'
 	@echo 'make run          shows the whole line at work      ARGS="--for 60 --store influxdb"'
 	@echo 'make check        builds with sanitizers and runs every test and check'
-	@echo 'make bench        measures speed and memory         ARGS=...'
+	@echo 'make bench        measures speed and memory         ARGS="--quick --json FILE"'
 	@echo 'make lint         format, static analysis and the rules of the house'
 	@echo 'make fuzz         hunts for crashes with libFuzzer  ARGS="--for 60 --seed 1"'
 	@echo 'make install      into $$(DESTDIR)$$(PREFIX), PREFIX=$(PREFIX)'

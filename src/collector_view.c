@@ -17,6 +17,7 @@ static void fill_store(struct collector *collector, struct console_totals *total
     totals->stored =
         accepted > totals->pending + refused ? accepted - totals->pending - refused : 0;
     totals->quarantined += refused;
+    totals->unknown_reasons[PHUSA_REASON_STORE] += refused;
     totals->store_up = sender.store_up;
     totals->store_requests = sender.requests;
     totals->store_failures = sender.failures;

@@ -232,6 +232,16 @@ static enum phusa_reason check_reading(struct pipeline *pipeline, struct station
     return check_value(pipeline, station, parameter, &sample, accepted);
 }
 
+/* Puts the last one where it belongs by time, which is nearly always where it is. */
+static void sort_in(struct accepted *accepted, size_t last)
+{
+    for (size_t at = last; at > 0 && accepted[at - 1].time_ns > accepted[at].time_ns; at--) {
+        struct accepted later = accepted[at - 1];
+        accepted[at - 1] = accepted[at];
+        accepted[at] = later;
+    }
+}
+
 /* Checks all readings of the report; those that pass stand in pipeline->accepted, by time. */
 static size_t check_report(struct pipeline *pipeline, struct station_state *station,
                            const struct journal_record *record)
@@ -239,10 +249,10 @@ static size_t check_report(struct pipeline *pipeline, struct station_state *stat
     size_t count = 0;
     for (size_t i = 0; i < pipeline->report.count; i++) {
         const struct phusa_reading *reading = &pipeline->report.readings[i];
-        struct accepted accepted;
+        struct accepted *accepted = &pipeline->accepted[count];
         struct phusa_text name = { 0 };
         enum phusa_reason reason =
-            check_reading(pipeline, station, reading, i, record->time.ns, &name, &accepted);
+            check_reading(pipeline, station, reading, i, record->time.ns, &name, accepted);
         if (reason != PHUSA_REASON_NONE) {
             struct set_aside item = { .reason = reason,
                                       .record = record,
@@ -251,16 +261,10 @@ static size_t check_report(struct pipeline *pipeline, struct station_state *stat
                                       .value = reading->value,
                                       .time_ns = reading->time_ns };
             set_aside(pipeline, station, &item);
-            continue;
+        } else if (accepted->series != NO_SERIES) {
+            sort_in(pipeline->accepted, count);
+            count++;
         }
-        if (accepted.series == NO_SERIES) {
-            continue;
-        }
-        size_t at = count++;
-        for (; at > 0 && pipeline->accepted[at - 1].time_ns > accepted.time_ns; at--) {
-            pipeline->accepted[at] = pipeline->accepted[at - 1];
-        }
-        pipeline->accepted[at] = accepted;
     }
     return count;
 }

@@ -204,6 +204,9 @@ static const char *read_row(const struct reading_file *file, const char *line,
         return "the time is neither seconds since 1970 nor ISO 8601 with an offset";
     }
     row.sample.received_ns = row.sample.time_ns;
+    if (file->column_of[COLUMN_VALUE] >= count) {
+        return "the line ends before its value";
+    }
     if (value.length == 0) {
         return NULL;
     }

@@ -67,7 +67,8 @@ struct console_totals {
     uint64_t journal_failures; /* messages that could not be written down */
     uint64_t pipeline_behind;  /* records synced but not yet processed */
     uint64_t received, duplicates, stored, pending, quarantined;
-    uint64_t unknown_reasons[PHUSA_REASON_COUNT]; /* messages of no known station */
+    uint64_t unknown_reasons[PHUSA_REASON_COUNT]; /* messages of no known station, readings of
+                                                     lines that the store refused */
     uint64_t receipts, reconnects;
     uint64_t store_requests, store_failures, store_bytes, store_resent, store_rewinds;
     uint64_t store_lines_refused, store_rows_invalid, store_rows_ignored;

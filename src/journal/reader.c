@@ -17,6 +17,7 @@ struct journal_reader {
     const struct file_ops *files;
     struct scan scan;
     uint64_t from;    /* records below it are passed over */
+    uint64_t synced;  /* of the journal, when last asked: asking takes the writer's lock */
     uint64_t segment; /* first position of the open segment */
     bool open;        /* a segment is open (or was tried, if its header is damaged) */
     bool readable;
@@ -140,19 +141,24 @@ static enum scan_result advance(struct journal_reader *reader)
     return open_segment(reader, next);
 }
 
+/* True if there is more that is synced. A folder is read to its end. */
+static bool may_go_on(struct journal_reader *reader)
+{
+    if (reader->scan.last >= reader->synced) {
+        reader->synced = reader->journal != NULL ? journal_synced(reader->journal) : UINT64_MAX;
+    }
+    return reader->scan.last < reader->synced;
+}
+
 enum journal_status journal_next(struct journal_reader *reader, struct journal_record *record)
 {
-    uint64_t synced = UINT64_MAX;
-    if (reader->journal != NULL) {
-        synced = journal_synced(reader->journal);
-        if (reader->scan.last >= synced) {
-            return JOURNAL_NOTHING_YET;
-        }
+    if (!may_go_on(reader)) {
+        return JOURNAL_NOTHING_YET;
     }
     enum scan_result result = reader->open && reader->readable ? SCAN_RECORD : advance(reader);
     while (result == SCAN_RECORD) {
         result = reader->readable ? scan_next(&reader->scan, record) : SCAN_END;
-        if (result == SCAN_RECORD && record->position > synced) {
+        if (result == SCAN_RECORD && record->position > reader->synced) {
             /* Reading went past damage beyond what is synced: come back to it later. */
             reader->scan.offset -=
                 (int64_t)record_bytes(record->topic.length + record->payload.length);

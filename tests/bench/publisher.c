@@ -5,24 +5,28 @@
  *
  *   publisher --port N --user NAME --password-file FILE [options]; all are listed in `options`.
  *
- * The station bench-NNNN belongs to client NNNN % clients; a client goes round its stations. Report
- * number seq of a station has the time start + seq * step. At most `window` reports of a client are
- * not acknowledged. Prints "start SECONDS" before the first report and "end SECONDS CPU-SECONDS"
- * after the last acknowledgement, by the machine's monotonic clock.
+ * The station bench-air-quality-NNNN belongs to client NNNN % clients; a client goes round its
+ * stations. Report number seq of a station has the time start + seq * step. At most `window`
+ * reports of a client are not acknowledged. Prints after the last acknowledgement the CPU seconds
+ * it took and the mean length of a report in bytes.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <inttypes.h>
+#include <math.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "marks.h"
+#include "base/clock.h"
 #include "phusa/senml.h"
 
 #define CLIENTS_MAX    100
@@ -60,7 +64,7 @@ struct client {
 };
 
 static struct client clients[CLIENTS_MAX];
-static uint64_t total_sent, total_acked;
+static uint64_t total_sent, total_acked, payload_bytes;
 
 static void give_up(const char *what)
 {
@@ -112,6 +116,13 @@ static size_t connect_packet(uint8_t *packet, size_t number, const char *passwor
     return (size_t)(at - packet);
 }
 
+/* Moves within one unit, with six decimals as sensors with 24 bits give them. */
+static double value_of(size_t parameter, uint64_t seq)
+{
+    double millionths = round(measured[parameter].value * 1e6);
+    return (millionths + (double)(seq * (parameter + 7) * 7919 % 999983)) / 1e6;
+}
+
 static size_t make_payload(char *payload, size_t capacity, const char *base_name, uint64_t seq)
 {
     struct phusa_reading readings[READINGS];
@@ -123,15 +134,14 @@ static size_t make_payload(char *payload, size_t capacity, const char *base_name
                                    .log = given.log,
                                    .seq = seq };
     for (size_t i = 0; i < READINGS; i++) {
-        readings[i] =
-            (struct phusa_reading){ .base_name = phusa_text_of(base_name),
-                                    .name = phusa_text_of(measured[i].name),
-                                    .unit = phusa_text_of(measured[i].unit),
-                                    .time_ns =
-                                        (given.start + (int64_t)seq * given.step) * SECOND_NS,
-                                    .time_valid = true,
-                                    .kind = PHUSA_VALUE_NUMBER,
-                                    .value = measured[i].value + (double)(seq * (i + 7) % 97) / 8 };
+        readings[i] = (struct phusa_reading){ .base_name = phusa_text_of(base_name),
+                                              .name = phusa_text_of(measured[i].name),
+                                              .unit = phusa_text_of(measured[i].unit),
+                                              .time_ns = (given.start + (int64_t)seq * given.step) *
+                                                         SECOND_NS,
+                                              .time_valid = true,
+                                              .kind = PHUSA_VALUE_NUMBER,
+                                              .value = value_of(i, seq) };
     }
     size_t length;
     if (phusa_senml_encode_json(&report, payload, capacity, &length) != PHUSA_OK) {
@@ -147,14 +157,17 @@ static void add_report(struct client *client)
     uint64_t station =
         (uint64_t)(client - clients) + (client->sent % own) * (uint64_t)given.clients;
     char topic[TOPIC_MAX], base_name[TOPIC_MAX];
-    (void)snprintf(topic, sizeof topic, "phusa/1/bench/bench-%04" PRIu64 "/obs", station);
-    (void)snprintf(base_name, sizeof base_name, "bench-%04" PRIu64 ":", station);
+    (void)snprintf(topic, sizeof topic, "phusa/1/bench/bench-air-quality-%04" PRIu64 "/obs",
+                   station);
+    (void)snprintf(base_name, sizeof base_name, "bench-air-quality-%04" PRIu64 ":", station);
     uint8_t *packet = client->out + client->used, *at = packet + 3;
     at += put_text(at, topic);
     client->packet_id = client->packet_id == UINT16_MAX ? 1 : (uint16_t)(client->packet_id + 1);
     at += put_u16(at, client->packet_id);
-    at += make_payload((char *)at, (size_t)(packet + PACKET_MAX - at), base_name,
-                       client->sent / own + 1);
+    size_t length = make_payload((char *)at, (size_t)(packet + PACKET_MAX - at), base_name,
+                                 client->sent / own + 1);
+    at += length;
+    payload_bytes += length;
     packet[0] = 0x32; /* PUBLISH, QoS 1 */
     (void)put_length(packet + 1, (size_t)(at - packet) - 3);
     client->used += (size_t)(at - packet);
@@ -373,12 +386,11 @@ int main(int argc, char **argv)
         clients[i].share = (uint64_t)(given.messages / given.clients);
         connect_client(&clients[i], (size_t)i, password);
     }
-    printf("start %.6f\n", marks_now());
-    (void)fflush(stdout);
     publish_all();
     (void)getrusage(RUSAGE_SELF, &usage);
-    printf("end %.6f %.3f\n", marks_now(),
+    printf("%.3f %" PRIu64 "\n",
            (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-               (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
+               (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6,
+           payload_bytes / (uint64_t)given.messages);
     return 0;
 }

@@ -7,7 +7,7 @@ import time
 import cbor2
 import pytest
 
-from line import Stage, log_lines, phusa, report, until
+from line import Stage, ledger, log_lines, phusa, report, until
 
 GOOD_TOPIC = "phusa/1/apalachicola/apacp/obs"
 APACP = '{site="apalachicola",station="apacp"'
@@ -37,10 +37,8 @@ def count(line, reason, whom=APACP):
 
 def accepted(line):
     """Readings that were let through: received, but neither set aside nor seen before."""
-    metrics = line.collector.metrics()
-    ledger = {state: metrics[f'phusa_ledger_readings_total{{state="{state}"}}']
-              for state in ("received", "duplicate", "quarantined")}
-    return ledger["received"] - ledger["duplicate"] - ledger["quarantined"]
+    return (ledger(line.collector, "received") - ledger(line.collector, "duplicate")
+            - ledger(line.collector, "quarantined"))
 
 
 def good_report_passes(line):
@@ -102,8 +100,9 @@ def test_truncated(line, whole, share):
     set_aside(line, whole[:max(1, int(len(whole) * share))], "truncated")
 
 
-@pytest.mark.parametrize("payload", [b"", b"hello", b"{}", b"[1]x", b"\x00\x01\x02", b"\xa0", b"[{]", b"[{\"n\":\"a\",}]",
-                                     "[{\"n\":\"s\u0001\",\"v\":1}]".encode(), b"[" * 60000])
+@pytest.mark.parametrize("payload", [
+    b"", b"hello", b"{}", b"[1]x", b"\x00\x01\x02", b"\xa0", b"[{]", b'[{"n":"a",}]', b'[{"n":"s\x01","v":1}]',
+    b"[" * 60000])
 def test_neither_json_nor_cbor(line, payload):
     set_aside_somehow(line, payload, GOOD_TOPIC)
 
@@ -225,5 +224,6 @@ def test_status(line, payload):
 
 def test_the_quarantine_holds_what_was_set_aside(line):
     set_aside(line, report(fresh_second(line), 1.0, parameter="gold"), "parameter")
-    until(lambda: '"name":"gold"' in phusa("journal", "dump", "--json", line.journal / "quarantine")[1].replace("\\", ""),
+    quarantine = line.journal / "quarantine"
+    until(lambda: '"name":"gold"' in phusa("journal", "dump", "--json", quarantine)[1].replace("\\", ""),
           "the quarantine has it")

@@ -6,6 +6,7 @@ import datetime
 import gzip
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import threading
@@ -50,6 +51,15 @@ def shared(name):
 # --- the line ----------------------------------------------------------------------------
 
 
+def ended_well(part):
+    """Stops a part. A program of ours that still runs has to end with 0, and one that a test has not
+    killed must not have ended otherwise: a sanitizer's finding has an exit code of its own."""
+    ran = isinstance(part, phusarun.Part) and part.running()
+    code = part.stop()
+    ours = isinstance(part, (phusarun.Collector, phusarun.StationProcess))
+    return not ours or code == 0 or (not ran and code in (None, -signal.SIGKILL))
+
+
 class Stage:
     """One broker, one store and one phusad in a folder of their own, and what else a test adds."""
 
@@ -65,9 +75,9 @@ class Stage:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        for part in reversed(self.parts):
-            part.stop()
+    def __exit__(self, failed, *_):
+        bad = [part for part in reversed(self.parts) if not ended_well(part)]
+        assert failed or not bad, "\n".join(f"{part.name} ended with {part.exit_code()}\n{part.tail()}" for part in bad)
 
     def add(self, part, start=True):
         self.parts.append(part)
@@ -141,6 +151,11 @@ def report(seconds, value, parameter="salinity", station="apacp", **first):
 
 def until(condition, what, timeout=PATIENCE_S):
     return wait_for(condition, timeout, what)
+
+
+def ledger(collector, state):
+    """Readings of all stations: received, duplicate, stored or quarantined."""
+    return collector.metrics()[f'phusa_ledger_readings_total{{state="{state}"}}']
 
 
 def log_lines(part, *words):

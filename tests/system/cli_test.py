@@ -1,0 +1,281 @@
+"""phusa, the command line: what it prints, where, and with which exit code."""
+import json
+import os
+import subprocess
+import time
+
+import cbor2
+import pytest
+
+from line import PHUSA, RULES, STATIONS, phusa, report, until
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    """Parameters, stations and rules are enough for what works on the past."""
+    from phusarun import CONFIG
+    folder = tmp_path_factory.mktemp("config")
+    (folder / "stations.cfg").write_text(STATIONS)
+    (folder / "rules.cfg").write_text(RULES)
+    file = folder / "phusa.cfg"
+    file.write_text(f'phusa : {{ parameters = "{CONFIG / "parameters.cfg"}"; stations = "stations.cfg"; '
+                    'rules = "rules.cfg"; };\n')
+    return file
+
+
+# --- usage -----------------------------------------------------------------------------------
+
+COMMANDS = ["decode", "tap", "journal", "replay"]
+
+
+@pytest.mark.parametrize("words", [[]] + [[command] for command in COMMANDS], ids=" ".join)
+def test_help(words):
+    for option in ("--help", "-h"):
+        code, out, err = phusa(*words, option)
+        assert code == 0 and out.startswith("usage: phusa") and not err
+        assert all(word in out for word in words or COMMANDS)
+
+
+def test_version():
+    assert phusa("--version", check=0)[1].startswith("phusa ")
+
+
+@pytest.mark.parametrize("words", [
+    [], ["dance"], ["--dance"], ["decode"], ["decode", "--site", "a"], ["decode", "--site", "a", "--station", "b", "c"],
+    ["decode", "--site", "a", "--station", "b", "--at", "noon"], ["decode", "--dance"], ["tap"], ["tap", "--for", "x"],
+    ["journal"], ["journal", "stat"], ["journal", "dance", "."], ["journal", "dump", "--from", "x", "."],
+    ["journal", "stat", ".", "."], ["replay"], ["replay", "-c", "x"],
+    ["replay", "-c", "x", "--csv", "a", "--journal", "b"]], ids=" ".join)
+def test_usage_errors(words):
+    code, out, err = phusa(*words)
+    assert code == 2 and err and not out
+
+
+# --- decode ------------------------------------------------------------------------------------
+
+AT = 1_700_000_600
+PACK = [{"bn": "apacp:", "bt": 1_700_000_000, "n": "salinity", "u": "/1000", "v": 4.25},
+        {"n": "temp", "u": "K", "v": 300.15}, {"n": "ph", "v": 7.5, "t": -60}, {"n": "turb", "v": 5000}]
+LINES = ("water,site=apalachicola,station=apacp ph=7.5,ph_qc=1i 1699999940000000000\n"
+         "water,site=apalachicola,station=apacp salinity=4.25,salinity_qc=1i,temp=27,temp_qc=1i,turb=5000,turb_qc=4i"
+         " 1700000000000000000\n")
+KEYS = {"bn": -2, "bt": -3, "n": 0, "u": 1, "v": 2, "t": 6}
+
+
+def decode(payload, *words, site="apalachicola", station="apacp"):
+    return phusa("decode", "--site", site, "--station", station, "--at", str(AT), *words, stdin=payload)
+
+
+def test_decode_json_and_cbor_alike(config):
+    packed = cbor2.dumps([{KEYS[key]: value for key, value in record.items()} for record in PACK])
+    assert decode(json.dumps(PACK), "-c", config) == (0, LINES, "")
+    assert decode(packed, "-c", config) == (0, LINES, "")
+
+
+def test_decode_takes_missing_times_from_the_receive_time(config):
+    assert decode('[{"n":"salinity","v":1}]', "-c", config)[1].endswith(f" {AT}000000000\n")
+    assert decode('[{"n":"salinity","v":1,"t":-0.5}]', "-c", config)[1].endswith(f" {AT - 1}500000000\n")
+
+
+def test_decode_sets_aside_on_stderr(config):
+    code, out, err = decode(json.dumps(PACK + [{"n": "gold", "v": 1}, {"n": "ph", "u": "Cel", "v": 1}]), "-c", config)
+    assert code == 1 and out == LINES
+    assert [line.split(":")[1].strip() for line in err.splitlines()] == ["parameter", "unit"]
+    assert "gold" in err
+
+
+@pytest.mark.parametrize("payload, site, station, reason", [
+    (b'[{"n":"ph","v":7', "apalachicola", "apacp", "truncated"), (b"hello", "apalachicola", "apacp", "syntax"),
+    (b'[{"n":"ph","v":7}]', "my-tho", "apacp", "site"), (b'[{"n":"ph","v":7}]', "apalachicola", "nobody", "station"),
+    (b'[{"n":"ph","v":7}]' + b" " * 70000, "apalachicola", "apacp", "oversized")])
+def test_decode_refuses(config, payload, site, station, reason):
+    code, out, err = decode(payload, "-c", config, site=site, station=station)
+    assert (code, out) == (1, "") and err.startswith(f"quarantined: {reason}:"), err
+
+
+def test_decode_without_configuration():
+    """The shipped catalogue serves; a station that it does not know is taken as it is named."""
+    code, out, err = decode('[{"n":"salinity","v":4.5}]', site="here", station="mine")
+    assert (code, out, err) == (0, f"station,site=here,station=mine salinity=4.5,salinity_qc=1i {AT}000000000\n", "")
+
+
+def test_decode_without_at_uses_the_clock(config):
+    before = time.time_ns()
+    out = phusa("decode", "-s", "apalachicola", "-i", "apacp", "-c", config, stdin='[{"n":"ph","v":7}]', check=0)[1]
+    assert before <= int(out.split()[-1]) <= time.time_ns()
+
+
+def test_decode_says_what_is_wrong_with_a_configuration(tmp_path):
+    assert decode("[]", "-c", tmp_path / "none.cfg")[0] == 1
+
+
+# --- journal -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def journal(stage):
+    """A journal of 20 reports, its collector stopped."""
+    stage.line()
+    sender = stage.client()
+    second = int(time.time()) - 600
+    for i in range(20):
+        sender.send(report(second + i, i / 2, n="salinity"))
+    sender.send(b"\xff\x00not text")
+    until(lambda: stage.collector.metric("phusa_messages_total") == 21, "all came")
+    assert stage.collector.stop() == 0
+    return stage.journal
+
+
+def test_journal(journal):
+    stat = json.loads(phusa("journal", "stat", "--json", journal, check=0)[1])
+    dump = [json.loads(line) for line in phusa("journal", "dump", "--json", journal, check=0)[1].splitlines()]
+    assert stat["records"] == len(dump) and stat["damaged_bytes"] == 0
+    assert stat["kinds"]["message"] == 21 and sum(stat["kinds"].values()) == len(dump)
+    assert [stat["first"], stat["last"]] == [dump[0]["position"], dump[-1]["position"]]
+    positions = [record["position"] for record in dump]
+    assert positions == list(range(positions[0], positions[0] + len(dump)))
+    messages = [record for record in dump if record["kind"] == "message"]
+    assert {record["topic"] for record in messages} == {"phusa/1/apalachicola/apacp/obs"}
+    assert [json.loads(record["payload"])[0]["v"] for record in messages[:20]] == [i / 2 for i in range(20)]
+    assert bytes.fromhex(messages[20]["payload"]["hex"]) == b"\xff\x00not text"
+    assert all(abs(record["time"] - time.time()) < 300 for record in dump)
+
+    some = phusa("journal", "dump", "--json", "--from", "5", "--limit", "3", journal, check=0)[1].splitlines()
+    assert [json.loads(line)["position"] for line in some] == [5, 6, 7]
+    text = phusa("journal", "dump", journal, check=0)[1]
+    assert len(text.splitlines()) == len(dump) and "\\xff\\x00" in text
+    assert "records        " + str(len(dump)) in phusa("journal", "stat", journal, check=0)[1]
+    assert phusa("journal", "verify", journal, check=0)[0] == 0
+
+
+def test_journal_damaged(journal):
+    segment, = journal.glob("*.seg")
+    whole = json.loads(phusa("journal", "verify", "--json", journal, check=0)[1])
+    data = bytearray(segment.read_bytes())
+    at = data.index(b'"v": 5.0')
+    data[at + 1] ^= 0x20
+    segment.write_bytes(data)
+    code, out, _ = phusa("journal", "verify", "--json", journal)
+    verdict = json.loads(out)
+    assert code == 1 and verdict["damaged_bytes"] > 0
+    assert verdict["records"] == whole["records"] - 1, "what stands behind the damage is still read"
+    assert phusa("journal", "verify", journal)[0] == 1
+    assert phusa("journal", "stat", journal)[0] == 0
+
+
+def test_journal_that_is_none(tmp_path):
+    code, out, err = phusa("journal", "stat", tmp_path / "nothing")
+    assert code == 1 and "nothing" in err and not out
+
+
+# --- replay ------------------------------------------------------------------------------------
+
+HEADER = "time,station,parameter,value,status\n"
+
+
+def replay(config, tmp_path, text):
+    past = tmp_path / "past.csv"
+    past.write_text(text)
+    code, out, err = phusa("replay", "-c", config, "--csv", past)
+    return code, [json.loads(line) for line in out.splitlines()], err
+
+
+def test_replay_of_a_csv(config, tmp_path):
+    rows = HEADER + ("2013-03-01T07:00:00+07:00,apacp,salinity,4.5,0\n"  # epoch 1362096000
+                     "2013-03-01T00:10:00Z,apacp,salinity,3.5,0\n"
+                     "1362097500.5,apacp,salinity,3.25,0\n"
+                     "1362098000,apacp,salinity,9.5,1\n"  # calibrating: not judged
+                     "1362096300,apadb,salinity,60,0\n"  # outside the range: not accepted
+                     "1362096600,apadb,salinity,4,\n")
+    code, changes, err = replay(config, tmp_path, rows)
+    assert code == 0 and not err
+    assert changes == [
+        {"time": 1362096000, "rule": "intrusion", "station": "apacp", "parameter": "salinity", "from": "normal",
+         "to": "severe", "value": 4.5},
+        {"time": 1362096600, "rule": "intrusion", "station": "apadb", "parameter": "salinity", "from": "normal",
+         "to": "severe", "value": 4},
+        {"time": 1362097500.5, "rule": "intrusion", "station": "apacp", "parameter": "salinity", "from": "severe",
+         "to": "normal", "value": 3.25}]
+
+
+def test_replay_passes_over_missing_values(config, tmp_path):
+    rows = "1362096000,apacp,salinity,,0\n\n1362096000,apacp,salinity,\n"
+    assert replay(config, tmp_path, HEADER + rows) == (0, [], "")
+
+
+def test_replay_takes_rows_in_the_order_of_time(config, tmp_path):
+    rows = "1362096900,apacp,salinity,1\n1362096000,apacp,salinity,5\n"
+    changes = replay(config, tmp_path, "time,station,parameter,value\n" + rows)[1]
+    assert [(change["time"], change["to"]) for change in changes] == [(1362096000, "severe"), (1362096900, "normal")]
+
+
+def test_replay_from_stdin(config):
+    past = HEADER + "1362096000,apacp,salinity,5,\n"
+    out = phusa("replay", "-c", config, "--csv", "-", stdin=past, check=0)[1]
+    assert json.loads(out)["to"] == "severe"
+
+
+@pytest.mark.parametrize("bad, why", [
+    ("yesterday,apacp,salinity,1", "time"), ("1362096100,nobody,salinity,1", "station"),
+    ("1362096100,apacp,gold,1", "parameter"), ("1362096100,apacp,salinity,much", "value"),
+    ("1362096100,apacp", "value"), ("2013-03-01T00:00:00,apacp,salinity,1", "offset"),
+    ("1362096100,apacp,salinity,1,9", "status")])
+def test_replay_names_bad_lines_and_goes_on(config, tmp_path, bad, why):
+    rows = f"1362096000,apacp,salinity,5,0\n{bad}\n1362096900,apacp,salinity,1,0\n"
+    code, changes, err = replay(config, tmp_path, HEADER + rows)
+    assert code == 1 and "past.csv:3:" in err and why in err, err
+    assert [change["to"] for change in changes] == ["severe", "normal"]
+
+
+def test_replay_needs_a_header(config, tmp_path):
+    code, changes, err = replay(config, tmp_path, "1362096000,apacp,salinity,5\n")
+    assert code == 1 and not changes and "past.csv:1:" in err
+
+
+def test_replay_of_what_is_not_there(config, tmp_path):
+    assert phusa("replay", "-c", config, "--csv", tmp_path / "none.csv")[0] == 1
+    assert phusa("replay", "-c", config, "--journal", tmp_path / "none")[0] == 1
+
+
+# --- tap -----------------------------------------------------------------------------------------
+
+
+def listen_in(stage, sender, *words):
+    """What `phusa tap` prints while readings come; one report a moment, since it says nowhere that it is
+    connected."""
+    process = subprocess.Popen([str(PHUSA), "tap", "--for", "4", "-c", str(stage.collector.config), *words],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ.copy())
+    second = int(time.time()) - 600
+    begin = time.monotonic()
+    while process.poll() is None and time.monotonic() - begin < 30:
+        second += 1
+        sender.send([{"bn": "apacp:", "bt": second, "n": "salinity", "u": "/1000", "v": 9.5}, {"n": "ph", "v": 7}])
+        time.sleep(0.1)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 0 and not err, err
+    return out.decode().splitlines()
+
+
+def test_tap_json(stage):
+    stage.line()
+    sender = stage.client()
+    heard = [json.loads(line) for line in listen_in(stage, sender, "--json")]
+    series = {entry["series"]: entry["value"] for entry in heard if "series" in entry}
+    assert series == {"apalachicola/apacp/salinity": 9.5, "apalachicola/apacp/ph": 7}
+    alarms = [entry for entry in heard if "rule" in entry]
+    assert alarms and alarms[0]["to"] == "severe", "the alarm that stands is heard"
+    assert len(heard) > 10
+
+
+def test_tap_with_a_filter(stage):
+    stage.line()
+    lines = listen_in(stage, stage.client(), "/ph")
+    readings = [line for line in lines if not line.startswith("***")]
+    assert readings and all("apalachicola/apacp/ph" in line and " 7 " in line for line in readings), lines[:5]
+
+
+def test_tap_without_a_broker_says_so(stage):
+    stage.line(start=False)
+    stage.broker.stop()
+    code, out, err = phusa("tap", "--for", "1", "-c", stage.collector.config)
+    assert code == 0 and not out and "broker" in err
