@@ -216,15 +216,18 @@ static bool room_for_series(struct station_state *station)
     return true;
 }
 
-/* Numbered reports are recognised by their number; of others 7 days are remembered (contract). */
+/*
+ * Numbered reports are recognised by their number; of others 7 days are remembered (contract), and
+ * never fewer than a broker may deliver again at once, however slow the station is meant to be.
+ */
 static uint32_t history_limit(const struct station_state *station)
 {
     if (station->numbered) {
         return HISTORY_NUMBERED;
     }
     int64_t week = WEEK_NS / station->station->every_ns;
-    if (week < HISTORY_NUMBERED) {
-        return HISTORY_NUMBERED;
+    if (week < HISTORY_FOREIGN_LEAST) {
+        return HISTORY_FOREIGN_LEAST;
     }
     return week > HISTORY_FOREIGN_MAX ? HISTORY_FOREIGN_MAX : (uint32_t)week;
 }

@@ -9,13 +9,14 @@
 #include "pipeline.h"
 #include "store/lineproto.h"
 
-#define LINES_BYTES         (512u << 10) /* what the largest report can become, with room */
-#define HEAD_BYTES_MAX      1024         /* measurement and tags of a station */
-#define STATION_LOGS_MAX    4 /* logs of one station remembered; a station begins a new one rarely */
-#define HINTS_MAX           64   /* record index -> parameter, as the last report had it */
-#define HISTORY_NUMBERED    256  /* readings remembered of a series whose reports are numbered */
-#define HISTORY_FOREIGN_MAX 4096 /* and of others: 7 days of them, at most this many */
-#define NO_SERIES           UINT16_MAX
+#define LINES_BYTES           (512u << 10) /* what the largest report can become, with room */
+#define HEAD_BYTES_MAX        1024         /* measurement and tags of a station */
+#define STATION_LOGS_MAX      4 /* logs of one station remembered; a station begins a new one rarely */
+#define HINTS_MAX             64    /* record index -> parameter, as the last report had it */
+#define HISTORY_NUMBERED      256   /* readings remembered of a series whose reports are numbered */
+#define HISTORY_FOREIGN_LEAST 4096  /* and of others: 7 days of them, at least this many */
+#define HISTORY_FOREIGN_MAX   65536 /* and at most this many: a report each 10 s */
+#define NO_SERIES             UINT16_MAX
 
 struct alarm_slot {
     const struct rule *rule;

@@ -116,8 +116,7 @@ def test_broken_broker_store_and_collector_change_nothing(stage):
     month_passed.reach(0.75)
     kill_just_acknowledged(stage)
     stage.store.start()
-    until(lambda: stage.collector.metric("phusa_store_rewinds_total") >= 2, "what the store may have lost is sent again",
-          BACKOFF_S)
+    until(lambda: stage.collector.metric("phusa_store_rewinds_total") >= 2, "what may be lost is sent again", BACKOFF_S)
     month_passed.reach(0.9)
     stage.collector.kill()
     stage.collector.start()
