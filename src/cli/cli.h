@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "phusa/text.h"
 #include "settings/settings.h"
 
 enum cli_exit { CLI_GOOD = 0, CLI_BAD = 1, CLI_USAGE = 2 };
@@ -20,6 +21,9 @@ int cli_tap(int argc, char **argv);
 
 /* Loads what is needed of a configuration and prints its mistakes; NULL if there are any. */
 struct settings *cli_load(const char *file, unsigned need);
+
+/* Text from outside for a terminal: control characters become \xNN. */
+void cli_print_plain(FILE *out, struct phusa_text text);
 
 /*
  * The configuration to use when none is named: $PHUSA_CONFIG, else the one beside the

@@ -92,8 +92,9 @@ static void print_set_aside(void *context, const struct set_aside *item)
     }
     char number[PHUSA_DOUBLE_CHARS];
     size_t length = phusa_double_print(item->value, number);
-    (void)fprintf(stderr, "quarantined: %s: %.*s = %.*s: %s\n", phusa_reason_name(item->reason),
-                  (int)item->name.length, item->name.data, length > 0 ? (int)length : 3,
+    (void)fprintf(stderr, "quarantined: %s: ", phusa_reason_name(item->reason));
+    cli_print_plain(stderr, item->name);
+    (void)fprintf(stderr, " = %.*s: %s\n", length > 0 ? (int)length : 3,
                   length > 0 ? number : "NaN", item->detail);
 }
 

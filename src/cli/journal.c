@@ -89,8 +89,9 @@ static void dump_text(const struct journal_record *record)
     size_t shown = record->payload.length < SHOWN_BYTES ? record->payload.length : SHOWN_BYTES;
     (void)printf("%" PRIu64 "\t", record->position);
     print_seconds(stdout, record->time.ns);
-    (void)printf("\t%s\t%.*s\t", kind_name(record->kind), (int)record->topic.length,
-                 record->topic.length > 0 ? record->topic.data : "");
+    (void)printf("\t%s\t", kind_name(record->kind));
+    cli_print_plain(stdout, record->topic);
+    (void)putchar('\t');
     bool text = is_utf8(record->payload);
     for (size_t i = 0; i < shown; i++) {
         unsigned char byte = (unsigned char)record->payload.data[i];

@@ -38,6 +38,18 @@ struct settings *cli_load(const char *file, unsigned need)
     return settings;
 }
 
+void cli_print_plain(FILE *out, struct phusa_text text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char byte = (unsigned char)text.data[i];
+        if (byte < 0x20 || byte == 0x7f) {
+            (void)fprintf(out, "\\x%02x", (unsigned)byte);
+        } else {
+            (void)putc(byte, out);
+        }
+    }
+}
+
 const char *cli_default_config(char *buffer, size_t capacity)
 {
     static const char *const beside[] = { "../config/phusa.cfg", "../../config/phusa.cfg",

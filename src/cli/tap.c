@@ -1,5 +1,6 @@
 /* phusa tap: live readings and alarms in a terminal. */
 #include <getopt.h>
+#include <jansson.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -12,6 +13,9 @@
 #include "phusa/number.h"
 #include "phusa/senml.h"
 #include "phusa/topic.h"
+
+#define NAME_SHOWN_MAX 255 /* bytes of a parameter's name */
+#define PATH_COLUMNS   44
 
 struct tap {
     struct clock clock;
@@ -44,34 +48,55 @@ static void print_local_time(const struct tap *tap, int64_t ns)
     (void)fputs(text, stdout);
 }
 
+/* The parameter: what follows the last colon of the resolved name. */
+static struct phusa_text parameter_of(const struct phusa_reading *reading)
+{
+    struct phusa_text name = reading->name.length > 0 ? reading->name : reading->base_name;
+    for (size_t i = name.length; i > 0; i--) {
+        if (name.data[i - 1] == ':') {
+            return (struct phusa_text){ name.data + i, name.length - i };
+        }
+    }
+    return name;
+}
+
+static void print_json(const char *series, const char *when, const char *number)
+{
+    (void)printf("{\"time\":%s,\"series\":", when);
+    json_t *text = json_string(series); /* NULL if it is no UTF-8 */
+    if (text == NULL || json_dumpf(text, stdout, JSON_ENCODE_ANY) != 0) {
+        (void)fputs("null", stdout);
+    }
+    json_decref(text);
+    (void)printf(",\"value\":%s}\n", number);
+}
+
 static void print_reading(const struct tap *tap, const struct phusa_topic *topic,
                           const struct phusa_reading *reading)
 {
-    char path[PHUSA_TOPIC_MAX + 512], number[PHUSA_DOUBLE_CHARS];
-    const char *colon = NULL;
-    for (size_t i = 0; i < reading->name.length; i++) {
-        colon = reading->name.data[i] == ':' ? reading->name.data + i : colon;
-    }
-    const char *name = colon == NULL ? reading->name.data : colon + 1;
-    size_t length = reading->name.length - (size_t)(name - reading->name.data);
+    char path[PHUSA_TOPIC_MAX + 512], number[PHUSA_DOUBLE_CHARS + 1], when[PHUSA_DOUBLE_CHARS + 1];
+    struct phusa_text name = parameter_of(reading);
     (void)snprintf(path, sizeof path, "%.*s/%.*s/%.*s", (int)topic->site.length, topic->site.data,
                    (int)topic->station.length, topic->station.data,
-                   length < 256 ? (int)length : 256, name);
+                   name.length < NAME_SHOWN_MAX ? (int)name.length : NAME_SHOWN_MAX,
+                   name.length > 0 ? name.data : "");
     if (reading->kind != PHUSA_VALUE_NUMBER ||
         (tap->filter != NULL && strstr(path, tap->filter) == NULL)) {
         return;
     }
-    int digits = (int)phusa_double_print(reading->value, number);
+    number[phusa_double_print(reading->value, number)] = '\0';
     if (tap->json) {
-        char when[PHUSA_DOUBLE_CHARS];
-        int shown = (int)phusa_seconds_print(reading->time_ns, when);
-        (void)printf("{\"time\":%.*s,\"series\":\"%s\",\"value\":%.*s}\n", shown, when, path,
-                     digits > 0 ? digits : 4, digits > 0 ? number : "null");
+        when[phusa_seconds_print(reading->time_ns, when)] = '\0';
+        print_json(path, when, number[0] != '\0' ? number : "null");
         return;
     }
     print_local_time(tap, reading->time_ns);
-    (void)printf("  %-44s %12.*s %.*s\n", path, digits, number, (int)reading->unit.length,
-                 reading->unit.length > 0 ? reading->unit.data : "");
+    (void)fputs("  ", stdout);
+    cli_print_plain(stdout, phusa_text_of(path));
+    (void)printf("%*s %12s ", (int)(strlen(path) < PATH_COLUMNS ? PATH_COLUMNS - strlen(path) : 0),
+                 "", number);
+    cli_print_plain(stdout, reading->unit);
+    (void)putchar('\n');
 }
 
 static void on_report(struct tap *tap, const struct phusa_topic *topic, struct phusa_text payload)
@@ -104,9 +129,10 @@ static void on_message(void *context, struct phusa_text name, struct phusa_text 
         if (tap->json) {
             (void)printf("%.*s\n", (int)payload.length, payload.data);
         } else {
-            (void)printf("*** alarm %.*s/%.*s %.*s\n", (int)topic.station.length,
-                         topic.station.data, (int)topic.rest.length, topic.rest.data,
-                         (int)payload.length, payload.data);
+            (void)printf("*** alarm %.*s/%.*s ", (int)topic.station.length, topic.station.data,
+                         (int)topic.rest.length, topic.rest.data);
+            cli_print_plain(stdout, payload);
+            (void)putchar('\n');
         }
     }
     (void)fflush(stdout);

@@ -84,6 +84,11 @@ def test_decode_sets_aside_on_stderr(config):
     assert "gold" in err
 
 
+def test_decode_leaves_the_terminal_alone(config):
+    err = decode('[{"n":"\\u001b[31mred\\n","v":1}]', "-c", config)[2]
+    assert "\\x1b[31mred\\x0a" in err and len(err.splitlines()) == 1
+
+
 @pytest.mark.parametrize("payload, site, station, reason", [
     (b'[{"n":"ph","v":7', "apalachicola", "apacp", "truncated"), (b"hello", "apalachicola", "apacp", "syntax"),
     (b'[{"n":"ph","v":7}]', "my-tho", "apacp", "site"), (b'[{"n":"ph","v":7}]', "apalachicola", "nobody", "station"),
@@ -240,6 +245,9 @@ def test_replay_of_what_is_not_there(config, tmp_path):
 # --- tap -----------------------------------------------------------------------------------------
 
 
+HOSTILE = 'x"\x1b[31m'
+
+
 def listen_in(stage, sender, *words):
     """What `phusa tap` prints while readings come; one report a moment, since it says nowhere that it is
     connected."""
@@ -249,7 +257,9 @@ def listen_in(stage, sender, *words):
     begin = time.monotonic()
     while process.poll() is None and time.monotonic() - begin < 30:
         second += 1
-        sender.send([{"bn": "apacp:", "bt": second, "n": "salinity", "u": "/1000", "v": 9.5}, {"n": "ph", "v": 7}])
+        sender.send([{"bn": "apacp:", "bt": second, "n": "salinity", "u": "/1000", "v": 9.5}, {"n": "ph", "v": 7},
+                     {"n": HOSTILE, "v": 1}])
+        sender.send([{"bn": "apadb:do", "bt": second, "v": 8}], "phusa/1/apalachicola/apadb/obs")
         time.sleep(0.1)
     out, err = process.communicate(timeout=10)
     assert process.returncode == 0 and not err, err
@@ -261,7 +271,8 @@ def test_tap_json(stage):
     sender = stage.client()
     heard = [json.loads(line) for line in listen_in(stage, sender, "--json")]
     series = {entry["series"]: entry["value"] for entry in heard if "series" in entry}
-    assert series == {"apalachicola/apacp/salinity": 9.5, "apalachicola/apacp/ph": 7}
+    assert series == {"apalachicola/apacp/salinity": 9.5, "apalachicola/apacp/ph": 7,
+                      "apalachicola/apacp/" + HOSTILE: 1, "apalachicola/apadb/do": 8}
     alarms = [entry for entry in heard if "rule" in entry]
     assert alarms and alarms[0]["to"] == "severe", "the alarm that stands is heard"
     assert len(heard) > 10
@@ -269,9 +280,16 @@ def test_tap_json(stage):
 
 def test_tap_with_a_filter(stage):
     stage.line()
-    lines = listen_in(stage, stage.client(), "/ph")
+    lines = listen_in(stage, stage.client(), "acp/ph")
     readings = [line for line in lines if not line.startswith("***")]
     assert readings and all("apalachicola/apacp/ph" in line and " 7 " in line for line in readings), lines[:5]
+
+
+def test_tap_leaves_the_terminal_alone(stage):
+    stage.line()
+    lines = listen_in(stage, stage.client())
+    assert not any("\x1b" in line for line in lines)
+    assert any('x"\\x1b[31m' in line for line in lines)
 
 
 def test_tap_without_a_broker_says_so(stage):
