@@ -119,7 +119,10 @@ static void *sync_run(void *context)
         struct problem problem = { 0 };
         if (journal_sync(collector->raw, &problem) != JOURNAL_OK) {
             journal_complain(collector, JOURNAL_FAILED);
-            log_error("%s", problem.text);
+            log_error(
+                "%s: restart phusad when the disk is mended; nothing is acknowledged until then",
+                problem.text);
+            return NULL;
         }
         clock_sleep_until((mono_time){ begun.ns + pause });
     }
@@ -280,9 +283,7 @@ static void retire_segments(struct collector *collector)
     const struct settings *settings = collector->first->settings;
     struct sender_counters sender;
     sender_read_counters(collector->sender, &sender);
-    (void)pthread_mutex_lock(&collector->state_lock);
-    uint64_t taken = pipeline_position(collector->pipeline);
-    (void)pthread_mutex_unlock(&collector->state_lock);
+    uint64_t taken = atomic_load(&collector->delivered);
     wall_time oldest = { clock_wall(&collector->clock).ns - settings->journal.keep_ns };
     (void)journal_retain(collector->raw, taken + 1, oldest, settings->journal.keep_bytes);
     (void)journal_retain(collector->spool, sender.position_safe + 1, FAR_FUTURE,
@@ -301,18 +302,19 @@ static void retire_segments(struct collector *collector)
 /* A full disk is met before it turns into a PUBACK for something that was not written down. */
 static void watch_disk(struct collector *collector, mono_time now)
 {
-    bool there = journal_reserve_there(collector->raw);
+    bool there = journal_reserve_there(collector->raw) && atomic_load(&collector->journal_writable);
     if (!there && now.ns >= collector->next_reserve.ns) {
+        struct journal_record probe = { .kind = JOURNAL_TICK };
         collector->next_reserve.ns = now.ns + RESERVE_NS;
-        there = journal_reserve(collector->raw);
+        append(collector, &probe);
+        there = journal_reserve(collector->raw) && atomic_load(&collector->journal_writable);
     }
     if (there == collector->held) {
         collector->held = !there;
         if (collector->held) {
-            log_error(
-                "the disk is full: the reserve is spent, the broker is left until space returns");
+            log_error("the journal takes no more: the broker is left until it does again");
         } else {
-            log_info("the disk has space again: back to the broker");
+            log_info("back to the broker: the journal takes messages again");
         }
     }
     mqtt_hold(collector->mqtt, collector->held);
@@ -338,7 +340,6 @@ void collector_reload(struct collector *collector, struct settings *settings)
         collector_reload_refused(collector, "out of memory");
         return;
     }
-    notifier_configure(collector->notifier, settings->channels, settings->channel_count);
     (void)pthread_mutex_lock(&collector->text_lock);
     collector->reloads++;
     collector->reload_problem.text[0] = '\0';

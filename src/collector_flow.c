@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "collector_state.h"
+#include "phusa/topic.h"
 
 /* --- sinks ---------------------------------------------------------------------------- */
 
@@ -79,60 +80,60 @@ static void take_set_aside(void *context, const struct set_aside *item)
 
 /* --- a batch ----------------------------------------------------------------------------- */
 
-static void go_over(struct collector *collector, int64_t at_ns)
-{
-    struct shared_settings *next = collector->pending;
-    if (!pipeline_reconfigure(collector->pipeline, next->settings, at_ns)) {
-        log_error("reload: out of memory; the settings in force stay");
-        return;
-    }
-    collector->retired = collector->current;
-    collector->current = next;
-    collector->pending = NULL;
-}
-
 static bool batch_full(const struct collector *collector, size_t records)
 {
     return records == BATCH_RECORDS || collector->lines_used >= BATCH_BYTES ||
            collector->notice_count >= BATCH_NOTICES;
 }
 
-/* Takes records through the pipeline; true if there was any. */
-static bool take_batch(struct collector *collector, bool *reconfigured)
+/* Takes records through the pipeline, up to one that announces new settings; true if there was any.
+ */
+static bool take_batch(struct collector *collector, int64_t *announced_ns)
 {
     size_t records = 0;
     struct journal_record record;
-    *reconfigured = false;
+    *announced_ns = 0;
     (void)pthread_mutex_lock(&collector->state_lock);
-    while (!*reconfigured && !batch_full(collector, records) &&
+    while (*announced_ns == 0 && !batch_full(collector, records) &&
            journal_next(collector->reader, &record) == JOURNAL_OK) {
         pipeline_take(collector->pipeline, &record);
         records++;
         if (record.kind == JOURNAL_CONFIGURED && collector->pending != NULL) {
-            go_over(collector, record.time.ns);
-            *reconfigured = true;
+            *announced_ns = record.time.ns;
         }
     }
     (void)pthread_mutex_unlock(&collector->state_lock);
     return records > 0;
 }
 
-static bool commit_notices(struct collector *collector)
+/* What cannot be committed now waits for the next batch: storage does not wait for it. */
+static void commit_notices(struct collector *collector)
 {
     struct problem problem = { 0 };
+    long long now = clock_mono().ns;
     if (collector->notice_count == 0) {
-        return true;
+        return;
     }
     const struct settings *settings = collector->current->settings;
     uint64_t position = collector->notices[collector->notice_count - 1].position;
     if (outbox_commit(collector->outbox, collector->notices, collector->notice_count,
-                      settings->channels, position, clock_real(), &problem) != OUTBOX_OK) {
-        log_error("alarms cannot be written down, trying again: %s", problem.text);
-        return false;
+                      settings->channels, position, clock_real(), &problem) == OUTBOX_OK) {
+        collector->notice_count = 0;
+        notifier_wake(collector->notifier);
+        if (log_complaint_over(&collector->outbox_complaint, now, NULL)) {
+            log_info("alarms are written down again");
+        }
+        return;
     }
-    collector->notice_count = 0;
-    notifier_wake(collector->notifier);
-    return true;
+    if (log_complaint_due(&collector->outbox_complaint, now)) {
+        log_error("alarms cannot be written down: %s; %zu wait", problem.text,
+                  collector->notice_count);
+    }
+    if (collector->notice_count > NOTICES_WAITING_MAX) {
+        log_error("%zu changes of alarms are given up", collector->notice_count);
+        collector->notice_count = 0; /* whoever was not told will be at the next live reading */
+        collector->told_doubtful = true;
+    }
 }
 
 static bool append_lines(struct collector *collector)
@@ -146,10 +147,16 @@ static bool append_lines(struct collector *collector)
                                      .count = collector->lines_readings,
                                      .payload = { collector->lines, collector->lines_used } };
     enum journal_status status = journal_append(collector->spool, &record, NULL);
+    long long now = clock_mono().ns;
     if (status != JOURNAL_OK) {
-        log_error("the spool takes no more (%s), trying again",
-                  status == JOURNAL_FULL ? "disk full" : "input/output error");
+        if (log_complaint_due(&collector->spool_complaint, now)) {
+            log_error("the spool takes no more (%s), trying again",
+                      status == JOURNAL_FULL ? "disk full" : "input/output error");
+        }
         return false;
+    }
+    if (log_complaint_over(&collector->spool_complaint, now, NULL)) {
+        log_info("the spool takes lines again");
     }
     (void)atomic_fetch_add(&collector->spooled, collector->lines_readings);
     collector->lines_used = 0;
@@ -157,23 +164,94 @@ static bool append_lines(struct collector *collector)
     return true;
 }
 
-/* Passes the batch on; tries again each second until it is done or the collector stops. */
+/* Passes the batch on; tries again each second until the spool has it or the collector stops. */
 static void deliver(struct collector *collector)
 {
-    while (!commit_notices(collector) || !append_lines(collector)) {
+    commit_notices(collector);
+    while (!append_lines(collector)) {
         if (atomic_load(&collector->stopping)) {
             return; /* taken from the journal again at the next start */
         }
         clock_sleep_until((mono_time){ clock_mono().ns + SECOND_NS });
     }
+    atomic_store(&collector->delivered, pipeline_position(collector->pipeline));
 }
 
-/* The settings that the last batch went away from have no user here any more. */
-static void let_go(struct collector *collector)
+/* --- other settings ----------------------------------------------------------------------- */
+
+/*
+ * Goes over to the settings that a record announced. All notices before it are committed with
+ * the channels of the old settings, which their rules count by; so are the ends of alarms
+ * whose rules are gone.
+ */
+static void go_over(struct collector *collector, int64_t at_ns)
 {
-    shared_settings_drop(collector->retired);
-    collector->retired = NULL;
+    (void)pthread_mutex_lock(&collector->state_lock);
+    struct shared_settings *next = collector->pending, *old = collector->current;
+    collector->pending = NULL;
+    bool done = next != NULL && pipeline_reconfigure(collector->pipeline, next->settings, at_ns);
+    (void)pthread_mutex_unlock(&collector->state_lock);
+    if (!done) {
+        log_error("reload: out of memory; the settings in force stay");
+        shared_settings_drop(next);
+        return;
+    }
+    commit_notices(collector);
+    collector->notice_count = 0; /* they point into settings that go away */
+    notifier_configure(collector->notifier, next->settings->channels,
+                       next->settings->channel_count);
+    (void)pthread_mutex_lock(&collector->state_lock);
+    collector->current = next;
+    (void)pthread_mutex_unlock(&collector->state_lock);
+    shared_settings_drop(old);
 }
+
+/* --- what people know --------------------------------------------------------------------- */
+
+/* An alarm that people were told of, but whose rule or station is gone: the alarm topic is
+ * emptied; nobody would ever say anything of it again. */
+static void end_orphan(struct collector *collector, const struct outbox_told *told)
+{
+    char topic[PHUSA_TOPIC_MAX + 1];
+    struct phusa_topic parts = { .site = phusa_text_of(told->site),
+                                 .station = phusa_text_of(told->station),
+                                 .rest = phusa_text_of(told->rule),
+                                 .leaf = PHUSA_LEAF_ALARM };
+    log_warning("alarm %s of %s ends: its rule or station is no longer configured", told->rule,
+                told->station);
+    if (phusa_topic_print(&parts, topic, sizeof topic) > 0) {
+        (void)mqtt_publish(collector->mqtt, topic, (struct phusa_text){ "", 0 }, true);
+    }
+}
+
+static void visit_told(void *context, const struct outbox_told *told)
+{
+    struct collector *collector = context;
+    if (!pipeline_set_told(collector->pipeline, told->rule, told->station, told->parameter,
+                           told->severity) &&
+        told->severity != SEVERITY_NORMAL) {
+        end_orphan(collector, told);
+    }
+}
+
+/*
+ * The past was taken again with the rules of today, which may have changed while the collector
+ * was away. What people were really told of stands in the outbox; where the state is another now,
+ * the next live reading tells it.
+ */
+static void recall_told(struct collector *collector)
+{
+    (void)pthread_mutex_lock(&collector->state_lock);
+    pipeline_forget_told(collector->pipeline);
+    bool whole = outbox_each_told(collector->outbox, visit_told, collector);
+    (void)pthread_mutex_unlock(&collector->state_lock);
+    if (!whole) {
+        log_error("the outbox cannot be read: alarms may be told again");
+    }
+    collector->told_doubtful = false;
+}
+
+/* --- the thread --------------------------------------------------------------------------- */
 
 static bool publish_receipt(void *context, const char *topic, struct phusa_text payload)
 {
@@ -189,6 +267,17 @@ static void send_receipts(struct collector *collector, mono_time now)
     (void)atomic_fetch_add(&collector->receipts, count);
 }
 
+/* The past is behind: from here on stations and people are told. */
+static void catch_up(struct collector *collector, bool any)
+{
+    if (atomic_load(&collector->caught_up) ||
+        (any && pipeline_position(collector->pipeline) < collector->replay_upto)) {
+        return;
+    }
+    recall_told(collector);
+    atomic_store(&collector->caught_up, true);
+}
+
 void *flow_run(void *context)
 {
     struct collector *collector = context;
@@ -196,28 +285,29 @@ void *flow_run(void *context)
     for (;;) {
         bool stopping = atomic_load(&collector->stopping);
         uint64_t seen = journal_synced(collector->raw);
-        bool reconfigured;
-        bool any = take_batch(collector, &reconfigured);
+        int64_t announced_ns;
+        bool any = take_batch(collector, &announced_ns);
         deliver(collector);
-        if (reconfigured) {
-            let_go(collector);
+        if (announced_ns != 0) {
+            go_over(collector, announced_ns);
         }
-        if (!any || pipeline_position(collector->pipeline) >= collector->replay_upto) {
-            atomic_store(&collector->caught_up, true);
+        catch_up(collector, any);
+        if (collector->told_doubtful) {
+            recall_told(collector);
         }
         mono_time now = clock_mono();
-        if (atomic_load(&collector->caught_up) && now.ns - receipts.ns >= RECEIPT_STEP_NS &&
+        bool caught_up = atomic_load(&collector->caught_up);
+        if (caught_up && now.ns - receipts.ns >= RECEIPT_STEP_NS &&
             mqtt_connected(collector->mqtt)) {
             send_receipts(collector, now);
             receipts = now;
         }
-        if (any) {
-            continue;
+        if (stopping && (!any || !caught_up)) {
+            return NULL; /* what is left is taken again at the next start */
         }
-        if (stopping) {
-            return NULL;
+        if (!any) {
+            (void)journal_wait_synced(collector->raw, seen, RECEIPT_STEP_NS);
         }
-        (void)journal_wait_synced(collector->raw, seen, RECEIPT_STEP_NS);
     }
 }
 

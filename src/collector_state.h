@@ -20,6 +20,8 @@
 #define BATCH_BYTES        (1u << 20) /* lines in one record of the spool, about */
 #define BATCH_NOTICES                                                                              \
     2048 /* changes of alarms in one commit, about: a batch ends when it has them */
+#define NOTICES_WAITING_MAX                                                                        \
+    100000                      /* that the outbox does not take now; beyond it they are given up */
 #define CUT_BYTES          1024 /* what is kept of a payload that is too large */
 #define QUARANTINE_BYTES   (INT64_C(256) << 20)
 #define RECEIPT_STEP_NS    (50 * MILLI_NS)
@@ -50,8 +52,6 @@ struct collector {
     pthread_mutex_t state_lock; /* the pipeline */
     struct pipeline *pipeline;
     struct shared_settings *pending; /* to go over to at the next record that announces it */
-    struct shared_settings
-        *retired; /* gone away from; the batch's notices may still point into them */
 
     /* the flow's batch */
     struct journal_reader *reader;
@@ -76,6 +76,8 @@ struct collector {
     atomic_int_fast64_t
         flush_until_ns; /* monotonic; set at the stop: the sender ends then at the latest */
     atomic_bool link_up, journal_writable, caught_up;
+    atomic_uint_fast64_t delivered; /* position up to which everything was passed on */
+    bool told_doubtful;             /* notices were given up: ask the outbox who knows what */
     atomic_uint_fast64_t receipts, journal_failures;
     int64_t last_tick_minute;
     mono_time next_retention, next_reserve;
@@ -84,6 +86,7 @@ struct collector {
     pthread_mutex_t text_lock; /* what follows */
     struct problem reload_problem;
     uint64_t reloads, reloads_refused;
+    struct log_complaint outbox_complaint, spool_complaint; /* of the flow's thread */
     struct log_complaint link_complaint, journal_complaint, store_complaint;
 
     /* the sender's thread */

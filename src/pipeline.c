@@ -188,7 +188,8 @@ static enum phusa_reason check_value(struct pipeline *pipeline, struct station_s
                                its loss */
         break;
     }
-    bool ahead = sample->time_ns - sample->received_ns > pipeline->settings->ahead_ns;
+    bool ahead = sample->time_doubtful ||
+                 sample->time_ns - sample->received_ns > pipeline->settings->ahead_ns;
     *accepted =
         (struct accepted){ .series = (uint16_t)(series - station->series),
                            .time_ns = sample->time_ns,
@@ -222,7 +223,8 @@ static enum phusa_reason check_reading(struct pipeline *pipeline, struct station
     struct pipeline_sample sample = { .value = reading->value,
                                       .time_ns = reading->time_ns,
                                       .received_ns = received_ns,
-                                      .state = (enum phusa_device_state)reading->device_state };
+                                      .state = (enum phusa_device_state)reading->device_state,
+                                      .time_doubtful = pipeline->report.has_boot };
     if (!phusa_unit_convert(parameter, reading->unit, &sample.value)) {
         return PHUSA_REASON_UNIT;
     }
@@ -368,7 +370,9 @@ static bool number_report(struct pipeline *pipeline, struct station_state *stati
     }
     station->numbered = true;
     state_want_receipt(pipeline, station);
-    return sequence_note(&log->sequence, report->seq) == SEQUENCE_KNOWN;
+    bool known = sequence_note(&log->sequence, report->seq) == SEQUENCE_KNOWN;
+    /* One that was given up may come after all: then its readings tell whether they are known. */
+    return known && log->sequence.given_up == 0;
 }
 
 static void take_report(struct pipeline *pipeline, struct station_state *station,
@@ -412,9 +416,14 @@ static void take_status(struct pipeline *pipeline, struct station_state *station
         return; /* the retained status was taken away */
     }
     enum phusa_status status = phusa_status_parse(record->payload, &message);
+    if (status == PHUSA_OK && message.has_first &&
+        (!message.has_next || message.first > message.next)) {
+        status = PHUSA_ERR_RANGE; /* it would close gaps that are none */
+    }
     if (status != PHUSA_OK) {
-        set_message_aside(pipeline, station, record, phusa_reason_of(status),
-                          "a status message is a JSON object with state and log", 0);
+        set_message_aside(
+            pipeline, station, record, phusa_reason_of(status),
+            "a status message is a JSON object with state, log, and first not above next", 0);
         return;
     }
     station->has_status = true;

@@ -26,6 +26,7 @@ struct pipeline_sample {
     double value;
     int64_t time_ns, received_ns;
     enum phusa_device_state state;
+    bool time_doubtful; /* dated by its arrival alone: flagged, never judged */
 };
 
 /* A reading or a whole message that was not accepted. Texts live as long as the record. */
@@ -83,6 +84,15 @@ uint64_t pipeline_receipts(struct pipeline *pipeline, mono_time now,
                            bool (*publish)(void *context, const char *topic,
                                            struct phusa_text payload),
                            void *context);
+
+/*
+ * What people were told of last is known better elsewhere: forget_told makes every series one of
+ * which nothing was told, set_told says otherwise of one. False if there is no such
+ * rule, station or series.
+ */
+void pipeline_forget_told(struct pipeline *pipeline);
+bool pipeline_set_told(struct pipeline *pipeline, const char *rule, const char *station,
+                       const char *parameter, enum severity severity);
 
 /* Highest position taken. */
 uint64_t pipeline_position(const struct pipeline *pipeline);

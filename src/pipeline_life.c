@@ -160,6 +160,38 @@ bool pipeline_reconfigure(struct pipeline *pipeline, const struct settings *sett
     return true;
 }
 
+/* --- what was told --------------------------------------------------------------------- */
+
+void pipeline_forget_told(struct pipeline *pipeline)
+{
+    for (size_t i = 0; i < pipeline->station_count; i++) {
+        struct station_state *station = &pipeline->stations[i];
+        for (size_t k = 0; k < station->series_count; k++) {
+            struct series *series = &station->series[k];
+            for (size_t a = 0; a < series->alarm_count; a++) {
+                series->alarms[a].state.told = SEVERITY_NORMAL;
+            }
+        }
+    }
+}
+
+bool pipeline_set_told(struct pipeline *pipeline, const char *rule, const char *station,
+                       const char *parameter, enum severity severity)
+{
+    struct station_state *state = state_find(pipeline, phusa_text_of(station));
+    const struct phusa_parameter *known =
+        phusa_catalogue_find(&pipeline->settings->catalogue, phusa_text_of(parameter));
+    struct series *series =
+        state == NULL || known == NULL ? NULL : state_series(pipeline, state, known);
+    for (size_t a = 0; series != NULL && a < series->alarm_count; a++) {
+        if (strcmp(series->alarms[a].rule->id, rule) == 0) {
+            series->alarms[a].state.told = severity;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* --- receipts ---------------------------------------------------------------------------- */
 
 static const struct log_state *named_log(const struct station_state *station)

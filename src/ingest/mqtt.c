@@ -319,7 +319,8 @@ static int send_message(struct mqtt *mqtt, const char *topic, struct phusa_text 
 
 bool mqtt_publish(struct mqtt *mqtt, const char *topic, struct phusa_text payload, bool retained)
 {
-    if (!mqtt_connected(mqtt) || atomic_load(&mqtt->flight) >= MQTT_FLIGHT_MAX) {
+    if (topic[0] == '\0' || !mqtt_connected(mqtt) ||
+        atomic_load(&mqtt->flight) >= MQTT_FLIGHT_MAX) {
         return false;
     }
     MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
@@ -338,7 +339,7 @@ bool mqtt_publish_wait(struct mqtt *mqtt, const char *topic, struct phusa_text p
                        bool retained, int64_t timeout_ns)
 {
     MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
-    if (!mqtt_connected(mqtt) ||
+    if (topic[0] == '\0' || !mqtt_connected(mqtt) ||
         send_message(mqtt, topic, payload, retained, &options) != MQTTASYNC_SUCCESS) {
         return false;
     }

@@ -39,6 +39,7 @@ struct journal {
     int64_t reserve_bytes; /* 0 = none is to be kept */
     bool reserve_there;
     bool directory_dirty; /* a segment was made since the directory was synced */
+    bool sync_failed;     /* what was appended may never reach the disk: no promise any more */
     bool torn;            /* the segment ends in a record that could not be written whole */
     int retired[RETIRED_MAX];
     size_t retired_count;
@@ -219,6 +220,7 @@ static enum journal_status begin_segment(struct journal *journal, uint64_t first
             (void)journal->files->unlink(journal->files->context, path);
         }
         journal->segments.count--;
+        journal->appended += failed == EEXIST ? 1 : 0; /* that name is taken by a torn beginning */
         return failed == ENOSPC || failed == EDQUOT ? JOURNAL_FULL : JOURNAL_FAILED;
     }
     journal->fd = fd;
@@ -355,7 +357,7 @@ enum journal_status journal_append(struct journal *journal, const struct journal
     size_t bytes = record_bytes(body);
     (void)pthread_mutex_lock(&journal->lock);
     enum journal_status status = JOURNAL_FAILED;
-    if (has_room(journal, bytes)) {
+    if (has_room(journal, bytes) && !journal->sync_failed) {
         status = append_locked(journal, record, bytes);
         if (status == JOURNAL_FULL && spend_reserve(journal)) {
             status = append_locked(journal, record, bytes);
@@ -383,6 +385,7 @@ struct sync_work {
 static struct sync_work take_work(struct journal *journal)
 {
     struct sync_work work = { .upto = journal->appended, .directory = journal->directory_dirty };
+    journal->directory_dirty = false; /* a segment made from now on is the next sync's */
     for (size_t i = 0; i < journal->retired_count; i++) {
         work.fds[work.count++] = journal->retired[i];
     }
@@ -413,9 +416,6 @@ static void finish_work(struct journal *journal, const struct sync_work *work)
     journal->retired_count -= work->retired;
     memmove(journal->retired, journal->retired + work->retired,
             journal->retired_count * sizeof journal->retired[0]);
-    if (work->directory) {
-        journal->directory_dirty = false;
-    }
     journal->synced = work->upto;
     (void)pthread_cond_broadcast(&journal->synced_more);
 }
@@ -426,10 +426,15 @@ enum journal_status journal_sync(struct journal *journal, struct problem *proble
     (void)pthread_mutex_lock(&journal->lock);
     struct sync_work work = take_work(journal);
     bool due = work.upto > journal->synced || work.retired > 0;
+    bool failed_before = journal->sync_failed;
     (void)pthread_mutex_unlock(&journal->lock);
     enum journal_status status = JOURNAL_OK;
-    if (due && !do_work(journal, &work)) {
-        problem_set(problem, "journal %s: sync: %s", journal->path, strerror(errno));
+    if (failed_before || (due && !do_work(journal, &work))) {
+        problem_set(problem, "journal %s: sync failed%s%s", journal->path,
+                    failed_before ? " before" : ": ", failed_before ? "" : strerror(errno));
+        (void)pthread_mutex_lock(&journal->lock);
+        journal->sync_failed = true;
+        (void)pthread_mutex_unlock(&journal->lock);
         status = JOURNAL_FAILED;
     }
     if (due && status == JOURNAL_OK) {

@@ -88,7 +88,11 @@ void journal_close(struct journal *journal);
 enum journal_status journal_append(struct journal *journal, const struct journal_record *record,
                                    uint64_t *position);
 
-/* Makes everything appended so far durable; called by one thread at a time. */
+/*
+ * Makes everything appended so far durable; thread-safe. A sync that fails is never tried again on
+ * the same files: the system may have dropped the bytes and call the next one a success. From then
+ * on the journal takes nothing more and promises nothing more, until it is opened anew.
+ */
 enum journal_status journal_sync(struct journal *journal, struct problem *problem);
 
 /* Highest position appended, highest position that is durable. Thread-safe. */

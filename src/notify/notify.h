@@ -86,6 +86,18 @@ enum outbox_status outbox_commit(struct outbox *outbox, const struct notice *not
                                  const struct channel_settings *channels, uint64_t position,
                                  wall_time now, struct problem *problem);
 
+/* The state that people were told of last. */
+struct outbox_told {
+    char rule[PHUSA_ID_MAX + 1], site[PHUSA_ID_MAX + 1], station[PHUSA_ID_MAX + 1];
+    char parameter[PHUSA_NAME_MAX + 1];
+    enum severity severity;
+};
+
+/* Hands each series of which something was ever told to visit, which must not call this room.
+ * False when the database could not be read to its end. */
+bool outbox_each_told(struct outbox *outbox,
+                      void (*visit)(void *context, const struct outbox_told *told), void *context);
+
 /* Since the outbox was opened, but for `waiting`, which is now. */
 struct outbox_counters {
     uint64_t transitions; /* committed, told or not */

@@ -37,6 +37,7 @@ static const char schema[] =
     " site TEXT NOT NULL, station TEXT NOT NULL, parameter TEXT NOT NULL,"
     " time_ns INTEGER NOT NULL, since_ns INTEGER NOT NULL, before TEXT NOT NULL,"
     " after TEXT NOT NULL, value REAL, historical INTEGER NOT NULL, told INTEGER NOT NULL,"
+    " changed INTEGER NOT NULL," /* 0: told late, the change itself has a row of its own */
     " committed_ns INTEGER NOT NULL);"
     "CREATE INDEX transition_time ON transition(time_ns);"
     "CREATE TABLE message("
@@ -85,8 +86,8 @@ static const char *const sql[STATEMENTS] = {
                    " ON CONFLICT(name) DO UPDATE SET value = max(value, excluded.value)",
     [W_TRANSITION] =
         "INSERT INTO transition(position, key, rule, site, station, parameter, time_ns,"
-        " since_ns, before, after, value, historical, told, committed_ns)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        " since_ns, before, after, value, historical, told, committed_ns, changed)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     [W_MESSAGE] =
         "INSERT INTO message(transition_id, channel, series, key, topic, body, created_ns,"
         " state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,"
@@ -317,6 +318,7 @@ static bool insert_transition(struct outbox *outbox, struct entry *entry)
     bind_integer(outbox, W_TRANSITION, 12, notice->historical);
     bind_integer(outbox, W_TRANSITION, 13, notice->tell);
     bind_integer(outbox, W_TRANSITION, 14, entry->now.ns);
+    bind_integer(outbox, W_TRANSITION, 15, notice->transition);
     if (!run(outbox, W_TRANSITION)) {
         return false;
     }
@@ -466,6 +468,47 @@ enum outbox_status outbox_commit(struct outbox *outbox, const struct notice *not
     return status;
 }
 
+static void copy_column(sqlite3_stmt *statement, int column, char *text, size_t capacity)
+{
+    const char *value = (const char *)sqlite3_column_text(statement, column);
+    (void)snprintf(text, capacity, "%s", value == NULL ? "" : value);
+}
+
+static enum severity severity_of(const char *name)
+{
+    enum severity severity = SEVERITY_EXTREME;
+    while (severity > SEVERITY_NORMAL && strcmp(severity_name(severity), name) != 0) {
+        severity--;
+    }
+    return severity;
+}
+
+bool outbox_each_told(struct outbox *outbox,
+                      void (*visit)(void *context, const struct outbox_told *told), void *context)
+{
+    static const char query[] =
+        "SELECT rule, site, station, parameter, after FROM transition WHERE id IN"
+        " (SELECT max(id) FROM transition WHERE told = 1 GROUP BY rule, station, parameter)";
+    sqlite3_stmt *statement = NULL;
+    (void)pthread_mutex_lock(&outbox->lock);
+    bool good = sqlite3_prepare_v2(outbox->writer, query, -1, &statement, NULL) == SQLITE_OK;
+    int step = SQLITE_DONE;
+    while (good && (step = sqlite3_step(statement)) == SQLITE_ROW) {
+        struct outbox_told told = { 0 };
+        char after[16];
+        copy_column(statement, 0, told.rule, sizeof told.rule);
+        copy_column(statement, 1, told.site, sizeof told.site);
+        copy_column(statement, 2, told.station, sizeof told.station);
+        copy_column(statement, 3, told.parameter, sizeof told.parameter);
+        copy_column(statement, 4, after, sizeof after);
+        told.severity = severity_of(after);
+        visit(context, &told);
+    }
+    (void)sqlite3_finalize(statement);
+    (void)pthread_mutex_unlock(&outbox->lock);
+    return good && step == SQLITE_DONE;
+}
+
 void outbox_read_counters(struct outbox *outbox, struct outbox_counters *counters)
 {
     (void)pthread_mutex_lock(&outbox->lock);
@@ -481,12 +524,6 @@ void outbox_count_retry(struct outbox *outbox)
 }
 
 /* --- the sender's side ------------------------------------------------------------- */
-
-static void copy_column(sqlite3_stmt *statement, int column, char *text, size_t capacity)
-{
-    const char *value = (const char *)sqlite3_column_text(statement, column);
-    (void)snprintf(text, capacity, "%s", value == NULL ? "" : value);
-}
 
 static bool contains(const int64_t *ids, size_t count, int64_t id)
 {

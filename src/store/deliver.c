@@ -14,21 +14,11 @@ enum verdict {
 
 static enum verdict judge(int code)
 {
-    switch (code) {
-    case 401: /* credentials, rights, database or path: an operator can mend them */
-    case 403:
-    case 404:
-    case 408:
-    case 425:
-    case 429:
-        return VERDICT_LATER;
-    default:
-        break;
-    }
     if (code >= 200 && code <= 299) {
         return VERDICT_TAKEN;
     }
-    return code >= 400 && code <= 499 ? VERDICT_REFUSED : VERDICT_LATER;
+    /* Only these speak of the lines; everything else an operator or time can mend. */
+    return code == 400 || code == 413 || code == 422 ? VERDICT_REFUSED : VERDICT_LATER;
 }
 
 void deliver_later(struct sender *sender, mono_time now, int64_t retry_after_s)

@@ -175,10 +175,10 @@ def phusa(*words, stdin=b"", check=None):
 
 
 def transitions_recorded(journal):
-    """(ns, station, from, to) of all transitions in the outbox, by time. What is told later than it
-    happened has an earlier `since` and is no transition of its own."""
+    """(ns, station, from, to) of all transitions in the outbox, by time; what was told later than it
+    happened is no transition of its own."""
     with sqlite3.connect(f"file:{journal / 'outbox.db'}?mode=ro", uri=True) as db:
-        return db.execute("SELECT time_ns, station, before, after FROM transition WHERE since_ns = time_ns"
+        return db.execute("SELECT time_ns, station, before, after FROM transition WHERE changed"
                           " ORDER BY time_ns, station, id").fetchall()
 
 
