@@ -304,3 +304,47 @@ def test_a_receipt_comes_only_for_what_is_on_disk(stage):
     stage.collector.start()
     sender.send(report(second + 9, 1.0, log=log, seq=9))
     until(lambda: said(9, []), "a new start remembers")
+
+
+# --- what people were told, over changes of the rules ---------------------------------------
+
+
+def told(stage, count):
+    return [(alarm["rule"], alarm["to"]) for alarm in stage.webhook.wait_alarms(count)]
+
+
+def test_a_rule_that_goes_in_a_reload_ends_its_alarm_where_it_was_told(stage):
+    stage.line()
+    sender = stage.client()
+    second = int(time.time()) - 600
+    sender.send(report(second, 5.0))
+    assert told(stage, 1) == [("intrusion", "severe")]
+    stage.rules_file.write_text(OTHER_RULE.replace('["ioc"]', "[]"))
+    stage.collector.sighup()
+    assert told(stage, 2) == [("intrusion", "severe"), ("intrusion", "normal")]
+    sender.send(report(second + 1, 5.0))
+    until(lambda: stage.collector.metric("phusa_messages_total") == 2, "the broker's link still stands")
+    until(lambda: stage.collector.metric("phusa_notifications_waiting") == 0, "nothing is left to be told")
+    assert not log_lines(stage.collector, "warning: broker")
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_a_rule_changed_over_a_restart_tells_what_is_so_now(stage, end):
+    """A stricter rule tells at the next live reading; a laxer one ends the alarm there; nothing is told twice."""
+    stage.line()
+    sender = stage.client()
+    second = int(time.time()) - 600
+    strict = stage.rules_file.read_text()
+    lax = strict.replace("raise = 4.0", "raise = 40.0")
+    expected = []
+    for rules, value, new in ((lax, 5.0, []), (strict, 6.0, ["severe"]), (strict, 7.0, []), (lax, 8.0, ["normal"])):
+        getattr(stage.collector, end)()
+        stage.rules_file.write_text(rules)
+        stage.collector.start()
+        second += 1
+        before = stage.collector.metric("phusa_messages_total")
+        sender.send(report(second, value))
+        until(lambda: stage.collector.metric("phusa_messages_total") == before + 1, "it came")
+        expected += [("intrusion", state) for state in new]
+        until(lambda: stage.collector.metric("phusa_notifications_waiting") == 0, "nothing is left to be told")
+        assert told(stage, len(expected)) == expected

@@ -396,6 +396,57 @@ static void a_report_whose_number_can_be_read_is_covered_even_if_refused(void **
     assert_int_equal(world->reasons[0], PHUSA_REASON_TYPE);
 }
 
+static void a_status_that_contradicts_itself_closes_no_gap(void **state)
+{
+    struct world *world = *state;
+    send(world, "phusa/1/my-tho/s1/status", "{\"state\":\"online\",\"log\":\"5f3a09c1\"}");
+    send(world, "phusa/1/my-tho/s1/status",
+         "{\"state\":\"online\",\"log\":\"5f3a09c1\",\"first\":9007199254740991,\"next\":5}");
+    assert_int_equal(world->reasons[0], PHUSA_REASON_TYPE);
+    send(world, OBS, "[{\"log\":\"5f3a09c1\",\"seq\":1,\"n\":\"ph\",\"v\":7,\"t\":1700000000}]");
+    assert_int_equal(world->readings, 1);
+    (void)pipeline_receipts(world->pipeline, (mono_time){ 9 * SECOND_NS }, publish, world);
+    assert_string_equal(world->receipt, "{\"log\":\"5f3a09c1\",\"upto\":1,\"missing\":[]}");
+}
+
+static void a_report_that_was_given_up_and_comes_after_all_is_stored(void **state)
+{
+    struct world *world = *state;
+    send(world, "phusa/1/my-tho/s1/status",
+         "{\"state\":\"online\",\"log\":\"5f3a09c1\",\"first\":5,\"next\":6}");
+    for (int i = 0; i < 2; i++) {
+        send(world, OBS,
+             "[{\"log\":\"5f3a09c1\",\"seq\":2,\"n\":\"ph\",\"v\":7,\"t\":1700000000}]");
+    }
+    assert_int_equal(world->readings, 1);
+    assert_int_equal(count(world).duplicates, 1);
+}
+
+static void a_reading_dated_by_its_arrival_is_flagged_and_not_judged(void **state)
+{
+    struct world *world = *state;
+    send(world, OBS, "[{\"boot\":3,\"up\":100.5,\"n\":\"salinity\",\"v\":30,\"t\":-20}]");
+    assert_non_null(strstr(world->lines, "salinity_qc=3i 1699999980000000000"));
+    assert_int_equal(world->notice_count, 0);
+}
+
+static void what_was_told_can_be_said_from_outside(void **state)
+{
+    struct world *world = *state;
+    send(world, OBS, "[{\"n\":\"salinity\",\"v\":5,\"t\":1699999700}]");
+    assert_int_equal(world->notice_count, 1);
+    pipeline_forget_told(world->pipeline);
+    send(world, OBS, "[{\"n\":\"salinity\",\"v\":5,\"t\":1699999760}]");
+    assert_int_equal(world->notice_count, 2);
+    assert_true(world->notices[1].tell && !world->notices[1].transition);
+    assert_true(
+        pipeline_set_told(world->pipeline, "salinity-high", "s1", "salinity", SEVERITY_MINOR));
+    assert_false(pipeline_set_told(world->pipeline, "gone", "s1", "salinity", SEVERITY_MINOR));
+    send(world, OBS, "[{\"n\":\"salinity\",\"v\":5,\"t\":1699999820}]");
+    assert_int_equal(world->notice_count, 3);
+    assert_int_equal(world->notices[2].from, SEVERITY_MINOR);
+}
+
 /* --- view ------------------------------------------------------------------------------------ */
 
 static void the_view_shows_what_is_known(void **state)
@@ -439,6 +490,10 @@ int main(void)
         TEST(new_settings_keep_the_state_of_rules_that_stay_and_end_the_others),
         TEST(receipts_are_for_the_log_of_the_status_and_come_once_a_second),
         TEST(a_report_whose_number_can_be_read_is_covered_even_if_refused),
+        TEST(a_status_that_contradicts_itself_closes_no_gap),
+        TEST(a_report_that_was_given_up_and_comes_after_all_is_stored),
+        TEST(a_reading_dated_by_its_arrival_is_flagged_and_not_judged),
+        TEST(what_was_told_can_be_said_from_outside),
         TEST(the_view_shows_what_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
