@@ -446,13 +446,13 @@ static void take_message(struct pipeline *pipeline, const struct journal_record 
     pipeline->counters.messages++;
     enum phusa_reason reason = identify(pipeline, record, &topic, &station);
     if (reason != PHUSA_REASON_NONE) {
-        set_message_aside(pipeline, station, record, reason,
-                          reason == PHUSA_REASON_TOPIC
-                              ? "a topic is phusa/1/<site>/<station>/<leaf>"
-                              : (reason == PHUSA_REASON_SITE
-                                     ? "the registry has this station elsewhere"
-                                     : "the registry has no such station"),
-                          0);
+        set_message_aside(
+            pipeline, station, record, reason,
+            reason == PHUSA_REASON_TOPIC
+                ? "a topic is phusa/1/<site>/<station>/<leaf>, ids in lower case: [a-z0-9-]"
+                : (reason == PHUSA_REASON_SITE ? "the registry has this station elsewhere"
+                                               : "the registry has no such station"),
+            0);
         return;
     }
     station->last_seen_ns = record->time.ns;

@@ -155,6 +155,20 @@ struct request {
     uint64_t from, limit;
 };
 
+static void note_segment(void *visitor, const char *name)
+{
+    size_t length = strlen(name);
+    bool *any = visitor;
+    *any = *any || (length > 4 && strcmp(name + length - 4, ".seg") == 0);
+}
+
+/* An empty journal has a segment or none; a folder without any is most likely the wrong one. */
+static bool has_segments(const char *path)
+{
+    bool any = false;
+    return files_posix.list(files_posix.context, path, note_segment, &any) != 0 || any;
+}
+
 static int go_through(const struct request *request)
 {
     struct journal_reader *reader;
@@ -165,6 +179,12 @@ static int go_through(const struct request *request)
     if (journal_reader_open_path(request->path, NULL, request->from, &reader, &problem) !=
         JOURNAL_OK) {
         (void)fprintf(stderr, "phusa journal: %s\n", problem.text);
+        return CLI_BAD;
+    }
+    if (!has_segments(request->path)) {
+        (void)fprintf(stderr, "phusa journal: %s: no journal here (no *.seg files)\n",
+                      request->path);
+        journal_reader_close(reader);
         return CLI_BAD;
     }
     enum journal_status status = JOURNAL_END;

@@ -22,6 +22,8 @@ struct tap {
     const char *filter; /* NULL, or a part of site/station/parameter or of an alarm's topic */
     bool json;
     int32_t utc_offset_s;
+    const char *uri; /* of the broker */
+    bool complained; /* that it is away */
     /* scratch of Paho's thread */
     struct phusa_reading readings[PHUSA_REPORT_READINGS_MAX];
     struct phusa_senml_scratch scratch;
@@ -140,10 +142,13 @@ static void on_message(void *context, struct phusa_text name, struct phusa_text 
 
 static void on_link(void *context, bool up, const char *why)
 {
-    (void)context;
-    if (!up) {
-        (void)fprintf(stderr, "broker: %s\n", why);
+    struct tap *tap = context;
+    if (!up && !tap->complained) {
+        (void)fprintf(stderr, "broker %s: %s; trying again\n", tap->uri, why);
+    } else if (up && tap->complained) {
+        (void)fprintf(stderr, "broker %s: connected\n", tap->uri);
     }
+    tap->complained = !up;
 }
 
 static int listen_in(struct tap *tap, const struct settings *settings, double seconds)
@@ -214,6 +219,7 @@ int cli_tap(int argc, char **argv)
     int result = CLI_BAD;
     if (settings != NULL) {
         tap->utc_offset_s = settings->utc_offset_s;
+        tap->uri = settings->broker.uri;
         result = listen_in(tap, settings, seconds);
     }
     settings_free(settings);
