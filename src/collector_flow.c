@@ -197,7 +197,11 @@ static void go_over(struct collector *collector, int64_t at_ns)
         return;
     }
     commit_notices(collector);
-    collector->notice_count = 0; /* they point into settings that go away */
+    if (collector->notice_count > 0) { /* they point into settings that go away */
+        log_error("%zu changes of alarms are given up", collector->notice_count);
+        collector->notice_count = 0;
+        collector->told_doubtful = true;
+    }
     notifier_configure(collector->notifier, next->settings->channels,
                        next->settings->channel_count);
     (void)pthread_mutex_lock(&collector->state_lock);
@@ -219,8 +223,9 @@ static void end_orphan(struct collector *collector, const struct outbox_told *to
                                  .leaf = PHUSA_LEAF_ALARM };
     log_warning("alarm %s of %s ends: its rule or station is no longer configured", told->rule,
                 told->station);
-    if (phusa_topic_print(&parts, topic, sizeof topic) > 0) {
-        (void)mqtt_publish(collector->mqtt, topic, (struct phusa_text){ "", 0 }, true);
+    if (phusa_topic_print(&parts, topic, sizeof topic) > 0 &&
+        !mqtt_publish(collector->mqtt, topic, (struct phusa_text){ "", 0 }, true)) {
+        collector->told_doubtful = true; /* once more when the broker is there */
     }
 }
 
@@ -241,6 +246,7 @@ static void visit_told(void *context, const struct outbox_told *told)
  */
 static void recall_told(struct collector *collector)
 {
+    collector->told_doubtful = false;
     (void)pthread_mutex_lock(&collector->state_lock);
     pipeline_forget_told(collector->pipeline);
     bool whole = outbox_each_told(collector->outbox, visit_told, collector);
@@ -248,7 +254,6 @@ static void recall_told(struct collector *collector)
     if (!whole) {
         log_error("the outbox cannot be read: alarms may be told again");
     }
-    collector->told_doubtful = false;
 }
 
 /* --- the thread --------------------------------------------------------------------------- */
@@ -292,7 +297,8 @@ void *flow_run(void *context)
             go_over(collector, announced_ns);
         }
         catch_up(collector, any);
-        if (collector->told_doubtful) {
+        if (collector->told_doubtful && collector->notice_count == 0 &&
+            mqtt_connected(collector->mqtt)) {
             recall_told(collector);
         }
         mono_time now = clock_mono();
