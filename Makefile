@@ -30,6 +30,7 @@ STATION := $(wildcard firmware/core/*.c) $(filter-out firmware/port/posix/main.c
 object   = $(patsubst %.c,$(B)/obj/%.o,$(1))
 PROGRAMS := $(B)/phusad $(B)/phusa $(B)/phusa-station
 UNIT    := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c))
+FAULTS  := $(patsubst tests/fault/%.c,$(B)/fault/%,$(wildcard tests/fault/*_fault.c))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZER  := $(patsubst tests/fuzz/%.c,$(B)/fuzzer/%,$(wildcard tests/fuzz/*_fuzz.c))
 BENCH   := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
@@ -37,13 +38,15 @@ MAN1    := $(wildcard docs/*.1)
 MAN5    := $(wildcard docs/*.5)
 MAN8    := $(wildcard docs/*.8)
 
-.PHONY: all help setup run check bench lint fuzz install clean unit fuzzers libfuzzers benches
+.PHONY: all help setup run check chaos soak bench lint fuzz install clean unit faults fuzzers libfuzzers benches
 all: $(PROGRAMS)
 
 help:
 	@echo 'make              builds phusad, phusa and phusa-station into $(B)/'
 	@echo 'make run          shows the whole line at work      ARGS="--for 60 --store influxdb"'
 	@echo 'make check        builds with sanitizers and runs every test and check'
+	@echo 'make chaos        breaks a whole line at random and counts what is lost   ARGS="--seed 1 --for 60"'
+	@echo 'make soak         constant load: does memory stay flat?  ARGS="--for 600 --stations 10000"'
 	@echo 'make bench        measures speed and memory         ARGS="--quick --json FILE"'
 	@echo 'make lint         format, static analysis and the rules of the house'
 	@echo 'make fuzz         hunts for crashes with libFuzzer  ARGS="--for 60 --seed 1"'
@@ -69,8 +72,16 @@ run: setup
 
 check: setup
 	@$(MAKE) $(JOBS) all
-	@$(SANITIZED) all unit fuzzers
+	@$(SANITIZED) all unit faults fuzzers
 	@PHUSA_BUILD=$(B) tests/run-all $(ARGS)
+
+chaos: setup
+	@$(MAKE) $(JOBS) all
+	@PHUSA_BUILD=$(B) tools/chaos $(ARGS)
+
+soak: setup
+	@$(MAKE) $(JOBS) all benches
+	@PHUSA_BUILD=$(B) tools/soak $(ARGS)
 
 lint: setup
 	@$(MAKE) $(JOBS) all
@@ -101,6 +112,7 @@ clean:
 	rm -rf $(B)
 
 unit: $(UNIT)
+faults: $(FAULTS)
 fuzzers: $(FUZZ)
 libfuzzers: $(FUZZER)
 benches: $(BENCH)
@@ -138,6 +150,13 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  link  $@')
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+
+# Everything durable on a disk that fails and forgets; one of them with an allocator that refuses.
+$(B)/fault/%: $(B)/obj/tests/fault/%.o $(B)/obj/tests/fault/disk.o $(B)/obj/tests/fault/sweep.o $(ALL_LIBS)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  link  $@')
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+$(B)/fault/allocation_fault: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 
 # Fuzz targets also run without a fuzzer: over their seeds and mutations of them.
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/standalone.o $(ALL_LIBS)

@@ -1,132 +1,26 @@
 /* Start list, tending, reverse stop. */
 #include "collector.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "collector_state.h"
-#include "phusa/topic.h"
 
 #define MINUTE_NS       (60 * SECOND_NS)
-#define RESERVE_NS      (5 * SECOND_NS) /* between tries to take the reserve again */
-#define RETENTION_NS    (10 * SECOND_NS)
 #define FLUSH_NS        (INT64_C(1500) * MILLI_NS) /* at the stop, for the store to take the rest */
 #define PUBLISH_WAIT_NS (400 * MILLI_NS)
-#define FAR_FUTURE      ((wall_time){ INT64_MAX })
 
 static const char *const subscriptions[] = { "phusa/1/#", NULL };
-
-/* --- what Paho's thread calls ------------------------------------------------------------ */
-
-/* What the collector itself publishes comes back through the subscription: not worth keeping. */
-static bool is_our_own(struct phusa_text topic)
-{
-    struct phusa_topic parts;
-    return phusa_topic_parse(topic, &parts) == PHUSA_OK &&
-           (parts.leaf == PHUSA_LEAF_ACK || parts.leaf == PHUSA_LEAF_CMD ||
-            parts.leaf == PHUSA_LEAF_ALARM || parts.leaf == PHUSA_LEAF_BOARD);
-}
-
-static void journal_complain(struct collector *collector, enum journal_status status)
-{
-    atomic_store(&collector->journal_writable, false);
-    (void)atomic_fetch_add(&collector->journal_failures, 1);
-    (void)pthread_mutex_lock(&collector->text_lock);
-    if (log_complaint_due(&collector->journal_complaint, clock_mono().ns)) {
-        log_error("the journal takes no more (%s): messages are lost to this collector; "
-                  "stations keep them until a receipt",
-                  status == JOURNAL_FULL ? "disk full" : "input/output error");
-    }
-    (void)pthread_mutex_unlock(&collector->text_lock);
-}
-
-static void append(struct collector *collector, struct journal_record *record)
-{
-    record->time = clock_wall(&collector->clock);
-    enum journal_status status = journal_append(collector->raw, record, NULL);
-    if (status != JOURNAL_OK) {
-        journal_complain(collector, status);
-        return;
-    }
-    if (!atomic_exchange(&collector->journal_writable, true)) {
-        (void)pthread_mutex_lock(&collector->text_lock);
-        (void)log_complaint_over(&collector->journal_complaint, clock_mono().ns, NULL);
-        (void)pthread_mutex_unlock(&collector->text_lock);
-        log_info("the journal takes messages again");
-    }
-}
-
-static void on_message(void *context, struct phusa_text topic, struct phusa_text payload)
-{
-    struct collector *collector = context;
-    if (is_our_own(topic)) {
-        return;
-    }
-    struct journal_record record = { .kind = JOURNAL_MESSAGE,
-                                     .count = (uint32_t)payload.length,
-                                     .topic = topic,
-                                     .payload = payload };
-    if (payload.length > PHUSA_REPORT_BYTES_MAX) {
-        record.flags = JOURNAL_FLAG_CUT;
-        record.payload.length = CUT_BYTES;
-    }
-    append(collector, &record);
-    if (collector->first->settings->journal.strict) {
-        (void)journal_sync(collector->raw, NULL); /* before Paho acknowledges */
-    }
-}
-
-static void on_link(void *context, bool up, const char *why)
-{
-    struct collector *collector = context;
-    const char *uri = collector->first->settings->broker.uri;
-    (void)pthread_mutex_lock(&collector->text_lock);
-    long long lasted = 0;
-    if (!up && log_complaint_due(&collector->link_complaint, clock_mono().ns)) {
-        log_warning("broker %s: %s; trying again", uri, why);
-    } else if (up && log_complaint_over(&collector->link_complaint, clock_mono().ns, &lasted)) {
-        log_info("broker %s: connected again after %lld s", uri, lasted / SECOND_NS);
-    } else if (up) {
-        log_info("broker %s: connected", uri);
-    }
-    (void)pthread_mutex_unlock(&collector->text_lock);
-    if (atomic_exchange(&collector->link_up, up) != up) {
-        struct journal_record record = { .kind = JOURNAL_LINK,
-                                         .payload = phusa_text_of(up ? "up" : "down") };
-        append(collector, &record);
-    }
-}
 
 static bool publish_alarm(void *context, const char *topic, const char *payload, size_t length)
 {
     struct collector *collector = context;
     return mqtt_publish_wait(collector->mqtt, topic, (struct phusa_text){ payload, length }, true,
                              PUBLISH_WAIT_NS);
-}
-
-/* --- group commit --------------------------------------------------------------------------- */
-
-static void *sync_run(void *context)
-{
-    struct collector *collector = context;
-    int64_t pause = collector->first->settings->journal.sync_ns;
-    while (!atomic_load(&collector->sync_stopping)) {
-        if (!journal_wait_appended(collector->raw, SECOND_NS)) {
-            continue;
-        }
-        mono_time begun = clock_mono();
-        struct problem problem = { 0 };
-        if (journal_sync(collector->raw, &problem) != JOURNAL_OK) {
-            journal_complain(collector, JOURNAL_FAILED);
-            log_error(
-                "%s: restart phusad when the disk is mended; nothing is acknowledged until then",
-                problem.text);
-            return NULL;
-        }
-        clock_sleep_until((mono_time){ begun.ns + pause });
-    }
-    return NULL;
 }
 
 /* --- start ------------------------------------------------------------------------------------ */
@@ -147,11 +41,35 @@ static bool open_one(struct collector *collector, const char *below, uint64_t le
         return false;
     }
     if (found->damaged_bytes > 0) {
-        log_warning(
-            "journal %s: %llu bytes are no records; they stay where they are and are read past",
-            path, (unsigned long long)found->damaged_bytes);
+        log_warning("journal %s: %" PRIu64
+                    " bytes are no records; they are kept in *.damaged files "
+                    "there and read past",
+                    path, found->damaged_bytes);
+        (void)atomic_fetch_add(&collector->damage_found, found->damaged_bytes);
     }
     return true;
+}
+
+/* How many of the items with the quarantine's last origin are there: a crash may have come between
+ * two of one message. */
+static uint64_t count_last_origin(struct collector *collector, const struct journal_recovery *found)
+{
+    struct journal_reader *reader;
+    struct journal_record record;
+    uint64_t from = found->last_position > PHUSA_REPORT_READINGS_MAX
+                        ? found->last_position - PHUSA_REPORT_READINGS_MAX
+                        : 0;
+    uint64_t count = 0;
+    if (journal_reader_open(collector->quarantine, from, &reader, NULL) != JOURNAL_OK) {
+        return 0;
+    }
+    while (journal_next(reader, &record) == JOURNAL_OK) {
+        /* What the sender or an operator put there has no topic. */
+        bool from_raw = record.kind == JOURNAL_SET_ASIDE && record.topic.length > 0;
+        count += from_raw && record.origin == found->last_origin ? 1 : 0;
+    }
+    journal_reader_close(reader);
+    return count;
 }
 
 static uint64_t highest(uint64_t a, uint64_t b)
@@ -159,34 +77,69 @@ static uint64_t highest(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+static bool open_outbox(struct collector *collector, struct problem *problem)
+{
+    char path[COLLECTOR_PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/outbox.db", collector->first->settings->journal.path);
+    enum outbox_status status =
+        outbox_open(path, &collector->outbox, &collector->outbox_position, problem);
+    if (status == OUTBOX_REPLACED) {
+        /* What was passed on before is not told again; alarms that last are, at their next reading.
+         */
+        collector->outbox_position = collector->spool_origin;
+        log_error("%s; a new one is begun: what waited in it is not sent", problem->text);
+        (void)atomic_fetch_add(&collector->damage_found, 1);
+    }
+    return status == OUTBOX_OK || status == OUTBOX_REPLACED;
+}
+
+/* One collector alone writes to these files. */
+static bool lock_folder(struct collector *collector, struct problem *problem)
+{
+    const char *folder = collector->first->settings->journal.path;
+    char path[COLLECTOR_PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/lock", folder);
+    if (files_make_path(&files_posix, folder) == 0) {
+        collector->lock_fd = files_lock(path);
+    }
+    if (collector->lock_fd < 0) {
+        problem_set(problem, "journal %s: %s", folder,
+                    errno == EWOULDBLOCK ? "another phusad (or a repair) has it" : strerror(errno));
+    }
+    return collector->lock_fd >= 0;
+}
+
 /* The raw journal last: its next position is above everything that the others name. */
 static bool open_files(struct collector *collector, struct problem *problem)
 {
     const char *folder = collector->first->settings->journal.path;
     struct journal_recovery found;
-    char path[COLLECTOR_PATH_MAX];
-    uint64_t safe, sent;
+    struct store_cursor cursor;
     (void)snprintf(collector->cursor_path, sizeof collector->cursor_path, "%s/store.cursor",
                    folder);
-    (void)snprintf(path, sizeof path, "%s/outbox.db", folder);
-    store_read_cursor(collector, &safe, &sent);
-    if (!open_one(collector, "/spool", sent, &collector->spool, &found, problem)) {
+    if (!lock_folder(collector, problem)) {
+        return false;
+    }
+    store_read_cursor(collector, &cursor);
+    if (!open_one(collector, "/spool", cursor.sent, &collector->spool, &found, problem)) {
         return false;
     }
     collector->spool_origin = found.last_origin;
     if (!open_one(collector, "/quarantine", 0, &collector->quarantine, &found, problem) ||
-        outbox_open(path, &collector->outbox, &collector->outbox_position, problem) != OUTBOX_OK) {
+        !open_outbox(collector, problem)) {
         return false;
     }
     collector->quarantine_origin = found.last_origin;
+    collector->set_aside_origin = found.last_origin;
+    collector->quarantine_origin_items = count_last_origin(collector, &found);
     uint64_t least = highest(highest(collector->spool_origin, collector->outbox_position),
-                             collector->quarantine_origin);
+                             highest(collector->quarantine_origin, snapshot_survey(collector)));
     if (!open_one(collector, "", least, &collector->raw, &found, problem)) {
         return false;
     }
     collector->replay_upto = found.last_position;
-    log_info("journal %s: %llu records in %llu segments", folder, (unsigned long long)found.records,
-             (unsigned long long)found.segments);
+    log_info("journal %s: records up to %" PRIu64 " in %" PRIu64 " segments", folder,
+             collector->replay_upto, found.segments);
     return true;
 }
 
@@ -203,9 +156,14 @@ static bool start_thread(pthread_t *thread, bool *running, void *(*run)(void *co
 static bool create_services(struct collector *collector, struct problem *problem)
 {
     const struct settings *settings = collector->first->settings;
-    struct mqtt_handlers handlers = { collector, on_message, on_link };
+    struct mqtt_handlers handlers = intake_handlers;
     struct notifier_publish publish = { collector, publish_alarm };
-    struct console_source source = { collector, collector_fill_totals, collector_make_view };
+    struct console_source source = { .context = collector,
+                                     .token = settings->http.token,
+                                     .requeue = collector_requeue,
+                                     .totals = collector_fill_totals,
+                                     .view = collector_make_view };
+    handlers.context = collector;
     collector->mqtt = mqtt_create(&settings->broker, true, subscriptions, &handlers, problem);
     if (collector->mqtt == NULL) {
         return false;
@@ -229,13 +187,16 @@ static bool start(struct collector *collector, struct problem *problem)
         !store_create(collector, problem) || !create_services(collector, problem)) {
         return false;
     }
-    append(collector, &loaded);
+    watch_recall(collector);
+    intake_append(collector, &loaded);
     return start_thread(&collector->sync_thread, &collector->sync_running, sync_run, collector,
                         problem) &&
            start_thread(&collector->flow_thread, &collector->flow_running, flow_run, collector,
                         problem) &&
            start_thread(&collector->sender_thread, &collector->sender_running, store_run, collector,
-                        problem);
+                        problem) &&
+           start_thread(&collector->snapshot_thread, &collector->snapshot_running, snapshot_run,
+                        collector, problem);
 }
 
 struct collector *collector_create(struct settings *settings, const struct clock *clock,
@@ -254,10 +215,14 @@ struct collector *collector_create(struct settings *settings, const struct clock
     collector->started = clock_mono();
     collector->first = shared;
     collector->current = shared;
+    collector->lock_fd = -1;
     (void)atomic_fetch_add(&shared->users, 1);
     atomic_store(&collector->journal_writable, true);
     (void)pthread_mutex_init(&collector->state_lock, NULL);
     (void)pthread_mutex_init(&collector->text_lock, NULL);
+    (void)pthread_mutex_init(&collector->requeue_lock, NULL);
+    (void)pthread_mutex_init(&collector->snapshots.lock, NULL);
+    (void)pthread_cond_init(&collector->snapshots.changed, NULL);
     if (!start(collector, problem)) {
         collector_free(collector);
         return NULL;
@@ -273,63 +238,16 @@ static void tick(struct collector *collector)
     if (minute != collector->last_tick_minute) {
         collector->last_tick_minute = minute;
         struct journal_record record = { .kind = JOURNAL_TICK };
-        append(collector, &record);
+        intake_append(collector, &record);
     }
-}
-
-/* The raw journal is kept for a time; the spool only until the store is sure to have it. */
-static void retire_segments(struct collector *collector)
-{
-    const struct settings *settings = collector->first->settings;
-    struct sender_counters sender;
-    sender_read_counters(collector->sender, &sender);
-    uint64_t taken = atomic_load(&collector->delivered);
-    wall_time oldest = { clock_wall(&collector->clock).ns - settings->journal.keep_ns };
-    (void)journal_retain(collector->raw, taken + 1, oldest, settings->journal.keep_bytes);
-    (void)journal_retain(collector->spool, sender.position_safe + 1, FAR_FUTURE,
-                         settings->store.spool_bytes);
-    (void)journal_retain(collector->quarantine, UINT64_MAX, oldest, QUARANTINE_BYTES);
-    uint64_t lost = journal_retain(collector->spool, UINT64_MAX, (wall_time){ INT64_MIN },
-                                   settings->store.spool_bytes);
-    if (lost > 0) {
-        log_error(
-            "the spool is full: its oldest %llu records go; the journal still has their readings",
-            (unsigned long long)lost);
-    }
-    (void)journal_sync(collector->quarantine, NULL);
-}
-
-/* A full disk is met before it turns into a PUBACK for something that was not written down. */
-static void watch_disk(struct collector *collector, mono_time now)
-{
-    bool there = journal_reserve_there(collector->raw) && atomic_load(&collector->journal_writable);
-    if (!there && now.ns >= collector->next_reserve.ns) {
-        struct journal_record probe = { .kind = JOURNAL_TICK };
-        collector->next_reserve.ns = now.ns + RESERVE_NS;
-        append(collector, &probe);
-        there = journal_reserve(collector->raw) && atomic_load(&collector->journal_writable);
-    }
-    if (there == collector->held) {
-        collector->held = !there;
-        if (collector->held) {
-            log_error("the journal takes no more: the broker is left until it does again");
-        } else {
-            log_info("back to the broker: the journal takes messages again");
-        }
-    }
-    mqtt_hold(collector->mqtt, collector->held);
 }
 
 void collector_tend(struct collector *collector)
 {
     mono_time now = clock_mono();
-    watch_disk(collector, now);
+    watch_tend(collector, now);
     mqtt_tend(collector->mqtt, now);
     tick(collector);
-    if (now.ns >= collector->next_retention.ns) {
-        collector->next_retention.ns = now.ns + RETENTION_NS;
-        retire_segments(collector);
-    }
 }
 
 void collector_reload(struct collector *collector, struct settings *settings)
@@ -351,7 +269,7 @@ void collector_reload(struct collector *collector, struct settings *settings)
     shared_settings_drop(overtaken);
     struct journal_record record = { .kind = JOURNAL_CONFIGURED,
                                      .payload = phusa_text_of(settings->file) };
-    append(collector, &record);
+    intake_append(collector, &record);
 }
 
 void collector_reload_refused(struct collector *collector, const char *why)
@@ -413,6 +331,10 @@ void collector_free(struct collector *collector)
     }
     atomic_store(&collector->stopping, true);
     join(collector->flow_thread, &collector->flow_running);
+    if (collector->snapshot_running && atomic_load(&collector->caught_up)) {
+        snapshot_take(collector, clock_mono(), true);
+    }
+    snapshot_end(collector);
     notifier_free(collector->notifier);
     stop_sender(collector);
     mqtt_free(collector->mqtt);
@@ -427,5 +349,11 @@ void collector_free(struct collector *collector)
     shared_settings_drop(collector->first);
     (void)pthread_mutex_destroy(&collector->state_lock);
     (void)pthread_mutex_destroy(&collector->text_lock);
+    (void)pthread_mutex_destroy(&collector->requeue_lock);
+    (void)pthread_mutex_destroy(&collector->snapshots.lock);
+    (void)pthread_cond_destroy(&collector->snapshots.changed);
+    if (collector->lock_fd >= 0) {
+        (void)close(collector->lock_fd);
+    }
     free(collector);
 }

@@ -1,15 +1,24 @@
 /*
  * The flow's thread: takes batches of synced records through the pipeline and puts what
  * follows where it belongs, in this order: quarantine, outbox (durable), spool.
- * After a kill the journal is taken again from its beginning, and each sink
- * leaves out what it already holds: notices up to the outbox's and the spool's last
- * position, lines up to the spool's, set-asides up to the quarantine's.
+ * After a kill the journal is taken again from the newest snapshot on, and each sink
+ * leaves out what it already holds: notices up to the outbox's last position (which is
+ * brought up to date every few seconds, so that rules that changed meanwhile judge hardly
+ * anything twice), lines up to the spool's, set-asides up to the quarantine's.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "collector_state.h"
 #include "phusa/topic.h"
+#include "pipeline_aside.h"
+
+#define MARK_NS            SECOND_NS
+#define NOTE_NS            (5 * SECOND_NS)
+#define PROGRESS_NS        SECOND_NS /* on a terminal; in a log each PROGRESS_LOG_STEPS */
+#define PROGRESS_LOG_STEPS 10
 
 /* --- sinks ---------------------------------------------------------------------------- */
 
@@ -29,8 +38,7 @@ static void take_lines(void *context, struct phusa_text lines, uint32_t readings
 static void take_notice(void *context, const struct notice *notice)
 {
     struct collector *collector = context;
-    if (notice->position <= collector->outbox_position ||
-        notice->position <= collector->spool_origin) {
+    if (notice->position <= collector->outbox_position) {
         return;
     }
     if (collector->notice_count == collector->notice_capacity) {
@@ -47,33 +55,20 @@ static void take_notice(void *context, const struct notice *notice)
     collector->notices[collector->notice_count++] = *notice;
 }
 
-static json_t *describe(const struct set_aside *item)
-{
-    json_t *text = json_object();
-    (void)json_object_set_new(text, "reason", json_string(phusa_reason_name(item->reason)));
-    (void)json_object_set_new(text, "detail", json_string(item->detail));
-    if (item->station != NULL) {
-        (void)json_object_set_new(text, "station", json_string(item->station->id));
-    }
-    if (item->whole) {
-        (void)json_object_set_new(text, "offset", json_integer((json_int_t)item->offset));
-    } else {
-        (void)json_object_set_new(text, "name",
-                                  json_stringn_nocheck(item->name.data, item->name.length));
-        (void)json_object_set_new(text, "value", json_real(item->value));
-        (void)json_object_set_new(text, "time_ns", json_integer(item->time_ns));
-    }
-    return text;
-}
-
 static void take_set_aside(void *context, const struct set_aside *item)
 {
     struct collector *collector = context;
-    if (item->record->position <= collector->quarantine_origin) {
+    if (item->record->position < collector->quarantine_origin) {
         return;
     }
-    quarantine_append(collector, describe(item),
-                      (struct journal_record){ .origin = item->record->position,
+    if (item->record->position == collector->quarantine_origin &&
+        collector->quarantine_origin_items > 0) {
+        collector->quarantine_origin_items--;
+        return;
+    }
+    quarantine_append(collector, aside_describe(item),
+                      (struct journal_record){ .kind = JOURNAL_SET_ASIDE,
+                                               .origin = item->record->position,
                                                .time = item->record->time,
                                                .topic = item->record->topic });
 }
@@ -158,7 +153,6 @@ static bool append_lines(struct collector *collector)
     if (log_complaint_over(&collector->spool_complaint, now, NULL)) {
         log_info("the spool takes lines again");
     }
-    (void)atomic_fetch_add(&collector->spooled, collector->lines_readings);
     collector->lines_used = 0;
     collector->lines_readings = 0;
     return true;
@@ -232,7 +226,8 @@ static void end_orphan(struct collector *collector, const struct outbox_told *to
 static void visit_told(void *context, const struct outbox_told *told)
 {
     struct collector *collector = context;
-    if (!pipeline_set_told(collector->pipeline, told->rule, told->station, told->parameter,
+    if (!watch_is_own(collector, told) &&
+        !pipeline_set_told(collector->pipeline, told->rule, told->station, told->parameter,
                            told->severity) &&
         told->severity != SEVERITY_NORMAL) {
         end_orphan(collector, told);
@@ -272,15 +267,90 @@ static void send_receipts(struct collector *collector, mono_time now)
     (void)atomic_fetch_add(&collector->receipts, count);
 }
 
-/* The past is behind: from here on stations and people are told. */
-static void catch_up(struct collector *collector, bool any)
+/* --- the ledger behind the pipeline --------------------------------------------------------- */
+
+/* What was accepted a while ago is in the store for good once the spool is safe that far. */
+static void settle_mark(struct collector *collector, mono_time now)
 {
-    if (atomic_load(&collector->caught_up) ||
-        (any && pipeline_position(collector->pipeline) < collector->replay_upto)) {
+    struct sender_counters sender;
+    sender_read_counters(collector->sender, &sender);
+    if (collector->marked && sender.position_safe < collector->mark_spool) {
+        return;
+    }
+    if (!collector->marked && now.ns < collector->next_mark.ns) {
+        return;
+    }
+    (void)pthread_mutex_lock(&collector->state_lock);
+    if (collector->marked) {
+        pipeline_stored(collector->pipeline);
+    } else {
+        pipeline_mark(collector->pipeline);
+    }
+    (void)pthread_mutex_unlock(&collector->state_lock);
+    collector->marked = !collector->marked;
+    collector->mark_spool = journal_appended(collector->spool);
+    collector->next_mark.ns = now.ns + MARK_NS;
+}
+
+/* --- the start ------------------------------------------------------------------------------ */
+
+static void show_progress(struct collector *collector, mono_time now)
+{
+    uint64_t of = collector->replay_upto - collector->replay_from;
+    uint64_t done = pipeline_position(collector->pipeline) - collector->replay_from;
+    bool terminal = isatty(STDERR_FILENO) == 1;
+    if (now.ns < collector->next_progress.ns) {
+        return;
+    }
+    collector->next_progress.ns = now.ns + PROGRESS_NS * (terminal ? 1 : PROGRESS_LOG_STEPS);
+    log_info("reading the journal again: %" PRIu64 " of %" PRIu64 " records, %" PRIu64 " %%", done,
+             of, done * 100 / of);
+}
+
+/* The past is behind: from here on stations and people are told. */
+static void catch_up(struct collector *collector, bool any, mono_time now)
+{
+    if (atomic_load(&collector->caught_up)) {
+        return;
+    }
+    if (any && pipeline_position(collector->pipeline) < collector->replay_upto) {
+        show_progress(collector, now);
         return;
     }
     recall_told(collector);
     atomic_store(&collector->caught_up, true);
+    if (collector->replay_upto > collector->replay_from) {
+        log_info("read %" PRIu64 " records of the journal again in %.1f s",
+                 collector->replay_upto - collector->replay_from,
+                 (double)(now.ns - collector->started.ns) / SECOND_NS);
+    }
+}
+
+/* Without notices, too, the outbox learns how far it is complete. */
+static void note_position(struct collector *collector, mono_time now)
+{
+    uint64_t position = pipeline_position(collector->pipeline);
+    if (collector->notice_count > 0 || now.ns < collector->next_note.ns ||
+        position <= collector->outbox_noted) {
+        return;
+    }
+    collector->next_note.ns = now.ns + NOTE_NS;
+    if (outbox_commit(collector->outbox, NULL, 0, NULL, position, clock_real(), NULL) ==
+        OUTBOX_OK) {
+        collector->outbox_noted = position;
+    }
+}
+
+/* What may wait for the end of a batch. */
+static void do_the_rest(struct collector *collector, mono_time now)
+{
+    note_position(collector, now);
+    if (collector->told_doubtful && collector->notice_count == 0 &&
+        mqtt_connected(collector->mqtt)) {
+        recall_told(collector);
+    }
+    settle_mark(collector, now);
+    snapshot_take(collector, now, false);
 }
 
 void *flow_run(void *context)
@@ -296,12 +366,9 @@ void *flow_run(void *context)
         if (announced_ns != 0) {
             go_over(collector, announced_ns);
         }
-        catch_up(collector, any);
-        if (collector->told_doubtful && collector->notice_count == 0 &&
-            mqtt_connected(collector->mqtt)) {
-            recall_told(collector);
-        }
         mono_time now = clock_mono();
+        catch_up(collector, any, now);
+        do_the_rest(collector, now);
         bool caught_up = atomic_load(&collector->caught_up);
         if (caught_up && now.ns - receipts.ns >= RECEIPT_STEP_NS &&
             mqtt_connected(collector->mqtt)) {
@@ -327,12 +394,16 @@ bool flow_create(struct collector *collector, struct problem *problem)
     collector->lines = malloc(collector->lines_capacity);
     collector->notice_capacity = BATCH_NOTICES;
     collector->notices = calloc(collector->notice_capacity, sizeof *collector->notices);
-    collector->pipeline = pipeline_create(collector->current->settings, &sink);
-    if (collector->lines == NULL || collector->notices == NULL || collector->pipeline == NULL) {
-        problem_set(problem, "out of memory for the pipeline");
+    if (collector->lines == NULL || collector->notices == NULL) {
+        problem_set(problem, "out of memory for the flow");
         return false;
     }
-    return journal_reader_open(collector->raw, 0, &collector->reader, problem) == JOURNAL_OK;
+    if (!snapshot_restore(collector, &sink, problem)) {
+        return false;
+    }
+    collector->replay_from = pipeline_position(collector->pipeline);
+    return journal_reader_open(collector->raw, collector->replay_from + 1, &collector->reader,
+                               problem) == JOURNAL_OK;
 }
 
 void flow_free(struct collector *collector)

@@ -22,12 +22,24 @@ void shared_settings_drop(struct shared_settings *shared)
     }
 }
 
+struct shared_settings *shared_settings_current(struct collector *collector)
+{
+    (void)pthread_mutex_lock(&collector->state_lock);
+    struct shared_settings *current = collector->current;
+    (void)atomic_fetch_add(&current->users, 1);
+    (void)pthread_mutex_unlock(&collector->state_lock);
+    return current;
+}
+
 void quarantine_append(struct collector *collector, json_t *text, struct journal_record record)
 {
     char *body = text == NULL ? NULL : json_dumps(text, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    if (record.origin > collector->set_aside_origin) {
+        collector->set_aside_origin = record.origin;
+    }
     if (body != NULL) {
-        record.kind = JOURNAL_SET_ASIDE;
         record.count = 1;
+        record.origin = collector->set_aside_origin;
         record.payload = phusa_text_of(body);
         (void)journal_append(collector->quarantine, &record, NULL);
     }

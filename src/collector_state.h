@@ -13,6 +13,7 @@
 #include "journal/journal.h"
 #include "notify/notify.h"
 #include "pipeline.h"
+#include "store/cursor.h"
 #include "store/sender.h"
 
 #define COLLECTOR_PATH_MAX 4096
@@ -33,25 +34,52 @@ struct shared_settings {
     atomic_int users;
 };
 
+/*
+ * A snapshot on its way to the disk: the flow fills `bytes` when `full` is false and sets it; the
+ * snapshot thread writes them and sets it back.
+ */
+struct snapshots {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool full, ending;
+    struct state_writer bytes;
+    uint64_t position;     /* of the pipeline, in bytes */
+    uint64_t kept[2];      /* positions of the two files; 0 = none that can be read */
+    uint64_t length;       /* of the one written last, bytes */
+    int64_t written_at_ns; /* monotonic; 0 = none by this process */
+    int64_t cost_ns;       /* what the last one took, from the flow to the disk */
+};
+
+/* One of the collector's alarms about itself (settings.h, enum maintenance). Main thread only. */
+struct watched {
+    bool told;        /* people were told that it is so */
+    int64_t until_ns; /* monotonic: how long an event counts as "so" */
+    uint64_t seen;    /* the count of events when last looked */
+};
+
 struct collector {
     struct clock clock;
     mono_time started;
     struct shared_settings *first;   /* broker, journal, store and http hold on to it */
     struct shared_settings *current; /* of the pipeline; under state_lock */
+    int lock_fd; /* the journal's folder is ours while it is open; -1 = not yet */
 
     struct journal *raw, *spool, *quarantine;
     struct outbox *outbox;
-    uint64_t outbox_position, spool_origin,
-        quarantine_origin; /* what earlier runs have passed on */
-    uint64_t replay_upto;  /* last record of earlier runs: until then nothing is told to stations */
+    uint64_t outbox_position, spool_origin; /* what earlier runs have passed on */
+    uint64_t quarantine_origin;             /* likewise; of that position so many: */
+    uint64_t quarantine_origin_items;
+    uint64_t replay_from, replay_upto; /* records of earlier runs to take again: until then nothing
+                                          is told to stations */
     struct mqtt *mqtt;
     struct notifier *notifier;
     struct sender *sender;
     struct console *console;
 
-    pthread_mutex_t state_lock; /* the pipeline */
+    pthread_mutex_t state_lock; /* the pipeline, and appends to the quarantine */
     struct pipeline *pipeline;
     struct shared_settings *pending; /* to go over to at the next record that announces it */
+    uint64_t set_aside_origin;       /* raw position of what was set aside last */
 
     /* the flow's batch */
     struct journal_reader *reader;
@@ -61,16 +89,20 @@ struct collector {
     uint64_t lines_position;
     struct notice *notices;
     size_t notice_count, notice_capacity;
+    bool marked; /* the pipeline's mark waits until the spool is safe up to mark_spool */
+    uint64_t mark_spool;
+    mono_time next_mark, next_snapshot, next_progress;
+    uint64_t snapshot_taken; /* position of the snapshot taken last */
+    mono_time next_note;
+    uint64_t outbox_noted; /* position that the outbox was told last */
+    struct snapshots snapshots;
 
     /* the sender's end of the spool */
     struct journal_reader *spool_reader;
     char cursor_path[COLLECTOR_PATH_MAX];
-    uint64_t pending_at_start;
-    atomic_uint_fast64_t spooled; /* readings put into the spool since the start */
-    atomic_uint_fast64_t refused_readings;
 
-    pthread_t sync_thread, flow_thread, sender_thread;
-    bool sync_running, flow_running, sender_running;
+    pthread_t sync_thread, flow_thread, sender_thread, snapshot_thread;
+    bool sync_running, flow_running, sender_running, snapshot_running;
     atomic_bool stopping; /* the flow ends when it has caught up */
     atomic_bool sync_stopping;
     atomic_int_fast64_t
@@ -79,9 +111,17 @@ struct collector {
     atomic_uint_fast64_t delivered; /* position up to which everything was passed on */
     bool told_doubtful;             /* notices were given up: ask the outbox who knows what */
     atomic_uint_fast64_t receipts, journal_failures;
+    atomic_uint_fast64_t broker_dropped;      /* messages, since the start */
+    atomic_uint_fast64_t broker_dropped_last; /* as the broker said last, plus 1; 0 = not yet */
+    atomic_uint_fast64_t spool_lost;          /* readings, since the start */
+    atomic_uint_fast64_t damage_found;        /* bytes, at the start */
     int64_t last_tick_minute;
-    mono_time next_retention, next_reserve;
+    mono_time next_retention, next_reserve, next_watch;
     bool held; /* the disk is full: the broker is left alone */
+    atomic_bool held_shown;
+    struct watched watched[MAINTENANCE_COUNT];
+
+    pthread_mutex_t requeue_lock; /* one request to put something back at a time */
 
     pthread_mutex_t text_lock; /* what follows */
     struct problem reload_problem;
@@ -89,29 +129,72 @@ struct collector {
     struct log_complaint outbox_complaint, spool_complaint; /* of the flow's thread */
     struct log_complaint link_complaint, journal_complaint, store_complaint;
 
+    struct log_complaint snapshot_complaint; /* the snapshot thread's */
+
     /* the sender's thread */
     struct log_complaint refusal_complaint;
     mono_time last_refusal;
+    uint64_t *refused_before; /* hashes of lines refused before a crash, ascending */
+    size_t refused_count;
 };
 
 /* collector_shared.c */
 struct shared_settings *shared_settings_new(struct settings *settings);
 void shared_settings_drop(struct shared_settings *shared);
-/* Writes a description (taken over; NULL when out of memory) to the quarantine; record gives time,
- * topic and origin. */
+/* The settings in force; to be let go with shared_settings_drop. */
+struct shared_settings *shared_settings_current(struct collector *collector);
+/*
+ * Writes a description (taken over; NULL when out of memory) to the quarantine; record gives time,
+ * topic and kind. Its origin is the raw position it came from, 0 if it came from no record: then it
+ * gets the latest one, so that origins ascend. state_lock is held.
+ */
 void quarantine_append(struct collector *collector, json_t *text, struct journal_record record);
+
+/* collector_intake.c: what comes in, to the raw journal; group commit */
+extern const struct mqtt_handlers intake_handlers; /* context to be set */
+void intake_append(struct collector *collector, struct journal_record *record);
+void *sync_run(void *context);
 
 /* collector_flow.c: raw journal to spool, outbox, quarantine and receipts */
 bool flow_create(struct collector *collector, struct problem *problem);
 void flow_free(struct collector *collector);
 void *flow_run(void *context);
 
+/* collector_snapshot.c: what the pipeline remembers, kept over a restart */
+/* Reads the positions of the files there are; before the raw journal is opened. Returns the
+ * highest. */
+uint64_t snapshot_survey(struct collector *collector);
+/* The pipeline as the newest snapshot that can be read has it, else a new one. False when out of
+ * memory. */
+bool snapshot_restore(struct collector *collector, const struct pipeline_sink *sink,
+                      struct problem *problem);
+/* Takes one if that is due (or forced: at the stop); the flow's thread, everything delivered. */
+void snapshot_take(struct collector *collector, mono_time now, bool force);
+void *snapshot_run(void *context);
+/* Ends the thread when it has written what it was given. */
+void snapshot_end(struct collector *collector);
+/* The raw journal is needed from behind this position on. */
+uint64_t snapshot_floor(struct collector *collector);
+
 /* collector_store.c: spool to store */
 bool store_create(struct collector *collector, struct problem *problem);
 void store_free(struct collector *collector);
 void *store_run(void *context);
 /* Positions kept by an earlier run; 0 when there is none. */
-void store_read_cursor(struct collector *collector, uint64_t *safe, uint64_t *sent);
+void store_read_cursor(struct collector *collector, struct store_cursor *cursor);
+
+/* collector_watch.c: the disk, retention, and the collector's alarms about itself */
+void watch_tend(struct collector *collector, mono_time now);
+/* Asks the outbox which of its own alarms people know of from an earlier run; before the threads.
+ */
+void watch_recall(struct collector *collector);
+/* True if it is an alarm of the collector about itself. */
+bool watch_is_own(const struct collector *collector, const struct outbox_told *told);
+
+/* collector_requeue.c: puts back what was set aside (console_source) */
+enum console_requeue collector_requeue(void *context, const uint64_t *positions,
+                                       size_t positions_count, uint64_t *count,
+                                       struct problem *problem);
 
 /* collector_view.c */
 void collector_fill_totals(void *context, struct console_totals *totals);

@@ -1,52 +1,35 @@
-/*
- * The sender's thread and its end of the spool. The cursor file is one line,
- * "phusa-cursor 1 SAFE SENT CRC\n": the positions in decimal, the CRC32C of
- * everything before it in hex. It is written only after the spool is synced, so it never
- * names a position that a power cut could take back.
- */
-#include <inttypes.h>
-#include <stdio.h>
+/* The sender's thread and its end of the spool. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "collector_state.h"
-#include "phusa/crc32c.h"
+#include "store/cursor.h"
 #include "store/lineproto.h"
 
-#define CURSOR_CHARS     128
 #define REFUSAL_QUIET_NS (60 * SECOND_NS) /* so long without a refused line, and it is over */
+#define REFUSED_BEFORE_MAX                                                                         \
+    65536 /* refusals of the last second before a crash; more may count twice */
 
-void store_read_cursor(struct collector *collector, uint64_t *safe, uint64_t *sent)
+void store_read_cursor(struct collector *collector, struct store_cursor *cursor)
 {
-    char line[CURSOR_CHARS] = { 0 };
-    *safe = *sent = 0;
-    FILE *file = fopen(collector->cursor_path, "re");
-    if (file == NULL) {
+    switch (store_cursor_read(&files_posix, collector->cursor_path, cursor)) {
+    case KEPT_OK:
+    case KEPT_ABSENT:
         return;
-    }
-    size_t length = fread(line, 1, sizeof line - 1, file);
-    (void)fclose(file);
-    uint32_t crc = 0;
-    int head = 0;
-    bool whole = length > 0 && sscanf(line, "phusa-cursor 1 %" SCNu64 " %" SCNu64 " %n%8" SCNx32,
-                                      safe, sent, &head, &crc) == 3;
-    if (!whole || crc != phusa_crc32c(0, line, (size_t)head)) {
-        log_warning("%s is damaged: what the spool still holds is sent again",
+    default:
+        log_warning("%s cannot be read: what the spool still holds is sent again",
                     collector->cursor_path);
-        *safe = *sent = 0;
     }
 }
 
 static int spool_remember(void *context, uint64_t safe, uint64_t sent)
 {
     struct collector *collector = context;
-    char line[CURSOR_CHARS];
+    struct store_cursor cursor = { safe, sent };
     if (journal_sync(collector->spool, NULL) != JOURNAL_OK) {
         return -1;
     }
-    int head = snprintf(line, sizeof line, "phusa-cursor 1 %" PRIu64 " %" PRIu64 " ", safe, sent);
-    uint32_t crc = phusa_crc32c(0, line, (size_t)head);
-    int tail = snprintf(line + head, sizeof line - (size_t)head, "%08" PRIx32 "\n", crc);
-    return files_replace(&files_posix, collector->cursor_path, line, (size_t)head + (size_t)tail);
+    return store_cursor_write(&files_posix, collector->cursor_path, &cursor) == KEPT_OK ? 0 : -1;
 }
 
 static int spool_next(void *context, struct spool_item *item)
@@ -76,56 +59,239 @@ static int spool_seek(void *context, uint64_t from)
     return 0;
 }
 
-static void quarantine_line(struct collector *collector, struct phusa_text line, const char *why)
+/* --- what the store will never have ----------------------------------------------------------- */
+
+/*
+ * A line that was refused before a crash is refused again when the cursor had not been written
+ * since; it must not count twice. With each refusal stands how far the store had got ("after"), so
+ * the start knows which of them will come again.
+ */
+static uint64_t hash_of(struct phusa_text line)
 {
-    json_t *text = json_object();
-    (void)json_object_set_new(text, "reason", json_string(phusa_reason_name(PHUSA_REASON_STORE)));
-    (void)json_object_set_new(text, "detail", json_string(why));
-    (void)json_object_set_new(text, "line", json_stringn(line.data, line.length));
+    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a (Fowler, Noll, Vo) */
+    for (size_t i = 0; i < line.length; i++) {
+        hash = (hash ^ (uint8_t)line.data[i]) * UINT64_C(1099511628211);
+    }
+    return hash;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+static void recall_refusal(struct collector *collector, struct phusa_text payload, uint64_t sent)
+{
+    const char *line = NULL;
+    json_int_t after = -1;
+    json_t *item = json_loadb(payload.data, payload.length, 0, NULL);
+    if (item != NULL && json_unpack(item, "{s:s, s:I}", "line", &line, "after", &after) == 0 &&
+        after >= 0 && (uint64_t)after >= sent && collector->refused_count < REFUSED_BEFORE_MAX) {
+        collector->refused_before[collector->refused_count++] = hash_of(phusa_text_of(line));
+    }
+    json_decref(item);
+}
+
+static bool recall_refusals(struct collector *collector, uint64_t sent)
+{
+    struct journal_reader *reader;
+    struct journal_record record;
+    collector->refused_before = calloc(REFUSED_BEFORE_MAX, sizeof *collector->refused_before);
+    if (collector->refused_before == NULL ||
+        journal_reader_open(collector->quarantine, 0, &reader, NULL) != JOURNAL_OK) {
+        return false;
+    }
+    while (journal_next(reader, &record) == JOURNAL_OK) {
+        if (record.kind == JOURNAL_SET_ASIDE && record.topic.length == 0) {
+            recall_refusal(collector, record.payload, sent);
+        }
+    }
+    journal_reader_close(reader);
+    qsort(collector->refused_before, collector->refused_count, sizeof *collector->refused_before,
+          by_value);
+    return true;
+}
+
+static bool was_refused(const struct collector *collector, struct phusa_text line)
+{
+    uint64_t hash = hash_of(line);
+    return bsearch(&hash, collector->refused_before, collector->refused_count, sizeof hash,
+                   by_value) != NULL;
+}
+
+/* Its readings count as quarantined from here on; both under the lock, as a snapshot takes both. */
+static void set_aside(struct collector *collector, json_t *text, struct phusa_text station,
+                      enum phusa_reason reason, uint64_t readings)
+{
+    (void)json_object_set_new(text, "reason", json_string(phusa_reason_name(reason)));
+    (void)json_object_set_new(text, "station", json_stringn(station.data, station.length));
+    (void)json_object_set_new(text, "readings", json_integer((json_int_t)readings));
+    (void)pthread_mutex_lock(&collector->state_lock);
     quarantine_append(collector, text,
-                      (struct journal_record){ .time = clock_wall(&collector->clock) });
+                      (struct journal_record){ .kind = JOURNAL_SET_ASIDE,
+                                               .time = clock_wall(&collector->clock) });
+    pipeline_lost(collector->pipeline, station, reason, readings);
+    (void)pthread_mutex_unlock(&collector->state_lock);
 }
 
 static void spool_refused(void *context, struct phusa_text line, const char *why)
 {
     struct collector *collector = context;
+    struct sender_counters sender;
+    if (was_refused(collector, line)) {
+        return;
+    }
+    sender_read_counters(collector->sender, &sender);
     collector->last_refusal = clock_mono();
-    (void)atomic_fetch_add(&collector->refused_readings, line_readings(line));
     if (log_complaint_due(&collector->refusal_complaint, collector->last_refusal.ns)) {
         log_warning("the store refuses lines for ever, they are set aside: %s", why);
     }
-    quarantine_line(collector, line, why);
+    json_t *text = json_object();
+    (void)json_object_set_new(text, "detail", json_string(why));
+    (void)json_object_set_new(text, "line", json_stringn(line.data, line.length));
+    (void)json_object_set_new(text, "after", json_integer((json_int_t)sender.position_sent));
+    set_aside(collector, text, line_tag(line, "station"), PHUSA_REASON_STORE, line_readings(line));
 }
 
-/* Readings behind the cursor: what earlier runs left for this one to deliver. */
-static uint64_t count_pending(struct collector *collector, uint64_t safe)
+/* --- a full spool ------------------------------------------------------------------------------
+ */
+
+/* What goes of one station with a segment of the spool. */
+struct loss {
+    char station[PHUSA_ID_MAX + 1];
+    uint64_t readings;
+    int64_t from_ns, to_ns; /* times of its first and last reading */
+};
+
+/* Ascending by station; a station that does not fit counts with the last one's place. */
+struct losses {
+    size_t count;
+    struct loss items[STATIONS_MAX];
+};
+
+static struct loss *loss_of(struct losses *losses, struct phusa_text station)
+{
+    size_t low = 0, high = losses->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strncmp(losses->items[middle].station, station.data, station.length);
+        order = order == 0 ? losses->items[middle].station[station.length] != '\0' : order;
+        if (order == 0) {
+            return &losses->items[middle];
+        }
+        low = order < 0 ? middle + 1 : low;
+        high = order < 0 ? high : middle;
+    }
+    if (losses->count == STATIONS_MAX || station.length > PHUSA_ID_MAX) {
+        return NULL;
+    }
+    struct loss *fresh = &losses->items[low];
+    memmove(fresh + 1, fresh, (losses->count - low) * sizeof *fresh);
+    *fresh = (struct loss){ .from_ns = INT64_MAX, .to_ns = INT64_MIN };
+    memcpy(fresh->station, station.data, station.length);
+    losses->count++;
+    return fresh;
+}
+
+static void add_lines(struct losses *losses, struct phusa_text lines)
+{
+    struct phusa_text line;
+    while (text_next_line(&lines, &line)) {
+        struct loss *loss = loss_of(losses, line_tag(line, "station"));
+        int64_t time_ns = 0;
+        if (loss != NULL && line_time(line, &time_ns)) {
+            loss->readings += line_readings(line);
+            loss->from_ns = time_ns < loss->from_ns ? time_ns : loss->from_ns;
+            loss->to_ns = time_ns > loss->to_ns ? time_ns : loss->to_ns;
+        }
+    }
+}
+
+/* Lines of the records from..next - 1 that were not handed to the store. */
+static bool add_segment(struct collector *collector, struct losses *losses, uint64_t from,
+                        uint64_t next)
 {
     struct journal_reader *reader;
     struct journal_record record;
-    uint64_t readings = 0;
-    if (journal_reader_open(collector->spool, safe + 1, &reader, NULL) != JOURNAL_OK) {
-        return 0;
+    if (journal_reader_open(collector->spool, from, &reader, NULL) != JOURNAL_OK) {
+        return false;
     }
-    while (journal_next(reader, &record) == JOURNAL_OK) {
-        readings += record.count;
+    while (journal_next(reader, &record) == JOURNAL_OK && record.position < next) {
+        add_lines(losses, record.payload);
     }
     journal_reader_close(reader);
-    return readings;
+    return true;
+}
+
+static void tell_losses(struct collector *collector, const struct losses *losses)
+{
+    uint64_t readings = 0;
+    for (size_t i = 0; i < losses->count; i++) {
+        const struct loss *loss = &losses->items[i];
+        json_t *text = json_object();
+        (void)json_object_set_new(
+            text, "detail",
+            json_string("the spool was full; phusa resend writes this range from the journal"));
+        (void)json_object_set_new(text, "from_ns", json_integer(loss->from_ns));
+        (void)json_object_set_new(text, "to_ns", json_integer(loss->to_ns));
+        set_aside(collector, text, phusa_text_of(loss->station), PHUSA_REASON_SPOOL,
+                  loss->readings);
+        readings += loss->readings;
+    }
+    if (readings > 0) {
+        log_error("the spool is full: its oldest %llu readings of %zu stations are set aside; the "
+                  "journal still has them, see phusa resend",
+                  (unsigned long long)readings, losses->count);
+        (void)atomic_fetch_add(&collector->spool_lost, readings);
+    }
+}
+
+/*
+ * Lets the oldest segments of a full spool go. In the sender's thread, so that nothing is sent
+ * meanwhile: what it has in hand still goes out and is not counted as lost.
+ */
+static void make_room(struct collector *collector)
+{
+    uint64_t limit = (uint64_t)collector->first->settings->store.spool_bytes;
+    uint64_t first, next;
+    while (journal_bytes(collector->spool) > limit &&
+           journal_oldest_segment(collector->spool, &first, &next)) {
+        struct sender_counters sender;
+        sender_read_counters(collector->sender, &sender);
+        struct losses *losses = calloc(1, sizeof *losses);
+        uint64_t from = sender.position_taken + 1 > first ? sender.position_taken + 1 : first;
+        if (losses == NULL || (from < next && !add_segment(collector, losses, from, next))) {
+            free(losses);
+            return; /* in the next round */
+        }
+        uint64_t gone = journal_retain(collector->spool, next, (wall_time){ INT64_MAX }, INT64_MAX);
+        if (gone > 0) {
+            tell_losses(collector, losses);
+        }
+        free(losses);
+        if (gone == 0) {
+            return;
+        }
+    }
 }
 
 bool store_create(struct collector *collector, struct problem *problem)
 {
     struct spool_source source = { collector, spool_next, spool_seek, spool_remember,
                                    spool_refused };
-    uint64_t safe, sent;
-    store_read_cursor(collector, &safe, &sent);
-    collector->pending_at_start = count_pending(collector, safe);
-    if (journal_reader_open(collector->spool, safe + 1, &collector->spool_reader, problem) !=
+    struct store_cursor cursor;
+    store_read_cursor(collector, &cursor);
+    if (!recall_refusals(collector, cursor.sent)) {
+        problem_set(problem, "out of memory for the sender");
+        return false;
+    }
+    if (journal_reader_open(collector->spool, cursor.safe + 1, &collector->spool_reader, problem) !=
         JOURNAL_OK) {
         return false;
     }
-    collector->sender = sender_create(&collector->first->settings->store, &source, safe, sent,
-                                      (uint64_t)clock_mono().ns);
+    collector->sender = sender_create(&collector->first->settings->store, &source, cursor.safe,
+                                      cursor.sent, (uint64_t)clock_mono().ns);
     if (collector->sender == NULL) {
         problem_set(problem, "out of memory for the sender");
         return false;
@@ -137,6 +303,7 @@ void store_free(struct collector *collector)
 {
     sender_free(collector->sender);
     journal_reader_close(collector->spool_reader);
+    free(collector->refused_before);
 }
 
 /* Says once that the store is away or refuses lines, and once that it is better. */
@@ -176,6 +343,7 @@ void *store_run(void *context)
         mono_time now = clock_mono();
         mono_time next = sender_step(collector->sender, now);
         report_store(collector, clock_mono());
+        make_room(collector);
         int64_t pause = next.ns - clock_mono().ns;
         if (pause > 0) {
             (void)journal_wait_appended(collector->spool, pause < SECOND_NS ? pause : SECOND_NS);

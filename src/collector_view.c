@@ -4,20 +4,10 @@
 
 #include "collector_state.h"
 
-/* How readings stand with the store; all numbers since the journal begins. */
-static void fill_store(struct collector *collector, struct console_totals *totals,
-                       uint64_t accepted)
+static void fill_store(struct collector *collector, struct console_totals *totals)
 {
     struct sender_counters sender;
     sender_read_counters(collector->sender, &sender);
-    uint64_t refused = atomic_load(&collector->refused_readings);
-    uint64_t spooled = collector->pending_at_start + atomic_load(&collector->spooled);
-    totals->pending =
-        spooled > sender.readings_safe + refused ? spooled - sender.readings_safe - refused : 0;
-    totals->stored =
-        accepted > totals->pending + refused ? accepted - totals->pending - refused : 0;
-    totals->quarantined += refused;
-    totals->unknown_reasons[PHUSA_REASON_STORE] += refused;
     totals->store_up = sender.store_up;
     totals->store_requests = sender.requests;
     totals->store_failures = sender.failures;
@@ -45,7 +35,31 @@ static void fill_journal(struct collector *collector, struct console_totals *tot
     totals->journal_unsynced = appended - synced;
     totals->journal_failures = atomic_load(&collector->journal_failures);
     totals->journal_writable = atomic_load(&collector->journal_writable);
+    totals->journal_held = atomic_load(&collector->held_shown);
+    struct journal_counters journal;
+    journal_read_counters(collector->raw, &journal);
+    totals->journal_sync_failures = journal.sync_failures;
+    totals->journal_rewritten = journal.rewritten_records;
+    totals->journal_damaged = journal.damaged_bytes;
     totals->pipeline_behind = synced > position ? synced - position : 0;
+}
+
+static void fill_start(struct collector *collector, struct console_totals *totals,
+                       uint64_t position)
+{
+    struct snapshots *snapshots = &collector->snapshots;
+    (void)pthread_mutex_lock(&snapshots->lock);
+    totals->snapshot_position =
+        snapshots->kept[0] > snapshots->kept[1] ? snapshots->kept[0] : snapshots->kept[1];
+    totals->snapshot_bytes = snapshots->length;
+    totals->snapshot_age_ns =
+        snapshots->written_at_ns == 0 ? 0 : clock_mono().ns - snapshots->written_at_ns;
+    (void)pthread_mutex_unlock(&snapshots->lock);
+    uint64_t from = collector->replay_from, upto = collector->replay_upto;
+    totals->start_progress = 1;
+    if (!atomic_load(&collector->caught_up) && upto > from) {
+        totals->start_progress = (double)(position - from) / (double)(upto - from);
+    }
 }
 
 static void fill_outbox(struct collector *collector, struct console_totals *totals)
@@ -65,7 +79,8 @@ static void judge_readiness(const struct collector *collector, struct console_to
     if (!atomic_load(&collector->caught_up)) {
         totals->not_ready = "reading the journal again after the start";
     } else if (!totals->broker_connected) {
-        totals->not_ready = "broker not connected";
+        totals->not_ready =
+            totals->journal_held ? "the disk takes no more" : "broker not connected";
     } else if (!totals->journal_writable) {
         totals->not_ready = "journal not writable";
     } else if (totals->pipeline_behind > BEHIND_RECORDS_MAX) {
@@ -84,13 +99,18 @@ static void fill_totals(struct collector *collector, const struct pipeline_count
                                        .messages = counters->messages,
                                        .received = counters->received,
                                        .duplicates = counters->duplicates,
+                                       .stored = counters->stored,
+                                       .pending = counters->pending,
                                        .quarantined = counters->quarantined,
                                        .transitions = counters->transitions,
                                        .receipts = atomic_load(&collector->receipts),
-                                       .reconnects = mqtt_reconnects(collector->mqtt) };
+                                       .reconnects = mqtt_reconnects(collector->mqtt),
+                                       .broker_dropped = atomic_load(&collector->broker_dropped),
+                                       .spool_lost = atomic_load(&collector->spool_lost) };
     memcpy(totals->unknown_reasons, counters->unknown_reasons, sizeof totals->unknown_reasons);
     fill_journal(collector, totals, position);
-    fill_store(collector, totals, counters->accepted);
+    fill_start(collector, totals, position);
+    fill_store(collector, totals);
     fill_outbox(collector, totals);
     (void)pthread_mutex_lock(&collector->text_lock);
     totals->configuration_loads = collector->reloads;

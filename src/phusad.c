@@ -24,7 +24,7 @@ static void print_usage(FILE *out)
                 "  -c, --config FILE  the configuration, see phusa.cfg(5)\n"
                 "  -n, --check        check the configuration with all it includes, and end\n"
                 "  -v, --verbose      log more\n"
-                "      --clock SPEC   simulated time, start=EPOCH,speed=N,origin=EPOCH\n"
+                "      --clock SPEC   simulated time, start=EPOCH,speed=N,origin=EPOCH[,offset=FILE]\n"
                 "                     (default: the environment's PHUSA_CLOCK, else real time)\n"
                 "  -V, --version      print the version\n"
                 "  -h, --help         print this\n",

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "base/state.h"
 #include "console/console.h"
 #include "journal/journal.h"
 #include "notify/notify.h"
@@ -40,6 +41,8 @@ struct set_aside {
     struct phusa_text name;        /* one reading: its parameter as sent */
     double value;
     int64_t time_ns;
+    const struct phusa_reading *reading; /* one reading: as it came; lives as long as the record */
+    bool time_doubtful;                  /* one reading: dated by its arrival alone */
 };
 
 /* Where the results go; called from within pipeline_take, in the order of the flow. Any may be
@@ -97,10 +100,50 @@ bool pipeline_set_told(struct pipeline *pipeline, const char *rule, const char *
 /* Highest position taken. */
 uint64_t pipeline_position(const struct pipeline *pipeline);
 
+/* --- what became of readings behind the pipeline ------------------------- */
+
+/*
+ * received = duplicates + accepted - lost + quarantined, for each station and in all.
+ *
+ * pipeline_mark notes how many readings of each station were accepted by now; pipeline_stored
+ * says that all that were accepted at the mark are in the store for good.
+ */
+void pipeline_mark(struct pipeline *pipeline);
+void pipeline_stored(struct pipeline *pipeline);
+
+/* Readings of a station that were accepted will never be in the store: they count as quarantined.
+ * An unknown station counts among those of no known station. */
+void pipeline_lost(struct pipeline *pipeline, struct phusa_text station, enum phusa_reason reason,
+                   uint64_t readings);
+
+/* --- state over a restart -------------------------------------------------- */
+
+/* Everything that what follows depends on, but for the settings. The position stands in it. */
+void pipeline_save(const struct pipeline *pipeline, struct state_writer *writer);
+
+/* The position that stands in what pipeline_save wrote; the reader (a copy) is used up. 0, and
+ * reader->failed, when it is nothing of that kind. */
+uint64_t pipeline_saved_position(struct state_reader *reader);
+
+enum pipeline_restored {
+    PIPELINE_RESTORED,
+    PIPELINE_DAMAGED, /* not what pipeline_save writes: the pipeline is to be freed */
+    PIPELINE_NO_MEMORY
+};
+
+/*
+ * Into a pipeline that has taken nothing. What is no longer configured is left out; an alarm whose
+ * rule judges otherwise now begins anew.
+ */
+enum pipeline_restored pipeline_restore(struct pipeline *pipeline, struct state_reader *reader);
+
 struct pipeline_counters {
     uint64_t messages;
     uint64_t received, duplicates, accepted,
-        quarantined;                              /* readings; a refused message counts as one */
+        quarantined; /* readings; a refused message counts as one */
+    uint64_t lost;   /* of those accepted: see pipeline_lost; they count as quarantined, too */
+    uint64_t went_back, renumbered; /* of all stations, see console_station */
+    uint64_t stored, pending;       /* of those accepted, but for what went lost (pipeline_lost) */
     uint64_t unknown_reasons[PHUSA_REASON_COUNT]; /* of messages of no known station */
     uint64_t transitions;
 };

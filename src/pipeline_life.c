@@ -1,14 +1,8 @@
-/* The pipeline's beginning and end, its change of settings, its receipts. */
-#include <math.h>
+/* The pipeline's beginning and end, its change of settings, what was told of it. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "phusa/topic.h"
 #include "pipeline_state.h"
-
-#define RECEIPT_PAUSE_NS                                                                           \
-    SECOND_NS /* a station's receipts come at most once a second (contract)                        \
-               */
 
 struct pipeline *pipeline_create(const struct settings *settings, const struct pipeline_sink *sink)
 {
@@ -43,24 +37,30 @@ uint64_t pipeline_position(const struct pipeline *pipeline)
 void pipeline_read_counters(const struct pipeline *pipeline, struct pipeline_counters *counters)
 {
     *counters = pipeline->counters;
+    for (size_t i = 0; i < pipeline->station_count; i++) {
+        counters->pending += ledger_pending(&pipeline->stations[i].counts);
+    }
+    /* So stations that are no longer configured stay in the sum. */
+    uint64_t waiting = counters->lost + counters->pending;
+    counters->stored = counters->accepted > waiting ? counters->accepted - waiting : 0;
 }
 
 /* --- change of settings ---------------------------------------------------------------- */
 
-/* The alarm ends with its rule: whoever was told of it is told so. */
+/* An alarm ends with its rule or station: whoever was told of it is told so. */
 static void end_alarm(struct pipeline *pipeline, const struct station *station,
-                      const struct alarm_slot *slot, int64_t at_ns)
+                      const struct rule *rule, enum severity told, double value, int64_t at_ns)
 {
-    if (slot->state.told == SEVERITY_NORMAL || pipeline->sink.notice == NULL) {
+    if (told == SEVERITY_NORMAL || pipeline->sink.notice == NULL) {
         return;
     }
-    struct notice notice = { .rule = slot->rule,
+    struct notice notice = { .rule = rule,
                              .station = station,
-                             .from = slot->state.told,
+                             .from = told,
                              .to = SEVERITY_NORMAL,
                              .time_ns = at_ns,
                              .since_ns = at_ns,
-                             .value = slot->state.value,
+                             .value = value,
                              .transition = true,
                              .tell = true,
                              .position = pipeline->position };
@@ -85,7 +85,8 @@ static void move_alarms(struct pipeline *pipeline, const struct station *station
         if (kept != NULL) {
             kept->state = from->alarms[i].state;
         } else {
-            end_alarm(pipeline, station, &from->alarms[i], at_ns);
+            const struct alarm_slot *slot = &from->alarms[i];
+            end_alarm(pipeline, station, slot->rule, slot->state.told, slot->state.value, at_ns);
         }
     }
 }
@@ -114,24 +115,21 @@ static void move_series(struct pipeline *pipeline, struct station_state *from,
 static void move_station(struct pipeline *pipeline, struct station_state *from,
                          struct station_state *to)
 {
-    memcpy(to->logs, from->logs, sizeof to->logs);
-    to->log_count = from->log_count;
-    from->log_count = 0;
-    to->numbered = from->numbered;
-    to->has_status = from->has_status;
-    to->online = from->online;
-    to->status_log = from->status_log;
+    to->ledger = from->ledger;
+    from->ledger.log_count = 0; /* the logs are the other's now */
+    to->counts = from->counts;
     to->receipt_due_ns = from->receipt_due_ns;
-    to->last_seen_ns = from->last_seen_ns;
-    to->reports = from->reports;
-    to->received = from->received;
-    to->duplicates = from->duplicates;
-    to->accepted = from->accepted;
-    to->quarantined = from->quarantined;
-    memcpy(to->reasons, from->reasons, sizeof to->reasons);
-    if (from->receipt_wanted) {
-        state_want_receipt(pipeline, to);
-    }
+    ledger_enlist(pipeline, to, from->receipt_wanted);
+}
+
+/* A station that is no longer configured. */
+static void end_station(struct pipeline *pipeline, const struct settings *settings,
+                        const struct station_state *from, int64_t at_ns)
+{
+    uint64_t missing;
+    (void)ledger_oldest_gap(from, &missing);
+    end_alarm(pipeline, from->station, &settings->maintenance.rules[MAINTENANCE_REPORTS_MISSING],
+              from->ledger.gaps.told, (double)missing, at_ns);
 }
 
 bool pipeline_reconfigure(struct pipeline *pipeline, const struct settings *settings, int64_t at_ns)
@@ -152,6 +150,8 @@ bool pipeline_reconfigure(struct pipeline *pipeline, const struct settings *sett
         struct station_state *to = state_find(pipeline, phusa_text_of(from->station->id));
         if (to != NULL) {
             move_station(pipeline, from, to);
+        } else {
+            end_station(pipeline, before->settings, from, at_ns);
         }
         move_series(pipeline, from, to, at_ns);
     }
@@ -166,6 +166,7 @@ void pipeline_forget_told(struct pipeline *pipeline)
 {
     for (size_t i = 0; i < pipeline->station_count; i++) {
         struct station_state *station = &pipeline->stations[i];
+        station->ledger.gaps.told = SEVERITY_NORMAL;
         for (size_t k = 0; k < station->series_count; k++) {
             struct series *series = &station->series[k];
             for (size_t a = 0; a < series->alarm_count; a++) {
@@ -175,10 +176,23 @@ void pipeline_forget_told(struct pipeline *pipeline)
     }
 }
 
+static void set_gaps_told(struct pipeline *pipeline, struct station_state *station,
+                          enum severity severity)
+{
+    station->ledger.gaps.told = severity;
+    ledger_enlist(pipeline, station, false); /* for the next tick to say otherwise */
+}
+
 bool pipeline_set_told(struct pipeline *pipeline, const char *rule, const char *station,
                        const char *parameter, enum severity severity)
 {
     struct station_state *state = state_find(pipeline, phusa_text_of(station));
+    if (maintenance_find(&pipeline->settings->maintenance, rule) == MAINTENANCE_REPORTS_MISSING) {
+        if (state != NULL) {
+            set_gaps_told(pipeline, state, severity);
+        }
+        return state != NULL;
+    }
     const struct phusa_parameter *known =
         phusa_catalogue_find(&pipeline->settings->catalogue, phusa_text_of(parameter));
     struct series *series =
@@ -190,60 +204,4 @@ bool pipeline_set_told(struct pipeline *pipeline, const char *rule, const char *
         }
     }
     return false;
-}
-
-/* --- receipts ---------------------------------------------------------------------------- */
-
-static const struct log_state *named_log(const struct station_state *station)
-{
-    for (size_t i = 0; i < station->log_count; i++) {
-        if (station->logs[i]->log == station->status_log) {
-            return station->logs[i];
-        }
-    }
-    return NULL;
-}
-
-static bool publish_receipt(const struct station_state *station,
-                            bool (*publish)(void *context, const char *topic,
-                                            struct phusa_text payload),
-                            void *context)
-{
-    const struct log_state *log = named_log(station);
-    if (!station->has_status || log == NULL) {
-        return true; /* a receipt is only for the log that the station's status names; that will ask
-                        again */
-    }
-    struct phusa_receipt receipt;
-    char payload[PHUSA_MESSAGE_MAX], topic[PHUSA_TOPIC_MAX + 1];
-    struct phusa_topic parts = { .site = phusa_text_of(station->station->site),
-                                 .station = phusa_text_of(station->station->id),
-                                 .leaf = PHUSA_LEAF_ACK };
-    sequence_receipt(&log->sequence, log->log, &receipt);
-    size_t length = phusa_receipt_print(&receipt, payload, sizeof payload);
-    if (length == 0 || phusa_topic_print(&parts, topic, sizeof topic) == 0) {
-        return true;
-    }
-    return publish(context, topic, (struct phusa_text){ payload, length });
-}
-
-uint64_t pipeline_receipts(struct pipeline *pipeline, mono_time now,
-                           bool (*publish)(void *context, const char *topic,
-                                           struct phusa_text payload),
-                           void *context)
-{
-    size_t kept = 0;
-    uint64_t published = 0;
-    for (size_t i = 0; i < pipeline->wanting_count; i++) {
-        struct station_state *station = pipeline->wanting[i];
-        if (now.ns < station->receipt_due_ns || !publish_receipt(station, publish, context)) {
-            pipeline->wanting[kept++] = station;
-            continue;
-        }
-        station->receipt_wanted = false;
-        station->receipt_due_ns = now.ns + RECEIPT_PAUSE_NS;
-        published++;
-    }
-    pipeline->wanting_count = kept;
-    return published;
 }

@@ -149,8 +149,8 @@ static void free_station(struct station_state *state)
     for (size_t i = 0; i < state->series_count; i++) {
         free_series(&state->series[i]);
     }
-    for (size_t i = 0; i < state->log_count; i++) {
-        free(state->logs[i]);
+    for (size_t i = 0; i < state->ledger.log_count; i++) {
+        free(state->ledger.logs[i]);
     }
     free(state->series);
     free(state->series_of);
@@ -162,9 +162,12 @@ bool pipeline_build(struct pipeline *pipeline, const struct settings *settings)
     pipeline->settings = settings;
     pipeline->station_count = 0;
     pipeline->wanting_count = 0;
+    pipeline->watched_count = 0;
     pipeline->stations = calloc(settings->registry.count + 1, sizeof *pipeline->stations);
     pipeline->wanting = calloc(settings->registry.count + 1, sizeof *pipeline->wanting);
-    if (pipeline->stations == NULL || pipeline->wanting == NULL || !index_rules(pipeline)) {
+    pipeline->watched = calloc(settings->registry.count + 1, sizeof *pipeline->watched);
+    if (pipeline->stations == NULL || pipeline->wanting == NULL || pipeline->watched == NULL ||
+        !index_rules(pipeline)) {
         return false;
     }
     for (size_t i = 0; i < settings->registry.count; i++) {
@@ -183,11 +186,13 @@ void pipeline_clear(struct pipeline *pipeline)
     }
     free(pipeline->stations);
     free(pipeline->wanting);
+    free(pipeline->watched);
     free(pipeline->rules);
     free(pipeline->rules_of);
     pipeline->station_count = 0;
     pipeline->stations = NULL;
     pipeline->wanting = NULL;
+    pipeline->watched = NULL;
     pipeline->rules = NULL;
     pipeline->rules_of = NULL;
 }
@@ -222,7 +227,7 @@ static bool room_for_series(struct station_state *station)
  */
 static uint32_t history_limit(const struct station_state *station)
 {
-    if (station->numbered) {
+    if (station->ledger.numbered) {
         return HISTORY_NUMBERED;
     }
     int64_t week = WEEK_NS / station->station->every_ns;
@@ -250,35 +255,4 @@ struct series *state_series(struct pipeline *pipeline, struct station_state *sta
     history_init(&series->history, history_limit(station));
     station->series_of[p] = (uint16_t)station->series_count++;
     return series;
-}
-
-/* --- logs and receipts --------------------------------------------------------------------- */
-
-struct log_state *state_log(struct station_state *station, uint32_t log)
-{
-    for (size_t i = 0; i < station->log_count; i++) {
-        if (station->logs[i]->log == log) {
-            return station->logs[i];
-        }
-    }
-    struct log_state *fresh = calloc(1, sizeof *fresh);
-    if (fresh == NULL) {
-        return NULL;
-    }
-    fresh->log = log;
-    if (station->log_count == STATION_LOGS_MAX) {
-        free(station->logs[--station->log_count]); /* the one begun longest ago */
-    }
-    memmove(station->logs + 1, station->logs, station->log_count * sizeof(struct log_state *));
-    station->logs[0] = fresh;
-    station->log_count++;
-    return fresh;
-}
-
-void state_want_receipt(struct pipeline *pipeline, struct station_state *station)
-{
-    if (!station->receipt_wanted) {
-        station->receipt_wanted = true;
-        pipeline->wanting[pipeline->wanting_count++] = station;
-    }
 }

@@ -6,6 +6,7 @@
 #include "ledger/history.h"
 #include "ledger/sequence.h"
 #include "phusa/senml.h"
+#include "phusa/topic.h"
 #include "pipeline.h"
 #include "store/lineproto.h"
 
@@ -43,7 +44,40 @@ struct accepted {
 
 struct log_state {
     uint32_t log;
+    bool ended; /* the station has begun another: what is missing will not come */
     struct sequence sequence;
+};
+
+/* The numbers of a status message; the broker gives the last one again at each connection. */
+struct status_numbers {
+    uint32_t log, boot;
+    uint64_t first, next;
+};
+
+/* The maintenance alarm "reports-missing": normal or minor. */
+struct gap_alarm {
+    enum severity state, told;
+    int64_t since_ns; /* minor: when the oldest gap was noticed; normal: the tick that found none */
+};
+
+/* What a station says of its reports: kept as it is when settings change. */
+struct station_ledger {
+    size_t log_count;
+    struct log_state *logs[STATION_LOGS_MAX]; /* newest first; owned */
+    bool numbered;                            /* has ever sent seq */
+    bool has_status, online;
+    uint32_t status_log;
+    struct status_numbers last_numbers;
+    struct gap_alarm gaps;
+    int64_t last_seen_ns;
+};
+
+/* Readings, but for the first line. Kept as they are when settings change. */
+struct station_counts {
+    uint64_t reports, renumbered, went_back, forgotten_closed; /* closed in logs given up */
+    uint64_t received, duplicates, accepted, quarantined;
+    uint64_t marked, stored, lost; /* of those accepted, see pipeline_mark and pipeline_lost */
+    uint64_t reasons[PHUSA_REASON_COUNT];
 };
 
 struct station_state {
@@ -56,17 +90,11 @@ struct station_state {
     struct series *series;
     uint16_t hints[HINTS_MAX]; /* catalogue index, or NO_SERIES */
 
-    size_t log_count;
-    struct log_state *logs[STATION_LOGS_MAX]; /* newest first */
-    bool numbered;                            /* has ever sent seq */
-    bool has_status, online;
-    uint32_t status_log;
-    bool receipt_wanted;
+    struct station_ledger ledger;
+    struct station_counts counts;
+    bool receipt_wanted;    /* is in pipeline->wanting */
+    bool watched;           /* is in pipeline->watched */
     int64_t receipt_due_ns; /* monotonic */
-
-    int64_t last_seen_ns;
-    uint64_t reports, received, duplicates, accepted, quarantined;
-    uint64_t reasons[PHUSA_REASON_COUNT];
 };
 
 struct pipeline {
@@ -78,16 +106,86 @@ struct pipeline {
     size_t *rules_of; /* catalogue index -> first of its rules; one more entry at the end */
     struct station_state **wanting; /* stations that want a receipt */
     size_t wanting_count;
+    struct station_state **watched; /* stations with gaps, or whose alarm about them is on */
+    size_t watched_count;
     uint64_t position;
     struct pipeline_counters counters;
 
     /* scratch of one record */
+    int64_t now_ns; /* the record's time: as of it rules judge */
+    bool put_back;  /* it holds what was set aside before */
+    bool again;     /* the report's number came before */
     struct phusa_report report;
     struct phusa_reading readings[PHUSA_REPORT_READINGS_MAX];
     struct phusa_senml_scratch scratch;
     struct accepted accepted[PHUSA_REPORT_READINGS_MAX];
     char *lines;
 };
+
+/* --- pipeline.c: steps of the flow that others begin with ---------------------------- */
+
+/* Counts and hands on what was not accepted; station may be NULL. */
+void flow_set_aside(struct pipeline *pipeline, struct station_state *station,
+                    struct set_aside *item);
+void flow_set_message_aside(struct pipeline *pipeline, struct station_state *station,
+                            const struct journal_record *record, enum phusa_reason reason,
+                            const char *detail, size_t offset);
+enum phusa_reason flow_identify(struct pipeline *pipeline, const struct journal_record *record,
+                                struct phusa_topic *topic, struct station_state **station);
+void flow_take_message(struct pipeline *pipeline, const struct journal_record *record);
+/* The readings of pipeline->report. */
+void flow_take_readings(struct pipeline *pipeline, struct station_state *station,
+                        const struct journal_record *record);
+void flow_tell(struct pipeline *pipeline, const struct notice *notice);
+
+/* --- pipeline_check.c ------------------------------------------------------------------- */
+
+/* Checks record `index` of pipeline->report. PHUSA_REASON_NONE: *accepted says what follows. name
+ * receives its parameter as sent. */
+enum phusa_reason check_reading(struct pipeline *pipeline, struct station_state *station,
+                                size_t index, int64_t received_ns, struct phusa_text *name,
+                                struct accepted *accepted);
+
+/* Value and time of a reading of a known parameter: the first for a time wins, then its flag. */
+enum phusa_reason check_value(struct pipeline *pipeline, struct station_state *station,
+                              const struct phusa_parameter *parameter,
+                              const struct pipeline_sample *sample, struct accepted *accepted);
+
+/* True if the report, whose number came before, holds readings that did not: the station has gone
+ * back and uses numbers again. */
+bool check_renumbered(struct pipeline *pipeline, struct station_state *station);
+
+/* What is wrong, for people; static. */
+const char *check_detail(enum phusa_reason reason);
+
+/* --- pipeline_ledger.c -------------------------------------------------------------------- */
+
+/* Notes log and seq of pipeline->report; true if a report of this number came before. */
+bool ledger_note(struct pipeline *pipeline, struct station_state *station);
+
+/* Takes what a status says of the station's logs. */
+void ledger_status(struct pipeline *pipeline, struct station_state *station,
+                   const struct phusa_status_message *message);
+
+/* A minute has passed: is anything missing for too long? */
+void ledger_tick(struct pipeline *pipeline, uint64_t position);
+
+/* Puts the station into the lists it belongs to, after its ledger was moved or read. */
+void ledger_enlist(struct pipeline *pipeline, struct station_state *station, bool receipt_wanted);
+
+/* When the oldest gap over all logs was noticed, INT64_MAX when there is none; *missing receives
+ * the number of missing reports. */
+int64_t ledger_oldest_gap(const struct station_state *station, uint64_t *missing);
+
+/* Readings that were accepted, and neither stored nor lost. */
+uint64_t ledger_pending(const struct station_counts *counts);
+
+/* --- pipeline_requeue.c --------------------------------------------------------------------- */
+
+/* Takes what was set aside again. */
+void requeue_take(struct pipeline *pipeline, const struct journal_record *record);
+
+/* --- pipeline_state.c ------------------------------------------------------------------------ */
 
 /* Builds the tables for settings; false when out of memory (what was built is to be freed all the
  * same). */
@@ -100,10 +198,5 @@ struct station_state *state_find(struct pipeline *pipeline, struct phusa_text id
 /* The series of a parameter, made at its first reading; NULL when out of memory. */
 struct series *state_series(struct pipeline *pipeline, struct station_state *station,
                             const struct phusa_parameter *parameter);
-
-/* The state of a log, made at its first report; NULL when out of memory. */
-struct log_state *state_log(struct station_state *station, uint32_t log);
-
-void state_want_receipt(struct pipeline *pipeline, struct station_state *station);
 
 #endif

@@ -32,14 +32,15 @@ static int by_gravity(const void *a, const void *b)
 
 static enum console_link link_of(const struct station_state *state, int64_t now_ns)
 {
-    if (state->last_seen_ns == 0) {
+    const struct station_ledger *ledger = &state->ledger;
+    if (ledger->last_seen_ns == 0) {
         return CONSOLE_NEVER_SEEN;
     }
-    if (state->has_status && !state->online) {
+    if (ledger->has_status && !ledger->online) {
         return CONSOLE_OFFLINE;
     }
-    return now_ns - state->last_seen_ns > 3 * state->station->every_ns ? CONSOLE_QUIET
-                                                                       : CONSOLE_ONLINE;
+    return now_ns - ledger->last_seen_ns > 3 * state->station->every_ns ? CONSOLE_QUIET
+                                                                        : CONSOLE_ONLINE;
 }
 
 static bool copy_readings(const struct station_state *state, struct console_station *out)
@@ -57,31 +58,130 @@ static bool copy_readings(const struct station_state *state, struct console_stat
     return true;
 }
 
+static struct console_gap *copy_open_gaps(const struct sequence *sequence, struct console_gap *out)
+{
+    uint64_t upto = sequence->settled;
+    for (uint32_t i = 0; i < sequence->run_count; i++) {
+        const struct sequence_run *run = &sequence->runs[i];
+        *out++ = (struct console_gap){ upto + 1, run->first - 1, run->noticed_ns, NULL };
+        upto = run->last;
+    }
+    return out;
+}
+
+static void copy_closed_gaps(const struct sequence *sequence, struct console_gap *out)
+{
+    for (uint32_t i = 0; i < sequence->closed_count; i++) {
+        const struct sequence_closed *range = &sequence->closed_ranges[i];
+        *out++ = (struct console_gap){ range->first, range->last, range->closed_ns,
+                                       gap_end_name(range->end) };
+    }
+}
+
+/* Noticed time as the console has it. */
+static int64_t or_none(int64_t oldest_ns)
+{
+    return oldest_ns == INT64_MAX ? 0 : oldest_ns;
+}
+
+static bool copy_log(const struct log_state *log, bool current, struct console_log *out)
+{
+    const struct sequence *sequence = &log->sequence;
+    *out = (struct console_log){ .log = log->log,
+                                 .current = current,
+                                 .highest = sequence_highest(sequence),
+                                 .announced = sequence->announced,
+                                 .received = sequence->received,
+                                 .filled = sequence->filled,
+                                 .missing = sequence_missing(sequence),
+                                 .overwritten = sequence->closed[GAP_OVERWRITTEN],
+                                 .erased = sequence->closed[GAP_LOG_ERASED],
+                                 .oldest_gap_ns = or_none(sequence_oldest_gap(sequence)),
+                                 .gap_count = sequence->run_count + sequence->closed_count };
+    if (out->gap_count == 0) {
+        return true;
+    }
+    out->gaps = calloc(out->gap_count, sizeof *out->gaps);
+    if (out->gaps == NULL) {
+        return false;
+    }
+    copy_closed_gaps(sequence, copy_open_gaps(sequence, out->gaps));
+    return true;
+}
+
+static bool copy_logs(const struct station_state *state, struct console_station *out)
+{
+    const struct station_ledger *ledger = &state->ledger;
+    out->oldest_gap_ns = or_none(ledger_oldest_gap(state, &out->missing_reports));
+    out->closed_reports = state->counts.forgotten_closed;
+    if (ledger->log_count == 0) {
+        return true;
+    }
+    out->logs = calloc(ledger->log_count, sizeof *out->logs);
+    if (out->logs == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < ledger->log_count; i++) {
+        const struct log_state *log = ledger->logs[i];
+        bool current = ledger->has_status && log->log == ledger->status_log;
+        out->log_count = i + 1;
+        if (!copy_log(log, current, &out->logs[i])) {
+            return false;
+        }
+        out->closed_reports += out->logs[i].overwritten + out->logs[i].erased;
+    }
+    return true;
+}
+
+static void copy_counts(const struct station_state *state, struct console_station *out)
+{
+    const struct station_counts *counts = &state->counts;
+    out->received = counts->received;
+    out->duplicates = counts->duplicates;
+    out->accepted = counts->accepted;
+    out->quarantined = counts->quarantined;
+    out->stored = counts->stored;
+    out->pending = ledger_pending(counts);
+    out->reports = counts->reports;
+    out->went_back = counts->went_back;
+    out->renumbered = counts->renumbered;
+    memcpy(out->reasons, counts->reasons, sizeof out->reasons);
+}
+
 static bool copy_station(const struct station_state *state, int64_t now_ns,
                          struct console_station *out)
 {
     *out = (struct console_station){ .station = state->station,
                                      .link = link_of(state, now_ns),
-                                     .last_seen_ns = state->last_seen_ns,
-                                     .received = state->received,
-                                     .duplicates = state->duplicates,
-                                     .accepted = state->accepted,
-                                     .quarantined = state->quarantined,
-                                     .reports = state->reports };
-    memcpy(out->reasons, state->reasons, sizeof out->reasons);
-    for (size_t i = 0; i < state->log_count; i++) {
-        out->missing_reports += sequence_missing(&state->logs[i]->sequence);
-    }
+                                     .last_seen_ns = state->ledger.last_seen_ns };
+    copy_counts(state, out);
+    out->severity = state->ledger.gaps.state;
     for (size_t i = 0; i < state->series_count; i++) {
         for (size_t k = 0; k < state->series[i].alarm_count; k++) {
             enum severity severity = state->series[i].alarms[k].state.live.state;
             out->severity = severity > out->severity ? severity : out->severity;
         }
     }
-    return copy_readings(state, out);
+    return copy_logs(state, out) && copy_readings(state, out);
 }
 
-static size_t copy_alarms(const struct station_state *state, struct console_alarm *out)
+static bool reports_are_missing(const struct station_state *state)
+{
+    return state->ledger.gaps.state != SEVERITY_NORMAL;
+}
+
+static struct console_alarm gap_alarm(const struct settings *settings,
+                                      const struct station_state *state)
+{
+    uint64_t missing;
+    (void)ledger_oldest_gap(state, &missing);
+    return (struct console_alarm){ &settings->maintenance.rules[MAINTENANCE_REPORTS_MISSING],
+                                   state->station, state->ledger.gaps.state,
+                                   state->ledger.gaps.since_ns, (double)missing };
+}
+
+static size_t copy_alarms(const struct settings *settings, const struct station_state *state,
+                          struct console_alarm *out)
 {
     size_t count = 0;
     for (size_t i = 0; i < state->series_count; i++) {
@@ -98,14 +198,17 @@ static size_t copy_alarms(const struct station_state *state, struct console_alar
             count++;
         }
     }
-    return count;
+    if (reports_are_missing(state) && out != NULL) {
+        out[count] = gap_alarm(settings, state);
+    }
+    return count + (reports_are_missing(state) ? 1 : 0);
 }
 
 bool pipeline_fill_view(const struct pipeline *pipeline, int64_t now_ns, struct console_view *view)
 {
     size_t alarms = 0;
     for (size_t i = 0; i < pipeline->station_count; i++) {
-        alarms += copy_alarms(&pipeline->stations[i], NULL);
+        alarms += copy_alarms(pipeline->settings, &pipeline->stations[i], NULL);
     }
     view->utc_offset_s = pipeline->settings->utc_offset_s;
     view->stations = calloc(pipeline->station_count + 1, sizeof *view->stations);
@@ -118,17 +221,27 @@ bool pipeline_fill_view(const struct pipeline *pipeline, int64_t now_ns, struct 
         if (!copy_station(&pipeline->stations[i], now_ns, &view->stations[i])) {
             return false;
         }
-        view->alarm_count += copy_alarms(&pipeline->stations[i], view->alarms + view->alarm_count);
+        view->alarm_count += copy_alarms(pipeline->settings, &pipeline->stations[i],
+                                         view->alarms + view->alarm_count);
     }
     qsort(view->stations, view->station_count, sizeof *view->stations, by_site);
     qsort(view->alarms, view->alarm_count, sizeof *view->alarms, by_gravity);
     return true;
 }
 
+static void free_station(struct console_station *station)
+{
+    for (size_t i = 0; i < station->log_count; i++) {
+        free(station->logs[i].gaps);
+    }
+    free(station->logs);
+    free(station->readings);
+}
+
 void pipeline_view_free(struct console_view *view)
 {
     for (size_t i = 0; view->stations != NULL && i < view->station_count; i++) {
-        free(view->stations[i].readings);
+        free_station(&view->stations[i]);
     }
     free(view->stations);
     free(view->alarms);

@@ -208,10 +208,11 @@ class Broker(Part):
             text += "\n# Started by root for root: the folder belongs to nobody else.\nuser root\n"
         (self.folder / "mosquitto.conf").write_text(text)
 
-    def start(self):
+    def start(self, wait=True):
         program = find_program("mosquitto", "the MQTT broker")
         self.launch([program, "-c", self.folder / "mosquitto.conf"])
-        self.wait_until(lambda: listens(self.port), "while it started")
+        if wait:
+            self.wait_until(lambda: listens(self.port), "while it started")
         return self
 
     def restart(self):
@@ -264,7 +265,7 @@ class VictoriaStore(Store):
     def __init__(self, folder, port=None):
         super().__init__("victoria-metrics", folder, port)
 
-    def start(self):
+    def start(self, wait=True):
         program = find_program("victoria-metrics", "the time-series store")
         self.launch([program, f"-storageDataPath={self.folder / 'data'}",
                      f"-httpListenAddr=127.0.0.1:{self.port}",
@@ -272,7 +273,8 @@ class VictoriaStore(Store):
                      "-retentionPeriod=100y",  # recordings of long ago are not thrown away
                      "-search.latencyOffset=0s",  # what is stored can be asked for at once
                      "-memory.allowedBytes=512MiB", "-loggerFormat=default"])
-        self.wait_until(self.answers, "while it started")
+        if wait:
+            self.wait_until(self.answers, "while it started")
         return self
 
     def ping(self):
@@ -322,11 +324,13 @@ class InfluxStore(Store):
         (self.folder / "influxdb.conf").write_text(
             INFLUX_CONF.format(rpc=free_port(), port=self.port, folder=self.folder))
 
-    def start(self):
+    def start(self, wait=True):
+        """The first start has to wait: it makes the database."""
         program = find_program("influxd", "the time-series store InfluxDB 1.x")
         self.launch([program, "run", "-config", self.folder / "influxdb.conf"])
-        self.wait_until(self.answers, "while it started")
-        self.query(f"CREATE DATABASE {self.database}", method="POST")
+        if wait:
+            self.wait_until(self.answers, "while it started")
+            self.query(f"CREATE DATABASE {self.database}", method="POST")
         return self
 
     def ping(self):
@@ -575,6 +579,10 @@ class Collector(Part):
     def status(self):
         """/api/v1/status as Python values."""
         return json.loads(self.get("/api/v1/status")[1])
+
+    def ledger(self):
+        """/api/v1/ledger as Python values."""
+        return json.loads(self.get("/api/v1/ledger")[1])
 
     def metrics(self):
         """/metrics as {name{labels}: value}, the label part as printed."""

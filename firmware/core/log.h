@@ -37,6 +37,7 @@ enum station_log_status {
 struct station_log_cursor {
     uint64_t next; /* the seq expected at block, offset; 0 = none */
     uint32_t block, offset;
+    uint32_t number; /* ordinal of the block */
 };
 
 /* Read what you like; change nothing. */
@@ -51,15 +52,16 @@ struct station_log {
     uint32_t first_boot, last_boot;      /* their boot; 0 = the time is wall time */
     uint32_t head, tail;                 /* newest and oldest block */
     uint32_t head_number;                /* ordinal of the newest block, 0 = there is none */
-    uint32_t tail_number;
-    uint32_t write_offset; /* in head; block_size = the block is closed */
-    bool dirty;            /* programmed or erased since the last sync */
+    uint32_t write_offset;               /* in head; block_size = the block is closed */
+    bool dirty;                          /* the next sync has something to do */
 };
 
 /*
  * Finds the log in the flash, or begins a new one with identity fresh_id when
- * there is none that can be read. Nothing is written before the first append.
- * layout must outlive the log. STATION_LOG_BROKEN if the geometry is impossible.
+ * there is none. Nothing is written before the first append, but what is found may
+ * not be durable before the first sync. layout must outlive the log.
+ * STATION_LOG_BROKEN if the geometry is impossible, or if nothing is found in a flash
+ * that cannot be read everywhere: a log that may still be there is not begun anew.
  */
 enum station_log_status station_log_open(struct station_log *log, const struct hal_flash *flash,
                                          uint32_t fresh_id, const void *layout,
@@ -72,7 +74,7 @@ enum station_log_status station_log_open(struct station_log *log, const struct h
  */
 enum station_log_status station_log_append(struct station_log *log, struct station_record *record);
 
-/* Makes what was appended durable; does nothing when there is nothing. */
+/* Makes what was appended durable; does nothing when there is nothing. BROKEN: ask again. */
 enum station_log_status station_log_sync(struct station_log *log);
 
 /* Reads report seq. Going on with the same cursor makes sequential reading cheap. */

@@ -7,11 +7,6 @@
 
 #include "phusa/senml.h"
 
-struct channels {
-    struct station_channel items[STATION_CHANNELS_MAX];
-    size_t count;
-};
-
 static size_t put_text(uint8_t *buffer, size_t at, struct phusa_text text)
 {
     buffer[at] = (uint8_t)text.length;
@@ -45,7 +40,7 @@ static bool take_text(const uint8_t *layout, size_t length, size_t *at, struct p
     return true;
 }
 
-static bool parse_layout(const uint8_t *layout, size_t length, struct channels *channels)
+bool report_layout_read(const uint8_t *layout, size_t length, struct report_channels *channels)
 {
     channels->count = 0;
     for (size_t at = 0; at < length; channels->count++) {
@@ -77,7 +72,7 @@ static int64_t place_in_time(const struct station_core *station,
     return 0;
 }
 
-static uint8_t device_state(const struct station_record *record, size_t channel)
+uint8_t report_device_state(const struct station_record *record, size_t channel)
 {
     if ((record->fault >> channel & 1u) != 0) {
         return PHUSA_DEVICE_FAULT;
@@ -87,7 +82,7 @@ static uint8_t device_state(const struct station_record *record, size_t channel)
 }
 
 static void add_readings(const struct station_core *station, const struct station_record *record,
-                         const struct channels *channels, int64_t time_ns,
+                         const struct report_channels *channels, int64_t time_ns,
                          struct phusa_report *report)
 {
     for (size_t i = 0; i < channels->count; i++) {
@@ -102,7 +97,7 @@ static void add_readings(const struct station_core *station, const struct statio
                                     .time_valid = true,
                                     .value = record->values[i],
                                     .kind = PHUSA_VALUE_NUMBER,
-                                    .device_state = device_state(record, i) };
+                                    .device_state = report_device_state(record, i) };
     }
 }
 
@@ -121,7 +116,7 @@ size_t report_encode(struct station_core *station, const struct station_record *
                      bool numbered)
 {
     uint8_t old[STATION_LOG_LAYOUT_MAX];
-    struct channels channels;
+    struct report_channels channels;
     struct phusa_reading readings[STATION_CHANNELS_MAX];
     struct phusa_report report = { .readings = readings,
                                    .capacity = STATION_CHANNELS_MAX,
@@ -135,7 +130,7 @@ size_t report_encode(struct station_core *station, const struct station_record *
         layout = old;
         length = station_log_layout(&station->log, record->block, old, sizeof old);
     }
-    if (!parse_layout(layout, length, &channels)) {
+    if (!report_layout_read(layout, length, &channels)) {
         return 0;
     }
     int64_t time_ns = place_in_time(station, record, &report);

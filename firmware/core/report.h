@@ -4,9 +4,20 @@
 
 #include "station.h"
 
+struct report_channels {
+    struct station_channel items[STATION_CHANNELS_MAX];
+    size_t count;
+};
+
 /* Names and units as they are kept with each block of the log. Returns the bytes, 0 if too many. */
 size_t report_layout(const struct station_channel *channels, size_t count, uint8_t *buffer,
                      size_t capacity);
+
+/* The same back; the texts point into layout. False if it is none. */
+bool report_layout_read(const uint8_t *layout, size_t length, struct report_channels *channels);
+
+/* enum phusa_device_state of a channel in a record. */
+uint8_t report_device_state(const struct station_record *record, size_t channel);
 
 /*
  * Encodes a record into station->buffer. numbered = with log and seq. Returns the

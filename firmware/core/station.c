@@ -1,11 +1,14 @@
 /*
  * One step: notice the connection, take in receipts and commands, sample and log
  * what is due, sync, then publish - status, fresh reports, backlog - as far as
- * the network takes it. Nothing is published before the sync that covers it.
+ * the network takes it. Nothing is published before the sync that covers it: the
+ * delivery learns of a report only then, and while syncs fail nothing new is told.
  *
  * Fresh reports are those sampled since the connection began, and the few of an outage so
  * short that they can go in order; the others, and whatever is sent again, are backlog:
- * oldest first, behind the fresh ones, paced.
+ * oldest first, behind the fresh ones, paced. When the link cannot take more the
+ * pace halves, down to a report a second, and comes back little by little: a queue that
+ * the backlog fills is a queue that fresh reports wait in.
  * After a start or a loss of the connection the collector may hold reports that
  * the station does not know to be covered; these wait a little for the retained
  * receipt before they are sent (again).
@@ -24,6 +27,8 @@
 #define RETRY_AFTER        (SECOND / 50)   /* when the network could not take a message */
 #define CHECK_EVERY        SECOND          /* while something is on its way */
 #define BACKLOG_BURST      (SECOND / 4)    /* pace kept over this span, not longer */
+#define BACKLOG_GAP_MAX    SECOND          /* between two of the backlog on a busy link */
+#define BACKLOG_REGAIN     4               /* part of the slowing that each sending takes back */
 #define NAME_MAX_BYTES     32u
 #define UNIT_MAX_BYTES     16u
 
@@ -104,6 +109,17 @@ static enum station_status open_log(struct station_core *station)
                : STATION_LOG_FAILED;
 }
 
+/* Makes the new reports durable; only then they are to be delivered. */
+static void keep_reports(struct station_core *station)
+{
+    if (station_log_sync(&station->log) == STATION_LOG_OK) {
+        delivery_extend(&station->delivery, station->log.next);
+    } else {
+        station->counters.log_errors++;
+    }
+    station->counters.overwritten += delivery_drop_below(&station->delivery, station->log.first);
+}
+
 enum station_status station_init(struct station_core *station,
                                  const struct station_options *options,
                                  const struct station_ports *ports, struct hal_time now)
@@ -111,11 +127,12 @@ enum station_status station_init(struct station_core *station,
     if (!options_valid(options)) {
         return STATION_BAD_OPTIONS;
     }
-    *station = (struct station_core){ .options = *options,
-                                      .ports = *ports,
-                                      .boot_mono_ns = now.mono_ns,
-                                      .backlog_at_ns = now.mono_ns,
-                                      .base_length = options->id.length + 1 };
+    memset(station, 0, sizeof *station); /* in place: it is too large for a small stack */
+    station->options = *options;
+    station->ports = *ports;
+    station->boot_mono_ns = station->backlog_at_ns = now.mono_ns;
+    station->backlog_gap_ns = SECOND / options->backlog_per_s;
+    station->base_length = options->id.length + 1;
     memcpy(station->base_name, options->id.data, options->id.length);
     station->base_name[options->id.length] = ':';
     if (open_log(station) != STATION_OK) {
@@ -123,8 +140,10 @@ enum station_status station_init(struct station_core *station,
     }
     const struct station_log *log = &station->log;
     uint64_t uncovered = log->covered + 1 > log->first ? log->covered + 1 : log->first;
-    delivery_init(&station->delivery, uncovered < log->next ? uncovered : log->next, log->next,
-                  options->resend_after_ns, options->sendings_max, now.mono_ns);
+    uncovered = uncovered < log->next ? uncovered : log->next;
+    delivery_init(&station->delivery, uncovered, uncovered, options->resend_after_ns,
+                  options->sendings_max, now.mono_ns);
+    keep_reports(station); /* what is found may have been left unsynced */
     station->fresh_next = station->doubtful_end = log->next;
     start_schedule(station, now);
     note_clock(station, now);
@@ -258,12 +277,10 @@ static void log_report(struct station_core *station, struct station_record *reco
 {
     if (station_log_append(&station->log, record) == STATION_LOG_OK) {
         station->counters.reports++;
-        delivery_extend(&station->delivery, station->log.next);
     } else {
         station->counters.log_errors++;
         send_unlogged(station, record);
     }
-    station->counters.overwritten += delivery_drop_below(&station->delivery, station->log.first);
 }
 
 static void take_sample(struct station_core *station, int64_t at_ns, bool wall)
@@ -285,9 +302,7 @@ static bool sample(struct station_core *station, struct hal_time now)
     for (int i = 0; i < STATION_CATCH_UP_MAX && schedule_due(&station->schedule, time); i++) {
         take_sample(station, schedule_take(&station->schedule), now.wall_set);
     }
-    if (station_log_sync(&station->log) != STATION_LOG_OK) {
-        station->counters.log_errors++;
-    }
+    keep_reports(station);
     return schedule_due(&station->schedule, time);
 }
 
@@ -322,7 +337,7 @@ static enum hal_result publish_status(struct station_core *station, bool online,
                                             .has_next = true,
                                             .log = log->id,
                                             .first = log->first,
-                                            .next = log->next,
+                                            .next = station->delivery.end,
                                             .clock = clock_state(now),
                                             .days_held = station_log_days(log),
                                             .boot = options->boot };
@@ -442,9 +457,19 @@ static enum hal_result send_backlog(struct station_core *station, struct hal_tim
         if (result == HAL_AGAIN || result == HAL_GONE) {
             return result;
         }
-        station->backlog_at_ns += SECOND / station->options.backlog_per_s;
+        int64_t fastest = SECOND / station->options.backlog_per_s;
+        station->backlog_at_ns += station->backlog_gap_ns;
+        station->backlog_gap_ns -= (station->backlog_gap_ns - fastest) / BACKLOG_REGAIN;
     }
     return HAL_OK;
+}
+
+/* The link could not take the backlog: it leaves room for fresh reports. */
+static void slow_down(struct station_core *station, struct hal_time now)
+{
+    int64_t twice = 2 * station->backlog_gap_ns;
+    station->backlog_gap_ns = twice < BACKLOG_GAP_MAX ? twice : BACKLOG_GAP_MAX;
+    station->backlog_at_ns = now.mono_ns + station->backlog_gap_ns;
 }
 
 /* Publishes what may be published; returns when to go on. */
@@ -462,6 +487,9 @@ static int64_t publish(struct station_core *station, struct hal_time now)
     enum hal_result result = send_fresh(station, now, &budget);
     if (result == HAL_OK) {
         result = send_backlog(station, now, &budget, &wake);
+        if (result == HAL_AGAIN) {
+            slow_down(station, now);
+        }
     }
     if (result == HAL_AGAIN || result == HAL_GONE) {
         return now.mono_ns + RETRY_AFTER;
@@ -519,7 +547,7 @@ bool station_finished(const struct station_core *station)
 
 bool station_delivered(const struct station_core *station)
 {
-    return delivery_settled(&station->delivery);
+    return delivery_settled(&station->delivery) && station->delivery.end == station->log.next;
 }
 
 const struct station_counters *station_counters(const struct station_core *station)

@@ -88,6 +88,7 @@ struct station_core {
     uint64_t doubtful_end;    /* reports below it may be covered already: a receipt will tell */
     int64_t receipt_until_ns; /* monotonic: how long they wait for it; 0 = it came */
     int64_t backlog_at_ns;    /* monotonic: when the backlog may go on */
+    int64_t backlog_gap_ns;   /* between two of its reports now */
     bool status_due;          /* the status message is to be published before anything else */
     int64_t status_at_ns;     /* monotonic: the last time it was */
     uint64_t status_first;    /* `first` in it */

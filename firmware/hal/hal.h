@@ -62,6 +62,10 @@ struct hal_flash {
     /* Programs bytes that are erased; done means durable after the next sync. */
     enum hal_result (*program)(void *context, uint32_t offset, const void *bytes, size_t length);
     enum hal_result (*erase)(void *context, uint32_t block);
+    /*
+     * HAL_OK: everything before it stays. HAL_FAILED: that is not certain; asked again, HAL_OK
+     * says so for what the failed one was to cover, too.
+     */
     enum hal_result (*sync)(void *context);
 };
 

@@ -50,6 +50,8 @@ struct phusa_reading {
     double sum;                  /* bs + s, valid when has_sum */
     bool has_sum;
     bool time_valid;      /* false: the time was not finite or beyond the years 1678..2262 */
+    bool time_relative;   /* decoded: it was counted from now_ns, so the same report at another
+                             time gives another */
     uint8_t kind;         /* enum phusa_value_kind */
     uint8_t device_state; /* enum phusa_device_state */
 };

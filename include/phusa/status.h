@@ -41,6 +41,7 @@ enum phusa_reason {
     PHUSA_REASON_TIME,      /* no usable time: unset clock, or out of representable range */
     PHUSA_REASON_CONFLICT,  /* another value for this station, parameter and time came first */
     PHUSA_REASON_STORE,     /* the store refused the line for ever */
+    PHUSA_REASON_SPOOL,     /* its line went with the oldest part of a full spool */
     PHUSA_REASON_COUNT
 };
 

@@ -186,3 +186,166 @@ bool alarm_rule_same(const struct rule *a, const struct rule *b)
     }
     return true;
 }
+
+static uint64_t mix(uint64_t hash, const void *bytes, size_t length)
+{
+    const uint8_t *at = bytes;
+    for (size_t i = 0; i < length; i++) {
+        hash = (hash ^ at[i]) * UINT64_C(0x100000001B3); /* FNV-1a */
+    }
+    return hash;
+}
+
+static uint64_t mix_number(uint64_t hash, uint64_t number)
+{
+    uint8_t bytes[8];
+    for (int i = 0; i < 8; i++) {
+        bytes[i] = (uint8_t)(number >> (8 * i));
+    }
+    return mix(hash, bytes, sizeof bytes);
+}
+
+static uint64_t mix_limit(uint64_t hash, double limit)
+{
+    double canonical = limit == 0 ? 0.0 : limit; /* -0 judges as 0 */
+    uint64_t bits;
+    memcpy(&bits, &canonical, sizeof bits);
+    return mix_number(hash, bits);
+}
+
+static uint64_t mix_level(uint64_t hash, const struct rule_level *level)
+{
+    hash = mix_number(hash, level->severity);
+    hash = mix_limit(hash, level->raise_low);
+    hash = mix_limit(hash, level->raise_high);
+    hash = mix_limit(hash, level->clear_low);
+    hash = mix_limit(hash, level->clear_high);
+    hash = mix_number(hash, (uint64_t)level->for_ns);
+    return mix_number(hash, (uint64_t)level->clear_for_ns);
+}
+
+/* Of everything that alarm_rule_same compares. */
+uint64_t alarm_rule_fingerprint(const struct rule *rule)
+{
+    uint64_t hash = UINT64_C(0xCBF29CE484222325);
+    hash = mix(hash, rule->id, strlen(rule->id) + 1);
+    hash = mix_number(hash, rule->parameter->name.length);
+    hash = mix(hash, rule->parameter->name.data, rule->parameter->name.length);
+    hash = mix_number(hash, rule->direction);
+    hash = mix_number(hash, (uint64_t)rule->max_gap_ns);
+    hash = mix_number(hash, (uint64_t)rule->live_within_ns);
+    hash = mix_number(hash, rule->accept);
+    hash = mix_number(hash, rule->level_count);
+    for (size_t i = 0; i < rule->level_count; i++) {
+        hash = mix_level(hash, &rule->levels[i]);
+    }
+    return hash;
+}
+
+/* --- kept over a restart --------------------------------------------------------------------- */
+
+#define LEVEL_ACTIVE 1u
+#define LEVEL_BEYOND 2u
+#define LEVEL_GOOD   4u
+
+/* 0 when no reading has taken part; else 1, time of the last, state, since when; for each of
+ * RULE_LEVELS_MAX levels its bits and the beginnings of the runs that are running. */
+static void save_machine(const struct alarm_machine *machine, struct state_writer *writer)
+{
+    state_put_bool(writer, machine->any);
+    if (!machine->any) {
+        return;
+    }
+    state_put_signed(writer, machine->last_ns);
+    state_put(writer, machine->state);
+    state_put_signed(writer, machine->since_ns);
+    for (int i = 0; i < RULE_LEVELS_MAX; i++) {
+        const struct alarm_level_state *level = &machine->levels[i];
+        state_put(writer, (level->active ? LEVEL_ACTIVE : 0) |
+                              (level->beyond.running ? LEVEL_BEYOND : 0) |
+                              (level->good.running ? LEVEL_GOOD : 0));
+        if (level->beyond.running) {
+            state_put_signed(writer, level->beyond.since_ns);
+        }
+        if (level->good.running) {
+            state_put_signed(writer, level->good.since_ns);
+        }
+    }
+}
+
+/* Times of readings are after 1970: differences of two do not overflow. */
+static int64_t load_time(struct state_reader *reader)
+{
+    int64_t time_ns = state_get_signed(reader);
+    if (time_ns < 0) {
+        reader->failed = true;
+        return 0;
+    }
+    return time_ns;
+}
+
+static void load_run(struct alarm_run *run, bool running, struct state_reader *reader)
+{
+    *run = (struct alarm_run){ .running = running };
+    if (running) {
+        run->since_ns = load_time(reader);
+    }
+}
+
+static void load_machine(struct alarm_machine *machine, struct state_reader *reader)
+{
+    machine->any = state_get_bool(reader);
+    if (!machine->any) {
+        return;
+    }
+    machine->last_ns = load_time(reader);
+    machine->state = (enum severity)state_get_upto(reader, SEVERITY_EXTREME);
+    machine->since_ns = load_time(reader);
+    for (int i = 0; i < RULE_LEVELS_MAX; i++) {
+        struct alarm_level_state *level = &machine->levels[i];
+        uint64_t bits = state_get_upto(reader, LEVEL_ACTIVE | LEVEL_BEYOND | LEVEL_GOOD);
+        level->active = (bits & LEVEL_ACTIVE) != 0;
+        load_run(&level->beyond, (bits & LEVEL_BEYOND) != 0, reader);
+        load_run(&level->good, (bits & LEVEL_GOOD) != 0, reader);
+    }
+}
+
+/* The live machine, told, value; 1 if there was a gap, then its end, the machine before it, 1 if
+ * the history machine runs, then that. */
+void alarm_save(const struct alarm_series *series, struct state_writer *writer)
+{
+    save_machine(&series->live, writer);
+    state_put(writer, series->told);
+    state_put_double(writer, series->value);
+    state_put_bool(writer, series->has_gap);
+    if (!series->has_gap) {
+        return;
+    }
+    state_put_signed(writer, series->gap_end_ns);
+    save_machine(&series->before_gap, writer);
+    state_put_bool(writer, series->has_history);
+    if (series->has_history) {
+        save_machine(&series->history, writer);
+    }
+}
+
+bool alarm_load(struct alarm_series *series, struct state_reader *reader)
+{
+    *series = (struct alarm_series){ 0 };
+    load_machine(&series->live, reader);
+    series->told = (enum severity)state_get_upto(reader, SEVERITY_EXTREME);
+    series->value = state_get_double(reader);
+    series->has_gap = state_get_bool(reader);
+    if (series->has_gap) {
+        series->gap_end_ns = load_time(reader);
+        load_machine(&series->before_gap, reader);
+        series->has_history = state_get_bool(reader);
+    }
+    if (series->has_history) {
+        load_machine(&series->history, reader);
+    }
+    if (reader->failed) {
+        *series = (struct alarm_series){ 0 };
+    }
+    return !reader->failed;
+}

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/state.h"
 #include "settings/rule.h"
 
 #define ALARM_CHANGES_MAX 1 /* a reading brings at most one transition, told or not */
@@ -75,5 +76,14 @@ bool alarm_is_live(const struct rule *rule, int64_t every_ns, int64_t time_ns, i
 
 /* True if the two rules judge alike, so that state may be kept over a reload. */
 bool alarm_rule_same(const struct rule *a, const struct rule *b);
+
+/* The same for rules that judge alike, and practically never for others: keeps a rule's identity
+ * over a restart. */
+uint64_t alarm_rule_fingerprint(const struct rule *rule);
+
+/* Keeps the state and reads it back; false (and reader->failed, the state zero) when what is read
+ * is none. */
+void alarm_save(const struct alarm_series *series, struct state_writer *writer);
+bool alarm_load(struct alarm_series *series, struct state_reader *reader);
 
 #endif

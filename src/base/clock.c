@@ -2,10 +2,16 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#define OFFSET_AGE_NS (100 * MILLI_NS) /* the offset's file is read again after so long */
+#define OFFSET_MOST_S 1e9
+#define OFFSET        "offset="
 
 static int64_t now_ns(clockid_t id)
 {
@@ -41,7 +47,7 @@ enum clock_status clock_parse(struct clock *clock, const char *specification,
     }
     const char *at = specification;
     double start = NAN, speed = NAN, origin = NAN;
-    while (*at != '\0') {
+    while (*at != '\0' && strncmp(at, OFFSET, strlen(OFFSET)) != 0) {
         if (!take_field(&at, "start", &start) && !take_field(&at, "speed", &speed) &&
             !take_field(&at, "origin", &origin)) {
             problem_set(
@@ -49,6 +55,10 @@ enum clock_status clock_parse(struct clock *clock, const char *specification,
                 "clock: cannot read \"%s\"; write start=EPOCH,speed=N,origin=EPOCH in seconds", at);
             return CLOCK_BAD_SPEC;
         }
+    }
+    clock->offset_file = *at == '\0' ? NULL : at + strlen(OFFSET);
+    if (at == specification) {
+        return CLOCK_OK; /* only an offset */
     }
     bool in_range = fabs(start) < 9e9 && fabs(origin) < 9e9 && speed > 0 && speed <= 1e6;
     if (!in_range || (speed > 1 && start > origin)) {
@@ -76,9 +86,36 @@ wall_time clock_at(const struct clock *clock, wall_time real)
     return (wall_time){ clock->start_ns + (int64_t)passed };
 }
 
+static int64_t read_offset(const char *path)
+{
+    char line[64] = "";
+    FILE *file = fopen(path, "re");
+    if (file != NULL) {
+        (void)fgets(line, sizeof line, file);
+        (void)fclose(file);
+    }
+    double seconds = strtod(line, NULL);
+    return isfinite(seconds) && fabs(seconds) <= OFFSET_MOST_S ? (int64_t)(seconds * 1e9) : 0;
+}
+
+/* A process has one clock, and so one offset, which all its threads share. */
+static int64_t offset_now(const char *path)
+{
+    static atomic_int_fast64_t offset, read_again;
+    int_fast64_t now = clock_mono().ns, due = atomic_load(&read_again);
+    if (now >= due && atomic_compare_exchange_strong(&read_again, &due, now + OFFSET_AGE_NS)) {
+        atomic_store(&offset, read_offset(path));
+    }
+    return atomic_load(&offset);
+}
+
 wall_time clock_wall(const struct clock *clock)
 {
-    return clock_at(clock, clock_real());
+    wall_time wall = clock_at(clock, clock_real());
+    if (clock->offset_file != NULL) {
+        wall.ns += offset_now(clock->offset_file);
+    }
+    return wall;
 }
 
 wall_time clock_real(void)

@@ -9,6 +9,10 @@
  * allowed), by --clock or the environment's PHUSA_CLOCK, so that stations,
  * collector and tools agree and a restart changes nothing.
  *
+ * For trials of clocks that jump, a specification may end in "offset=FILE" (or be
+ * only that): FILE holds a signed number of seconds, which is added to the wall time
+ * and read again every 100 ms; absent or unreadable it is 0.
+ *
  * Only this file and the stations' ports read the system's clock.
  */
 #ifndef BASE_CLOCK_H
@@ -32,20 +36,21 @@ typedef struct {
 /* Zero-initialised = the real clock. */
 struct clock {
     int64_t start_ns, origin_ns;
-    double speed; /* 0 = not simulated */
+    double speed;            /* 0 = not simulated */
+    const char *offset_file; /* NULL = none; points into the specification */
 };
 
 enum clock_status { CLOCK_OK = 0, CLOCK_BAD_SPEC };
 
 /*
- * Reads a specification; NULL or "" = the real clock. speed is above 0 and at
- * most 1e6; start not after origin unless speed is 1 or less. A bad one
+ * Reads a specification, which must outlive the clock; NULL or "" = the real clock. speed is above
+ * 0 and at most 1e6; start not after origin unless speed is 1 or less. A bad one
  * gives CLOCK_BAD_SPEC and says what would be right.
  */
 enum clock_status clock_parse(struct clock *clock, const char *specification,
                               struct problem *problem);
 
-/* The wall time that belongs to a real time. Pure. */
+/* The wall time that belongs to a real time, without the offset. Pure. */
 wall_time clock_at(const struct clock *clock, wall_time real);
 
 /* Wall time now, simulated or not. */

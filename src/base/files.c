@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -189,7 +190,19 @@ static int sync_parent(const struct file_ops *files, const char *path)
     return files->sync_directory(files->context, parent);
 }
 
-int files_replace(const struct file_ops *files, const char *path, const void *bytes, size_t length)
+static int write_parts(const struct file_ops *files, int fd, const struct file_part *parts,
+                       size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (files_write_all(files, fd, parts[i].bytes, parts[i].length) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int files_replace(const struct file_ops *files, const char *path, const struct file_part *parts,
+                  size_t count)
 {
     char fresh[PATH_CHARS];
     if (snprintf(fresh, sizeof fresh, "%s.new", path) >= (int)sizeof fresh) {
@@ -200,7 +213,7 @@ int files_replace(const struct file_ops *files, const char *path, const void *by
     if (fd < 0) {
         return -1;
     }
-    int result = files_write_all(files, fd, bytes, length);
+    int result = write_parts(files, fd, parts, count);
     if (result == 0) {
         result = files->fdatasync(files->context, fd);
     }
@@ -232,4 +245,16 @@ int files_make_path(const struct file_ops *files, const char *path)
         }
     }
     return 0;
+}
+
+int files_lock(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        int failed = errno;
+        (void)close(fd);
+        errno = failed;
+        return -1;
+    }
+    return fd;
 }

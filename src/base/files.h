@@ -43,11 +43,24 @@ int files_write_all(const struct file_ops *files, int fd, const void *bytes, siz
 ssize_t files_pread_all(const struct file_ops *files, int fd, void *bytes, size_t length,
                         int64_t offset);
 
-/* Puts content into path so that after a crash either the old or the new file is there, whole. 0 or
- * -1. */
-int files_replace(const struct file_ops *files, const char *path, const void *bytes, size_t length);
+struct file_part {
+    const void *bytes;
+    size_t length;
+};
+
+/* Puts the parts, one behind the other, into path so that after a crash either the old or the new
+ * file is there, whole. 0 or -1. */
+int files_replace(const struct file_ops *files, const char *path, const struct file_part *parts,
+                  size_t count);
 
 /* Makes a directory with its parents. 0 or -1. */
 int files_make_path(const struct file_ops *files, const char *path);
+
+/*
+ * Holds path, made if missing, for this process alone: a descriptor to close when done,
+ * or -1 with errno (EWOULDBLOCK: another process holds it). Ends with the process, however it
+ * ends. Not behind the table: nothing durable depends on it.
+ */
+int files_lock(const char *path);
 
 #endif

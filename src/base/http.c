@@ -22,7 +22,9 @@ struct http_client {
     CURL *easy;
     CURLM *multi;
     atomic_bool aborted;
-    bool head_whole; /* the empty line behind the last answer's headers came */
+    bool head_whole;                    /* the empty line behind the last answer's headers came */
+    const struct http_request *request; /* while one is under way */
+    struct http_answer *answer;
     char error[CURL_ERROR_SIZE];
 };
 
@@ -37,11 +39,17 @@ void http_global_end(void)
     curl_global_cleanup();
 }
 
-/* Keeps what fits of the body; takes the rest as well, so that the connection stays usable. */
+/* Keeps what fits of the body; takes the rest as well, so that the connection stays usable. Taking
+ * less than there is ends the transfer. */
 static size_t keep_body(char *bytes, size_t size, size_t count, void *context)
 {
-    struct http_answer *answer = context;
+    const struct http_client *client = context;
+    const struct http_request *request = client->request;
+    struct http_answer *answer = client->answer;
     size_t length = size * count, room = HTTP_ANSWER_MAX - answer->length;
+    if (request->take != NULL) {
+        return request->take(request->take_context, bytes, length) ? length : 0;
+    }
     size_t kept = length < room ? length : room;
     memcpy(answer->body + answer->length, bytes, kept);
     answer->length += kept;
@@ -140,7 +148,9 @@ static CURLcode prepare(struct http_client *client, const struct http_request *r
                         const struct curl_slist *headers, struct http_answer *answer)
 {
     CURL *easy = client->easy;
-    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, answer);
+    client->request = request;
+    client->answer = answer;
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, client);
     (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     if (strcmp(request->method, "POST") == 0) {
         const void *body = request->body == NULL ? "" : request->body;

@@ -29,6 +29,10 @@ struct http_request {
     const char *headers[HTTP_HEADERS_MAX]; /* "Name: value", NULL-terminated early */
     const void *body;                      /* not copied; may be NULL */
     size_t body_length;
+    /* Takes the answer's body as it comes, instead of the answer; false ends the request, which is
+     * then HTTP_BROKEN. NULL = the answer keeps what fits. */
+    bool (*take)(void *context, const char *bytes, size_t length);
+    void *take_context;
 };
 
 enum http_status {

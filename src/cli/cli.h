@@ -7,6 +7,7 @@
 #define CLI_CLI_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "phusa/text.h"
@@ -14,13 +15,32 @@
 
 enum cli_exit { CLI_GOOD = 0, CLI_BAD = 1, CLI_USAGE = 2 };
 
+#define CLI_PATH_MAX 4096
+#define CLI_TIME_MAX 32 /* bytes of a time as text, with its terminator */
+
 int cli_decode(int argc, char **argv);
 int cli_journal(int argc, char **argv);
+int cli_ledger(int argc, char **argv);
+int cli_quarantine(int argc, char **argv);
 int cli_replay(int argc, char **argv);
+int cli_resend(int argc, char **argv);
 int cli_tap(int argc, char **argv);
 
 /* Loads what is needed of a configuration and prints its mistakes; NULL if there are any. */
 struct settings *cli_load(const char *file, unsigned need);
+
+/* The same, of file or, when that is NULL, of cli_default_config. Says what is wrong as `phusa
+ * COMMAND`. */
+struct settings *cli_load_or_default(const char *command, const char *file, unsigned need);
+
+/* "2026-03-01 06:00:00" */
+void cli_local_time(int64_t ns, int32_t utc_offset_s, char text[CLI_TIME_MAX]);
+
+/* Seconds since 1970 or ISO 8601 with an offset, to nanoseconds; false with a message. */
+bool cli_read_time(const char *command, const char *option, const char *text, int64_t *ns);
+
+/* A whole number in decimal, nothing else. */
+bool cli_read_number(const char *text, uint64_t *number);
 
 /* Text from outside for a terminal: control characters become \xNN. */
 void cli_print_plain(FILE *out, struct phusa_text text);

@@ -1,9 +1,12 @@
-/* phusa journal: looks into a journal's files; changes nothing. */
+/* phusa journal: looks into a journal's files; only its repair changes them. */
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "journal/journal.h"
@@ -12,29 +15,30 @@
 #define SHOWN_BYTES 160 /* of a payload in a dump's line */
 
 struct summary {
-    uint64_t records, bytes, first, last, kinds[JOURNAL_SET_ASIDE + 1];
+    uint64_t records, bytes, first, last, kinds[JOURNAL_KIND_LAST + 1];
     int64_t first_ns, last_ns;
-    uint64_t damaged;
+    uint64_t damaged, places; /* bytes, and where such bytes or wrong names were found */
 };
 
 static void print_usage(FILE *out)
 {
-    (void)fputs(
-        "usage: phusa journal stat|verify|dump [--json] [--from POSITION] [--limit N] DIR\n"
-        "  stat               how many records of which kind, from when to when\n"
-        "  verify             reads every record; exit 1 if bytes are damaged\n"
-        "  dump               one line for each record\n"
-        "  -j, --json         for machines: one JSON object (stat, verify) or one a line (dump)\n"
-        "  -f, --from N       begin at this position\n"
-        "  -l, --limit N      end after N records\n"
-        "  -h, --help         print this\n",
-        out);
+    (void)fputs("usage: phusa journal stat|verify|dump [--json] [--from POSITION] [--limit N] DIR\n"
+                "       phusa journal repair [--json] DIR\n"
+                "  stat               how many records of which kind, from when to when\n"
+                "  verify             reads every record and header; exit 1 if bytes are damaged\n"
+                "  dump               one line for each record\n"
+                "  repair             moves damaged bytes into side files; not while phusad runs\n"
+                "  -j, --json         for machines: one JSON object, or one a line (dump)\n"
+                "  -f, --from N       begin at this position\n"
+                "  -l, --limit N      end after N records\n"
+                "  -h, --help         print this\n",
+                out);
 }
 
 static const char *kind_name(unsigned kind)
 {
-    static const char *const names[] = { "?",    "message", "tick",     "configured",
-                                         "link", "lines",   "set-aside" };
+    static const char *const names[] = { "?",    "message", "tick",      "configured",
+                                         "link", "lines",   "set-aside", "requeued" };
     return kind < sizeof names / sizeof names[0] ? names[kind] : "?";
 }
 
@@ -42,6 +46,18 @@ static void print_seconds(FILE *out, int64_t ns)
 {
     char text[PHUSA_DOUBLE_CHARS];
     (void)fwrite(text, 1, phusa_seconds_print(ns, text), out);
+}
+
+/* " (2026-11-21T06:53:18Z)" */
+static void print_utc(FILE *out, int64_t ns)
+{
+    char text[32];
+    time_t seconds = (time_t)(ns / SECOND_NS);
+    struct tm parts;
+    if (gmtime_r(&seconds, &parts) != NULL &&
+        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts) > 0) {
+        (void)fprintf(out, " (%s)", text);
+    }
 }
 
 static bool is_utf8(struct phusa_text text)
@@ -127,7 +143,7 @@ static void print_summary(const struct summary *summary, bool json)
         (void)fputs(",\"last_time\":", stdout);
         print_seconds(stdout, summary->last_ns);
         (void)fputs(",\"kinds\":{", stdout);
-        for (unsigned kind = JOURNAL_MESSAGE; kind <= JOURNAL_SET_ASIDE; kind++) {
+        for (unsigned kind = JOURNAL_MESSAGE; kind <= JOURNAL_KIND_LAST; kind++) {
             (void)printf("%s\"%s\":%" PRIu64, kind == JOURNAL_MESSAGE ? "" : ",", kind_name(kind),
                          summary->kinds[kind]);
         }
@@ -138,10 +154,12 @@ static void print_summary(const struct summary *summary, bool json)
                  " to %" PRIu64 "\nreceive times  ",
                  summary->records, summary->bytes, summary->first, summary->last);
     print_seconds(stdout, summary->first_ns);
+    print_utc(stdout, summary->first_ns);
     (void)fputs(" to ", stdout);
     print_seconds(stdout, summary->last_ns);
+    print_utc(stdout, summary->last_ns);
     (void)putchar('\n');
-    for (unsigned kind = JOURNAL_MESSAGE; kind <= JOURNAL_SET_ASIDE; kind++) {
+    for (unsigned kind = JOURNAL_MESSAGE; kind <= JOURNAL_KIND_LAST; kind++) {
         if (summary->kinds[kind] > 0) {
             (void)printf("  %-12s %" PRIu64 "\n", kind_name(kind), summary->kinds[kind]);
         }
@@ -169,49 +187,176 @@ static bool has_segments(const char *path)
     return files_posix.list(files_posix.context, path, note_segment, &any) != 0 || any;
 }
 
-static int go_through(const struct request *request)
+struct watch {
+    const char *path;
+    struct summary *summary;
+};
+
+static void report_damage(void *context, const struct journal_damage *damage)
+{
+    const struct watch *watch = context;
+    watch->summary->places++;
+    (void)fprintf(stderr, "phusa journal: %s/%016" PRIx64 ".seg: ", watch->path, damage->first);
+    switch (damage->kind) {
+    case JOURNAL_DAMAGED_BYTES:
+        (void)fprintf(stderr, "%" PRIu64 " damaged bytes at offset %" PRIu64 "\n", damage->bytes,
+                      damage->offset);
+        break;
+    case JOURNAL_DAMAGED_HEADER:
+        (void)fprintf(stderr, "damaged header: none of its %" PRIu64 " bytes can be read\n",
+                      damage->bytes);
+        break;
+    case JOURNAL_MISNAMED:
+        (void)fputs("its header says another first position than its name\n", stderr);
+        break;
+    }
+}
+
+static struct journal_reader *open_reader(const struct request *request)
 {
     struct journal_reader *reader;
-    struct journal_record record;
     struct problem problem = { 0 };
-    struct summary summary = { 0 };
-    bool dump = strcmp(request->verb, "dump") == 0;
     if (journal_reader_open_path(request->path, NULL, request->from, &reader, &problem) !=
         JOURNAL_OK) {
         (void)fprintf(stderr, "phusa journal: %s\n", problem.text);
-        return CLI_BAD;
+        return NULL;
     }
     if (!has_segments(request->path)) {
         (void)fprintf(stderr, "phusa journal: %s: no journal here (no *.seg files)\n",
                       request->path);
         journal_reader_close(reader);
-        return CLI_BAD;
+        return NULL;
     }
+    return reader;
+}
+
+/* Takes the records up to the limit; what comes after the last one. */
+static enum journal_status go_through(const struct request *request, struct journal_reader *reader,
+                                      struct summary *summary)
+{
+    struct journal_record record;
     enum journal_status status = JOURNAL_END;
-    while (summary.records < request->limit &&
+    bool dump = strcmp(request->verb, "dump") == 0;
+    while (summary->records < request->limit &&
            (status = journal_next(reader, &record)) == JOURNAL_OK) {
-        add_up(&summary, &record);
+        add_up(summary, &record);
         if (dump) {
             (request->json ? dump_json : dump_text)(&record);
         }
     }
-    summary.damaged = journal_reader_damaged(reader);
+    summary->damaged = journal_reader_damaged(reader);
+    return status;
+}
+
+static int look(const struct request *request)
+{
+    struct summary summary = { 0 };
+    struct watch watch = { request->path, &summary };
+    bool verify = strcmp(request->verb, "verify") == 0;
+    struct journal_reader *reader = open_reader(request);
+    if (reader == NULL) {
+        return CLI_BAD;
+    }
+    if (verify) {
+        journal_reader_watch(reader, report_damage, &watch);
+    }
+    enum journal_status status = go_through(request, reader, &summary);
     journal_reader_close(reader);
-    if (!dump) {
+    if (strcmp(request->verb, "dump") != 0) {
         print_summary(&summary, request->json);
     }
     if (status == JOURNAL_FAILED) {
         (void)fprintf(stderr, "phusa journal: %s: cannot be read to its end\n", request->path);
         return CLI_BAD;
     }
-    return summary.damaged > 0 && strcmp(request->verb, "verify") == 0 ? CLI_BAD : CLI_GOOD;
+    if (summary.places == 0) {
+        return CLI_GOOD;
+    }
+    (void)fprintf(stderr,
+                  "phusa journal: all other records can be read; \"phusa journal repair %s\" moves "
+                  "damaged bytes into side files, while phusad is stopped\n",
+                  request->path);
+    return CLI_BAD;
 }
 
-static bool read_number(const char *text, uint64_t *number)
+/* --- repair ------------------------------------------------------------------------ */
+
+/* The spool and the quarantine belong to whoever has the journal above them. */
+static bool is_part(const char *path)
 {
-    char *end = NULL;
-    *number = strtoull(text, &end, 10);
-    return end != text && *end == '\0';
+    char *real = realpath(path, NULL);
+    const char *name = real != NULL ? strrchr(real, '/') : NULL;
+    bool part = name != NULL && (strcmp(name, "/spool") == 0 || strcmp(name, "/quarantine") == 0);
+    free(real);
+    return part;
+}
+
+/* Holds a journal's lock until the process ends. A file that must exist is not made. */
+static bool hold(const char *path, const char *lock, bool must_exist)
+{
+    char file[4096];
+    if (snprintf(file, sizeof file, "%s/%s", path, lock) >= (int)sizeof file) {
+        errno = ENAMETOOLONG;
+    } else if ((must_exist && access(file, F_OK) != 0) || files_lock(file) >= 0) {
+        return true;
+    }
+    (void)fprintf(stderr, "phusa journal: %s: %s\n", path,
+                  errno == EWOULDBLOCK ? "another process has it open; stop phusad first"
+                                       : strerror(errno));
+    return false;
+}
+
+static void show_progress(void *context, uint64_t done, uint64_t of)
+{
+    (void)context;
+    (void)fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " segments%s", done, of,
+                  done == of ? "\n" : "");
+}
+
+static void print_repair(const struct journal_repair *repair, bool json)
+{
+    if (json) {
+        (void)printf("{\"segments\":%" PRIu64 ",\"segments_rewritten\":%" PRIu64
+                     ",\"records\":%" PRIu64 ",\"damaged_bytes\":%" PRIu64 "}\n",
+                     repair->segments, repair->segments_rewritten, repair->records,
+                     repair->damaged_bytes);
+        return;
+    }
+    (void)printf("segments       %" PRIu64 "\nrewritten      %" PRIu64 "\nrecords kept   %" PRIu64
+                 "\ndamaged bytes  %" PRIu64 "\n",
+                 repair->segments, repair->segments_rewritten, repair->records,
+                 repair->damaged_bytes);
+}
+
+static int mend(const struct request *request)
+{
+    struct journal_repair repair;
+    struct problem problem = { 0 };
+    if (!has_segments(request->path)) {
+        (void)fprintf(stderr, "phusa journal: %s: no journal here (no *.seg files)\n",
+                      request->path);
+        return CLI_BAD;
+    }
+    if (!hold(request->path, "lock", false) ||
+        (is_part(request->path) && !hold(request->path, "../lock", true))) {
+        return CLI_BAD;
+    }
+    if (journal_repair(request->path, NULL, isatty(STDERR_FILENO) ? show_progress : NULL, NULL,
+                       &repair, &problem) != JOURNAL_OK) {
+        (void)fprintf(stderr, "phusa journal: %s; nothing is lost, repair can be called again\n",
+                      problem.text);
+        return CLI_BAD;
+    }
+    print_repair(&repair, request->json);
+    return CLI_GOOD;
+}
+
+/* --- the command ------------------------------------------------------------------------ */
+
+static bool is_verb(const char *word)
+{
+    return strcmp(word, "stat") == 0 || strcmp(word, "verify") == 0 || strcmp(word, "dump") == 0 ||
+           strcmp(word, "repair") == 0;
 }
 
 int cli_journal(int argc, char **argv)
@@ -230,9 +375,9 @@ int cli_journal(int argc, char **argv)
         if (option == 'j') {
             request.json = true;
         } else if (option == 'f') {
-            good = read_number(optarg, &request.from);
+            good = cli_read_number(optarg, &request.from);
         } else if (option == 'l') {
-            good = read_number(optarg, &request.limit);
+            good = cli_read_number(optarg, &request.limit);
         } else if (option == 'h') {
             print_usage(stdout);
             return CLI_GOOD;
@@ -242,13 +387,11 @@ int cli_journal(int argc, char **argv)
             return CLI_USAGE;
         }
     }
-    if (optind + 2 != argc ||
-        (strcmp(argv[optind], "stat") != 0 && strcmp(argv[optind], "verify") != 0 &&
-         strcmp(argv[optind], "dump") != 0)) {
+    if (optind + 2 != argc || !is_verb(argv[optind])) {
         print_usage(stderr);
         return CLI_USAGE;
     }
     request.verb = argv[optind];
     request.path = argv[optind + 1];
-    return go_through(&request);
+    return strcmp(request.verb, "repair") == 0 ? mend(&request) : look(&request);
 }

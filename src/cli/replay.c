@@ -162,7 +162,7 @@ static void print_transitions(struct transitions *transitions)
 static void take_notice(void *context, const struct notice *notice)
 {
     struct transitions *transitions = context;
-    if (!notice->transition) {
+    if (!notice->transition || notice->rule->level_count == 0) { /* no rule of the rulebook */
         return;
     }
     if (transitions->count > 0 && transitions->items[0].time_ns != notice->time_ns) {

@@ -40,16 +40,6 @@ static void print_usage(FILE *out)
                 out);
 }
 
-static void print_local_time(const struct tap *tap, int64_t ns)
-{
-    time_t seconds = (time_t)(ns / SECOND_NS + tap->utc_offset_s);
-    struct tm parts;
-    char text[32];
-    (void)gmtime_r(&seconds, &parts);
-    (void)strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts);
-    (void)fputs(text, stdout);
-}
-
 /* The parameter: what follows the last colon of the resolved name. */
 static struct phusa_text parameter_of(const struct phusa_reading *reading)
 {
@@ -76,7 +66,8 @@ static void print_json(const char *series, const char *when, const char *number)
 static void print_reading(const struct tap *tap, const struct phusa_topic *topic,
                           const struct phusa_reading *reading)
 {
-    char path[PHUSA_TOPIC_MAX + 512], number[PHUSA_DOUBLE_CHARS + 1], when[PHUSA_DOUBLE_CHARS + 1];
+    char path[PHUSA_TOPIC_MAX + 512], number[PHUSA_DOUBLE_CHARS + 1];
+    char when[PHUSA_DOUBLE_CHARS + 1], local[CLI_TIME_MAX];
     struct phusa_text name = parameter_of(reading);
     (void)snprintf(path, sizeof path, "%.*s/%.*s/%.*s", (int)topic->site.length, topic->site.data,
                    (int)topic->station.length, topic->station.data,
@@ -92,8 +83,8 @@ static void print_reading(const struct tap *tap, const struct phusa_topic *topic
         print_json(path, when, number[0] != '\0' ? number : "null");
         return;
     }
-    print_local_time(tap, reading->time_ns);
-    (void)fputs("  ", stdout);
+    cli_local_time(reading->time_ns, tap->utc_offset_s, local);
+    (void)printf("%s  ", local);
     cli_print_plain(stdout, phusa_text_of(path));
     (void)printf("%*s %12s ", (int)(strlen(path) < PATH_COLUMNS ? PATH_COLUMNS - strlen(path) : 0),
                  "", number);
@@ -118,12 +109,13 @@ static void on_report(struct tap *tap, const struct phusa_topic *topic, struct p
     }
 }
 
-static void on_message(void *context, struct phusa_text name, struct phusa_text payload)
+/* Nobody waits for what a tap prints, so every message counts as taken. */
+static bool on_message(void *context, struct phusa_text name, struct phusa_text payload)
 {
     struct tap *tap = context;
     struct phusa_topic topic;
     if (phusa_topic_parse(name, &topic) != PHUSA_OK) {
-        return;
+        return true;
     }
     if (topic.leaf == PHUSA_LEAF_OBS) {
         on_report(tap, &topic, payload);
@@ -138,6 +130,7 @@ static void on_message(void *context, struct phusa_text name, struct phusa_text 
         }
     }
     (void)fflush(stdout);
+    return true;
 }
 
 static void on_link(void *context, bool up, const char *why)
@@ -158,7 +151,7 @@ static int listen_in(struct tap *tap, const struct settings *settings, double se
     char client_id[32];
     (void)snprintf(client_id, sizeof client_id, "phusa-tap-%ld", (long)getpid());
     broker.client_id = client_id;
-    struct mqtt_handlers handlers = { tap, on_message, on_link };
+    struct mqtt_handlers handlers = { .context = tap, .message = on_message, .link = on_link };
     struct problem problem = { 0 };
     sigset_t signals;
     (void)sigemptyset(&signals);

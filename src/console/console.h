@@ -1,10 +1,12 @@
 /*
  * What people and monitors see over HTTP: the status page on /, /healthz,
- * /readyz, /metrics, and the same view as JSON on /api/v1/status. server.c is the
- * only user of libmicrohttpd; page.c, metrics.c and status.c turn a view
- * into text and are pure (words.c: the words the page is made of). The view is taken through the
- * functions of a console_source, which copy under the owner's lock, so
- * that a slow reader never holds up the pipeline.
+ * /readyz, /metrics, and as JSON the same view on /api/v1/status and what came of every
+ * reading and report on /api/v1/ledger. The one thing that can be changed is a POST to
+ * /api/v1/quarantine/requeue: what was set aside is taken again. server.c is the
+ * only user of libmicrohttpd; page.c, metrics.c, status.c and ledger.c turn a view
+ * into text and are pure (words.c: the words the page is made of; values.c: those of the JSON).
+ * The view is taken through the functions of a console_source, which copy under the owner's lock,
+ * so that a slow reader never holds up the pipeline.
  */
 #ifndef CONSOLE_CONSOLE_H
 #define CONSOLE_CONSOLE_H
@@ -34,12 +36,39 @@ struct console_reading {
     uint8_t flag; /* enum phusa_flag */
 };
 
+/* Reports that are missing, or never came and never will. */
+struct console_gap {
+    uint64_t first, last;
+    int64_t since_ns;   /* when it was noticed, or closed */
+    const char *closed; /* why it will never be filled (static); NULL = still missing */
+};
+
+/* What has come of one log of a station. */
+struct console_log {
+    uint32_t log;
+    bool current; /* the station's latest status names it */
+    uint64_t highest,
+        announced; /* numbers: that has come; that the station says exists (0 = not) */
+    uint64_t received, filled, missing, overwritten, erased; /* reports */
+    int64_t oldest_gap_ns; /* when the oldest gap that is open was noticed; 0 = none */
+    size_t gap_count;
+    struct console_gap *gaps; /* open ones, then closed ones, each ascending */
+};
+
 struct console_station {
     const struct station *station;
     enum console_link link;
     int64_t last_seen_ns; /* receive time of the last message; 0 = never */
     uint64_t received, duplicates, accepted, quarantined; /* readings since the journal begins */
+    uint64_t stored;  /* of those accepted: in the store for good; may lag by some seconds */
+    uint64_t pending; /* of those accepted: not yet */
     uint64_t reports, missing_reports;
+    uint64_t closed_reports; /* never came, never will */
+    uint64_t went_back;      /* times its status named a next number below one that had come */
+    uint64_t renumbered;     /* reports whose number had come before, but not their readings */
+    int64_t oldest_gap_ns;   /* over all logs; 0 = none */
+    size_t log_count;
+    struct console_log *logs; /* newest first */
     uint64_t reasons[PHUSA_REASON_COUNT];
     size_t reading_count;
     struct console_reading *readings; /* sorted by the parameter's name */
@@ -65,7 +94,15 @@ struct console_totals {
     char store_problem[PROBLEM_TEXT_MAX];
     uint64_t messages, journal_bytes, journal_records, journal_unsynced;
     uint64_t journal_failures; /* messages that could not be written down */
-    uint64_t pipeline_behind;  /* records synced but not yet processed */
+    uint64_t journal_sync_failures, journal_rewritten, journal_damaged; /* records, bytes */
+    bool journal_held;          /* the broker is left because the journal takes no more */
+    uint64_t snapshot_position; /* of the newest snapshot; 0 = none */
+    int64_t snapshot_age_ns;    /* since it was written, real time; 0 = none by this process */
+    uint64_t snapshot_bytes;
+    double start_progress;    /* 0 .. 1 of the journal read again after the start; 1 = done */
+    uint64_t broker_dropped;  /* messages, as the broker says, since the start */
+    uint64_t spool_lost;      /* readings set aside because the spool was full */
+    uint64_t pipeline_behind; /* records synced but not yet processed */
     uint64_t received, duplicates, stored, pending, quarantined;
     uint64_t unknown_reasons[PHUSA_REASON_COUNT]; /* messages of no known station, readings of
                                                      lines that the store refused */
@@ -96,8 +133,24 @@ struct console_view {
 /* Lets go of a view; NULL is fine. */
 void console_view_free(struct console_view *view);
 
+/* What a request to put back what was set aside came to. */
+enum console_requeue {
+    CONSOLE_REQUEUED,        /* *count were put back */
+    CONSOLE_REQUEUE_UNKNOWN, /* one of the positions is nothing that can be put back: none was */
+    CONSOLE_REQUEUE_FAILED   /* the journal takes no more: *count were put back */
+};
+#define CONSOLE_REQUEUE_MAX 1000 /* positions in one request */
+
 struct console_source {
     void *context;
+    /* What stands in the Authorization header of a request that changes something, after "Bearer ";
+     * "" = there is none, nothing can be changed. */
+    const char *token;
+    /* Puts back what lies at these positions of the quarantine: 1 to CONSOLE_REQUEUE_MAX of them,
+     * ascending, none twice. problem says what is wrong. NULL when there is no token. */
+    enum console_requeue (*requeue)(void *context, const uint64_t *positions,
+                                    size_t positions_count, uint64_t *count,
+                                    struct problem *problem);
     /* Fills the totals only: cheap. */
     void (*totals)(void *context, struct console_totals *totals);
     /* Makes a view; NULL when out of memory. */
@@ -149,6 +202,17 @@ bool console_page(const struct console_view *view, const char *site, struct text
 
 /* Prometheus text format 0.0.4. */
 void console_metrics(const struct console_view *view, struct text_buffer *out);
+
+/*
+ * The ledger as one JSON object: "totals" {now, start_progress, received, duplicates, stored,
+ * quarantined, pending, missing_reports, closed_reports, unknown_reasons}, "stations" [{id, site,
+ * the same counts, reports, went_back, renumbered, oldest_gap, reasons, "logs": [{log, current,
+ * highest, announced, received, filled, missing, overwritten, erased, oldest_gap, "gaps": [{first,
+ * last, since, closed}], gaps_omitted}]}]. Times in epoch seconds; null for none. station = NULL
+ * for all, with at most CONSOLE_LEDGER_GAPS_MAX gaps one by one; false if there is no such station.
+ */
+#define CONSOLE_LEDGER_GAPS_MAX 50000
+bool console_ledger(const struct console_view *view, const char *station, struct text_buffer *out);
 
 /*
  * The view as one JSON object: "totals", "stations" [{id, site, state, last_seen, received, ...,

@@ -8,7 +8,7 @@
 
 #include "console/console.h"
 
-enum kind { COUNTER, GAUGE, GAUGE_SECONDS, GAUGE_BOOL };
+enum kind { COUNTER, GAUGE, GAUGE_SECONDS, GAUGE_SHARE, GAUGE_BOOL };
 
 /* A family of one sample: a field of console_totals. */
 struct single {
@@ -42,6 +42,24 @@ static const struct single singles[] = {
       TOTAL(journal_failures) },
     { "phusa_journal_unsynced_records", "Records not on disk yet.", GAUGE,
       TOTAL(journal_unsynced) },
+    { "phusa_journal_held", "1 while the broker is left because the journal takes no more.",
+      GAUGE_BOOL, TOTAL(journal_held) },
+    { "phusa_journal_sync_failures_total", "Syncs of the journal that failed.", COUNTER,
+      TOTAL(journal_sync_failures) },
+    { "phusa_journal_rewritten_records_total",
+      "Records written to another segment after a sync failed.", COUNTER,
+      TOTAL(journal_rewritten) },
+    { "phusa_journal_damaged_bytes_total", "Bytes of the journal that are no records.", COUNTER,
+      TOTAL(journal_damaged) },
+    { "phusa_snapshot_position", "Journal position of the newest snapshot; 0 for none.", GAUGE,
+      TOTAL(snapshot_position) },
+    { "phusa_snapshot_age_seconds", "Since this process wrote a snapshot; 0 for not yet.",
+      GAUGE_SECONDS, TOTAL(snapshot_age_ns) },
+    { "phusa_snapshot_bytes", "Size of the newest snapshot.", GAUGE, TOTAL(snapshot_bytes) },
+    { "phusa_start_progress", "Share of the journal read again after the start; 1 when done.",
+      GAUGE_SHARE, TOTAL(start_progress) },
+    { "phusa_broker_dropped_total", "Messages that the broker says it threw away.", COUNTER,
+      TOTAL(broker_dropped) },
     { "phusa_pipeline_behind_records", "Records on disk but not processed yet.", GAUGE,
       TOTAL(pipeline_behind) },
     { "phusa_readings_pending", "Readings accepted and not safely in the store yet.", GAUGE,
@@ -64,6 +82,8 @@ static const struct single singles[] = {
     { "phusa_spool_bytes", "Size of the spool before the store.", GAUGE, TOTAL(spool_bytes) },
     { "phusa_spool_waiting_records", "Spool records not answered 2xx yet.", GAUGE,
       TOTAL(spool_records_waiting) },
+    { "phusa_spool_lost_readings_total", "Readings set aside because the spool was full.", COUNTER,
+      TOTAL(spool_lost) },
     { "phusa_alarm_transitions_total", "Changes of alarms' states.", COUNTER, TOTAL(transitions) },
     { "phusa_notifications_sent_total", "Messages delivered to channels.", COUNTER,
       TOTAL(notifications_sent) },
@@ -101,6 +121,9 @@ static void add_single(const struct console_totals *totals, const struct single 
     case GAUGE_SECONDS: /* wall_time is a struct of one int64_t */
         text_buffer_add(out, "%s %.3f\n", single->name,
                         (double)*(const int64_t *)field / SECOND_NS);
+        break;
+    case GAUGE_SHARE:
+        text_buffer_add(out, "%s %.4f\n", single->name, *(const double *)field);
         break;
     case GAUGE_BOOL:
         text_buffer_add(out, "%s %d\n", single->name, *(const bool *)field);
@@ -145,6 +168,8 @@ static const struct per_station families[] = {
     { "phusa_readings_accepted_total",
       "Readings that passed all checks: in the store or on their way.", true,
       offsetof(struct console_station, accepted) },
+    { "phusa_station_readings_stored_total", "Readings that are in the store for good.", true,
+      offsetof(struct console_station, stored) },
     { "phusa_readings_duplicate_total", "Readings that came again with the same value.", true,
       offsetof(struct console_station, duplicates) },
     { "phusa_station_reports_total", "Reports received.", true,
@@ -239,6 +264,71 @@ static void add_ledger(const struct console_totals *totals, struct text_buffer *
     }
 }
 
+/* Only of stations that lack something: most never do. */
+static void add_gaps(const struct console_view *view, struct text_buffer *out)
+{
+    add_head(out, "phusa_ledger_oldest_gap_seconds",
+             "How long the oldest gap in a station's reports has been open.", false);
+    for (size_t i = 0; i < view->station_count; i++) {
+        const struct console_station *station = &view->stations[i];
+        if (station->oldest_gap_ns != 0) {
+            text_buffer_add_text(out, "phusa_ledger_oldest_gap_seconds");
+            add_station_labels(out, station->station);
+            text_buffer_add(out, "} %.3f\n",
+                            (double)(view->totals.now.ns - station->oldest_gap_ns) / SECOND_NS);
+        }
+    }
+}
+
+struct reports {
+    uint64_t missing, closed, overwritten, erased, went_back, renumbered;
+};
+
+static struct reports sum_reports(const struct console_view *view)
+{
+    struct reports sum = { 0 };
+    for (size_t i = 0; i < view->station_count; i++) {
+        const struct console_station *station = &view->stations[i];
+        sum.missing += station->missing_reports;
+        sum.closed += station->closed_reports;
+        sum.went_back += station->went_back;
+        sum.renumbered += station->renumbered;
+        for (size_t j = 0; j < station->log_count; j++) {
+            sum.overwritten += station->logs[j].overwritten;
+            sum.erased += station->logs[j].erased;
+        }
+    }
+    return sum;
+}
+
+static void add_closed(struct text_buffer *out, const char *reason, uint64_t count)
+{
+    text_buffer_add(out, "phusa_ledger_reports_closed_total{reason=\"%s\"} %llu\n", reason,
+                    (unsigned long long)count);
+}
+
+/* Reports of all stations: missing, those that will never come, and numbers given twice. */
+static void add_reports(const struct console_view *view, struct text_buffer *out)
+{
+    struct reports sum = sum_reports(view);
+    add_head(out, "phusa_ledger_reports_missing",
+             "Reports of all stations that the numbering says are missing.", false);
+    text_buffer_add(out, "phusa_ledger_reports_missing %llu\n", (unsigned long long)sum.missing);
+    add_head(out, "phusa_ledger_reports_closed_total",
+             "Reports that never came and never will, by what became of them or of their log.",
+             true);
+    add_closed(out, "overwritten", sum.overwritten);
+    add_closed(out, "log_erased", sum.erased);
+    add_closed(out, "log_forgotten", sum.closed - sum.overwritten - sum.erased);
+    add_head(out, "phusa_ledger_went_back_total",
+             "Times that a station announced a number below one that had come.", true);
+    text_buffer_add(out, "phusa_ledger_went_back_total %llu\n", (unsigned long long)sum.went_back);
+    add_head(out, "phusa_ledger_renumbered_reports_total",
+             "Reports whose number had come before, but not their readings.", true);
+    text_buffer_add(out, "phusa_ledger_renumbered_reports_total %llu\n",
+                    (unsigned long long)sum.renumbered);
+}
+
 void console_metrics(const struct console_view *view, struct text_buffer *out)
 {
     add_head(out, "phusa_build_info", "The version that runs; always 1.", false);
@@ -249,6 +339,8 @@ void console_metrics(const struct console_view *view, struct text_buffer *out)
         add_single(&view->totals, &singles[i], out);
     }
     add_ledger(&view->totals, out);
+    add_reports(view, out);
+    add_gaps(view, out);
     add_alarms(view, out);
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
         add_family(view, &families[i], out);

@@ -93,8 +93,55 @@ static void add_note(struct text_buffer *out, const char *vi, const char *en, co
     text_buffer_add_text(out, "</span></p>");
 }
 
-static void add_summary(const struct console_totals *totals, struct text_buffer *out)
+static void add_reports(const struct console_view *view, struct text_buffer *out)
 {
+    uint64_t missing = 0, closed = 0;
+    for (size_t i = 0; i < view->station_count; i++) {
+        missing += view->stations[i].missing_reports;
+        closed += view->stations[i].closed_reports;
+    }
+    add_counted(out, "Báo cáo thiếu", "missing", missing);
+    add_counted(out, "Báo cáo mất", "lost", closed);
+}
+
+/* What is so wrong that it stands above everything else. */
+static void add_banner(const struct console_totals *totals, struct text_buffer *out)
+{
+    if (totals->journal_held) {
+        text_buffer_add_text(out, "<p class=banner role=alert><b>Đĩa đầy hoặc hỏng: đã ngừng nhận "
+                                  "báo cáo.</b> Các trạm giữ số liệu và gửi lại khi nhật ký ghi "
+                                  "được. <span class=en lang=en>Disk full or failing: no reports "
+                                  "are taken. Stations keep theirs and send them again when the "
+                                  "journal can be written.</span></p>");
+    }
+}
+
+static void add_progress(double share, struct text_buffer *out)
+{
+    int percent = share > 0 ? (int)(share * 100) : 0;
+    text_buffer_add_text(out, "<p class=note><b>");
+    add_both(out, "Đang đọc lại nhật ký sau khi khởi động",
+             "reading the journal again after the start");
+    text_buffer_add(out, ":</b> %d %% <progress max=100 value=%d></progress></p>", percent,
+                    percent);
+}
+
+static void add_notes(const struct console_totals *totals, struct text_buffer *out)
+{
+    if (totals->start_progress < 1) {
+        add_progress(totals->start_progress, out); /* and so it is not ready */
+    } else {
+        add_note(out, "Chưa sẵn sàng", "not ready", totals->ready ? "" : totals->not_ready);
+    }
+    add_note(out, "Kho dữ liệu", "store", totals->store_problem);
+    add_note(out, "Cấu hình mới bị từ chối", "new configuration refused",
+             totals->configuration_problem);
+}
+
+static void add_summary(const struct console_view *view, struct text_buffer *out)
+{
+    const struct console_totals *totals = &view->totals;
+    add_banner(totals, out);
     text_buffer_add_text(out, "<section class=strip>");
     add_links(totals, out);
     text_buffer_add_text(out, "<dl class=counts>");
@@ -103,11 +150,9 @@ static void add_summary(const struct console_totals *totals, struct text_buffer 
     add_counted(out, "Đang chờ", "pending", totals->pending);
     add_counted(out, "Cách ly", "quarantined", totals->quarantined);
     add_counted(out, "Trùng", "duplicates", totals->duplicates);
+    add_reports(view, out);
     text_buffer_add_text(out, "</dl></section>");
-    add_note(out, "Chưa sẵn sàng", "not ready", totals->ready ? "" : totals->not_ready);
-    add_note(out, "Kho dữ liệu", "store", totals->store_problem);
-    add_note(out, "Cấu hình mới bị từ chối", "new configuration refused",
-             totals->configuration_problem);
+    add_notes(totals, out);
 }
 
 /* --- values --------------------------------------------------------------------------- */
@@ -253,6 +298,31 @@ static void add_seen(const struct console_view *view, const struct console_stati
     text_buffer_add_text(out, "</p>");
 }
 
+/* Reports that the numbering of its log says exist, or existed, but never came. */
+static void add_lacking(const struct console_view *view, const struct console_station *station,
+                        struct text_buffer *out)
+{
+    unsigned long long missing = station->missing_reports, closed = station->closed_reports;
+    if (missing == 0 && closed == 0) {
+        return;
+    }
+    text_buffer_add_text(out, "<p class=lacks>");
+    if (missing > 0) {
+        text_buffer_add(out,
+                        "<b>còn thiếu %llu báo cáo</b> <span class=en lang=en>%llu missing</span>",
+                        missing, missing);
+    }
+    if (station->oldest_gap_ns != 0) {
+        text_buffer_add_text(out, " · từ <span class=en lang=en>since</span> ");
+        add_age(out, view->totals.now, station->oldest_gap_ns);
+    }
+    if (closed > 0) {
+        text_buffer_add(out, "%s%llu mất hẳn <span class=en lang=en>%llu lost for good</span>",
+                        missing > 0 ? " · " : "", closed, closed);
+    }
+    text_buffer_add_text(out, "</p>");
+}
+
 static void add_badges(const struct console_station *station, struct text_buffer *out)
 {
     text_buffer_add_text(out, "<span>");
@@ -278,6 +348,7 @@ static void add_card(const struct console_view *view, const struct console_stati
     add_badges(station, out);
     text_buffer_add_text(out, "</div>");
     add_seen(view, station, out);
+    add_lacking(view, station, out);
     text_buffer_add_text(out, "<table>");
     for (size_t i = 0; i < station->reading_count; i++) {
         add_reading(view, &station->readings[i], out);
@@ -292,6 +363,7 @@ static void add_line(const struct console_view *view, const struct console_stati
     add_name(station, out);
     add_badges(station, out);
     add_seen(view, station, out);
+    add_lacking(view, station, out);
     text_buffer_add_text(out, "</li>\n");
 }
 
@@ -303,6 +375,7 @@ struct site {
     size_t first, end;
     size_t links[CONSOLE_OFFLINE + 1]; /* how many are in each state */
     size_t alarmed;                    /* how many have an active alarm */
+    size_t lacking;                    /* how many have reports missing */
 };
 
 /* The site that begins at `first`. */
@@ -313,6 +386,7 @@ static struct site site_at(const struct console_view *view, size_t first)
         const struct console_station *station = &view->stations[site.end++];
         site.links[station->link]++;
         site.alarmed += station->severity != SEVERITY_NORMAL;
+        site.lacking += station->missing_reports > 0;
     }
     return site;
 }
@@ -385,6 +459,8 @@ static void add_site_summary(const struct site *site, struct text_buffer *out)
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
         add_state_count(out, site->links[order[i]], word_of_link(order[i]));
     }
+    add_state_count(out, site->lacking,
+                    (struct word){ "thiếu báo cáo", "reports missing", "warn" });
     text_buffer_add_text(out, "</div></article>\n");
 }
 
@@ -448,8 +524,10 @@ static void add_foot(const struct console_view *view, struct text_buffer *out)
     add_count(out, totals->messages);
     text_buffer_add_text(out, "</p><p>");
     add_both(out, "Trang tự làm mới mỗi 10 giây.", "The page refreshes every 10 s.");
-    text_buffer_add_text(out, " <a href=\"/metrics\">metrics</a> · "
-                              "<a href=\"/api/v1/status\">JSON</a></p></footer></body></html>\n");
+    text_buffer_add_text(
+        out, " <a href=\"/metrics\">metrics</a> · "
+             "<a href=\"/api/v1/status\">JSON</a> · "
+             "<a href=\"/api/v1/ledger\">sổ cái ledger</a></p></footer></body></html>\n");
 }
 
 bool console_page(const struct console_view *view, const char *site, struct text_buffer *out)
@@ -457,7 +535,7 @@ bool console_page(const struct console_view *view, const char *site, struct text
     bool found = true;
     add_head(view, out);
     if (site == NULL) {
-        add_summary(&view->totals, out);
+        add_summary(view, out);
     } else {
         add_way_back(out);
     }

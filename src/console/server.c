@@ -1,7 +1,7 @@
 /*
- * The HTTP server: GET and HEAD of the few paths below, nothing that changes
- * state. A few threads, each with epoll, so a client that reads slowly or says
- * nothing holds a connection, never a thread.
+ * The HTTP server: GET and HEAD of the few paths below, and the one POST of requeue.h. A few
+ * threads, each with epoll, so a client that reads slowly or says nothing holds a connection, never
+ * a thread.
  */
 #include <errno.h>
 #include <microhttpd.h>
@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "console/console.h"
+#include "console/requeue.h"
 
 #define THREADS         2u
 #define CONNECTIONS_MAX 64u /* at once; further ones wait in the backlog */
@@ -23,6 +23,9 @@
 
 #define HTML "text/html; charset=utf-8"
 #define TEXT "text/plain; charset=utf-8"
+#define JSON "application/json"
+
+#define REQUEUE_PATH "/api/v1/quarantine/requeue"
 
 struct console {
     struct MHD_Daemon *daemon;
@@ -142,6 +145,20 @@ static unsigned answer_status(const struct console *console, struct MHD_Connecti
     return with_view(console, console_status, out);
 }
 
+static unsigned answer_ledger(const struct console *console, struct MHD_Connection *connection,
+                              struct text_buffer *out)
+{
+    const char *station = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "station");
+    struct console_view *view = console->source.view(console->source.context);
+    if (view == NULL) {
+        text_buffer_add_text(out, "out of memory\n");
+        return MHD_HTTP_SERVICE_UNAVAILABLE;
+    }
+    bool found = console_ledger(view, station, out);
+    console_view_free(view);
+    return found ? MHD_HTTP_OK : MHD_HTTP_NOT_FOUND;
+}
+
 struct route {
     const char *path, *type;
     unsigned (*answer)(const struct console *console, struct MHD_Connection *connection,
@@ -153,7 +170,8 @@ static const struct route routes[] = {
     { "/healthz", TEXT, answer_health },
     { "/readyz", TEXT, answer_ready },
     { "/metrics", "text/plain; version=0.0.4; charset=utf-8", answer_metrics },
-    { "/api/v1/status", "application/json", answer_status },
+    { "/api/v1/status", JSON, answer_status },
+    { "/api/v1/ledger", JSON, answer_ledger },
 };
 
 static const struct route *find_route(const char *path)
@@ -168,9 +186,11 @@ static const struct route *find_route(const char *path)
 
 /* --- answering ------------------------------------------------------------------- */
 
-static const struct {
+struct header {
     const char *name, *value;
-} common_headers[] = {
+};
+
+static const struct header common_headers[] = {
     { "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
                                  "form-action 'none'; frame-ancestors 'none'" },
     { "X-Content-Type-Options", "nosniff" },
@@ -178,9 +198,9 @@ static const struct {
     { "Cache-Control", "no-store" },
 };
 
-/* Hands the text over to the server, which frees it. */
+/* Hands the text over to the server, which frees it. extra may be NULL. */
 static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned code, const char *type,
-                                 struct text_buffer *text)
+                                 const struct header *extra, struct text_buffer *text)
 {
     struct MHD_Response *response =
         text->data == NULL
@@ -194,8 +214,8 @@ static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned cod
         (void)MHD_add_response_header(response, common_headers[i].name, common_headers[i].value);
     }
     (void)MHD_add_response_header(response, "Content-Type", type);
-    if (code == MHD_HTTP_METHOD_NOT_ALLOWED) {
-        (void)MHD_add_response_header(response, "Allow", "GET, HEAD");
+    if (extra != NULL) {
+        (void)MHD_add_response_header(response, extra->name, extra->value);
     }
     enum MHD_Result result = MHD_queue_response(connection, code, response);
     MHD_destroy_response(response);
@@ -203,43 +223,155 @@ static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned cod
 }
 
 static enum MHD_Result send_short(struct MHD_Connection *connection, unsigned code,
-                                  const char *text)
+                                  const struct header *extra, const char *text)
 {
     struct text_buffer buffer = { 0 };
     text_buffer_add_text(&buffer, text);
-    return send_text(connection, code, TEXT, &buffer);
+    return send_text(connection, code, TEXT, extra, &buffer);
+}
+
+static enum MHD_Result send_made(struct MHD_Connection *connection, unsigned code, const char *type,
+                                 struct text_buffer *text)
+{
+    if (text->failed) {
+        text_buffer_free(text);
+        return send_short(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, NULL, "too much to show\n");
+    }
+    return send_text(connection, code, type, NULL, text);
+}
+
+/* --- what is posted -------------------------------------------------------------- */
+
+/* A body on its way in. Of one that is refused or too long nothing is kept. */
+struct upload {
+    unsigned refused; /* HTTP status; 0 = welcome */
+    size_t length;
+    char bytes[];
+};
+
+static struct upload *upload_create(const struct console *console,
+                                    struct MHD_Connection *connection)
+{
+    const char *given = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
+    unsigned code = requeue_authorize(given, console->source.token);
+    bool welcome = code == MHD_HTTP_OK;
+    struct upload *upload = malloc(sizeof *upload + (welcome ? REQUEUE_BODY_MAX : 0));
+    if (upload != NULL) {
+        upload->refused = welcome ? 0 : code;
+        upload->length = 0;
+    }
+    return upload;
+}
+
+static void upload_add(struct upload *upload, const char *bytes, size_t length)
+{
+    if (upload->refused == 0 && length > REQUEUE_BODY_MAX - upload->length) {
+        upload->refused = MHD_HTTP_CONTENT_TOO_LARGE;
+    }
+    if (upload->refused == 0) {
+        memcpy(upload->bytes + upload->length, bytes, length);
+        upload->length += length;
+    }
+}
+
+static enum MHD_Result send_refusal(struct MHD_Connection *connection, unsigned code)
+{
+    static const struct header challenge = { "WWW-Authenticate", "Bearer" };
+    switch (code) {
+    case MHD_HTTP_UNAUTHORIZED:
+        return send_short(connection, code, &challenge,
+                          "this needs the token of http.token_file: Authorization: Bearer TOKEN\n");
+    case MHD_HTTP_FORBIDDEN:
+        return send_short(
+            connection, code, NULL,
+            "nothing can be changed over HTTP: no token is configured. Put one into a "
+            "file, name it as http.token_file in phusad's configuration, and start "
+            "phusad again\n");
+    default:
+        return send_short(connection, code, NULL, "the body is too long\n");
+    }
+}
+
+static enum MHD_Result finish_upload(const struct console *console,
+                                     struct MHD_Connection *connection, const struct upload *upload)
+{
+    if (upload->refused != 0) {
+        return send_refusal(connection, upload->refused);
+    }
+    struct text_buffer text = { 0 };
+    unsigned code = requeue_answer(&console->source,
+                                   (struct phusa_text){ upload->bytes, upload->length }, &text);
+    return send_made(connection, code, code == MHD_HTTP_OK ? JSON : TEXT, &text);
+}
+
+/* Called with the head, with each part of the body, and at the end. */
+static enum MHD_Result serve_post(const struct console *console, struct MHD_Connection *connection,
+                                  const char *bytes, size_t *length, void **state)
+{
+    if (*state == NULL) {
+        *state = upload_create(console, connection);
+        return *state == NULL ? MHD_NO : MHD_YES;
+    }
+    if (*length > 0) {
+        upload_add(*state, bytes, *length);
+        *length = 0;
+        return MHD_YES;
+    }
+    return finish_upload(console, connection, *state);
+}
+
+/* --- serving --------------------------------------------------------------------- */
+
+static char head_seen; /* the state of a request without a body of interest */
+
+static void forget_request(void *context, struct MHD_Connection *connection, void **state,
+                           enum MHD_RequestTerminationCode why)
+{
+    (void)context;
+    (void)connection;
+    (void)why;
+    if (*state != &head_seen) {
+        free(*state);
+    }
+    *state = NULL;
+}
+
+static enum MHD_Result serve_get(const struct console *console, struct MHD_Connection *connection,
+                                 const struct route *route, size_t *length, void **state)
+{
+    if (*state == NULL) { /* the head is there; the library wants to be answered at the end */
+        *state = &head_seen;
+        return MHD_YES;
+    }
+    if (*length > 0) { /* a body means nothing here */
+        *length = 0;
+        return MHD_YES;
+    }
+    struct text_buffer text = { 0 };
+    unsigned code = route->answer(console, connection, &text);
+    return send_made(connection, code, route->type, &text);
 }
 
 static enum MHD_Result serve(void *context, struct MHD_Connection *connection, const char *path,
                              const char *method, const char *version, const char *upload,
                              size_t *upload_size, void **state)
 {
+    static const struct header reading = { "Allow", "GET, HEAD" }, posting = { "Allow", "POST" };
     (void)version;
-    (void)upload;
-    static char seen;
     const struct console *console = context;
+    if (strcmp(path, REQUEUE_PATH) == 0) {
+        return strcmp(method, MHD_HTTP_METHOD_POST) == 0
+                   ? serve_post(console, connection, upload, upload_size, state)
+                   : send_short(connection, MHD_HTTP_METHOD_NOT_ALLOWED, &posting, "only POST\n");
+    }
     const struct route *route = find_route(path);
     if (route == NULL) {
-        return send_short(connection, MHD_HTTP_NOT_FOUND, "not found\n");
+        return send_short(connection, MHD_HTTP_NOT_FOUND, NULL, "not found\n");
     }
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
-        return send_short(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+        return send_short(connection, MHD_HTTP_METHOD_NOT_ALLOWED, &reading, "only GET and HEAD\n");
     }
-    if (*state == NULL) { /* the head is there; the library wants to be answered at the end */
-        *state = &seen;
-        return MHD_YES;
-    }
-    if (*upload_size > 0) { /* a body means nothing here */
-        *upload_size = 0;
-        return MHD_YES;
-    }
-    struct text_buffer text = { 0 };
-    unsigned code = route->answer(console, connection, &text);
-    if (text.failed) {
-        text_buffer_free(&text);
-        return send_short(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "too much to show\n");
-    }
-    return send_text(connection, code, route->type, &text);
+    return serve_get(console, connection, route, upload_size, state);
 }
 
 /* --- listening -------------------------------------------------------------------- */
@@ -333,7 +465,8 @@ struct console *console_create(const char *listen, const struct console_source *
     console->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, serve, console, MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_THREAD_POOL_SIZE, THREADS, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S, MHD_OPTION_END); /* which owns fd from here */
+        MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S, MHD_OPTION_NOTIFY_COMPLETED, forget_request, NULL,
+        MHD_OPTION_END); /* which owns fd from here */
     if (console->daemon == NULL) {
         problem_set(problem, "http: the server on %s does not start", listen);
         free(console);

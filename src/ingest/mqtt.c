@@ -7,7 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ingest/cut.h"
+#include "phusa/number.h"
+
 #define QOS              1
+#define DROPPED_TOPIC    "$SYS/broker/publish/messages/dropped"
+#define UNWELCOME_MAX    3 /* connections lost over asking for it, before it is left alone */
 #define CONNECT_SECONDS  10
 #define BACKOFF_FIRST_NS (INT64_C(250) * MILLI_NS)
 #define BACKOFF_LAST_NS  (INT64_C(15) * SECOND_NS)
@@ -22,6 +27,7 @@ struct mqtt {
     bool persistent;
     const char *filters[MQTT_SUBSCRIPTIONS_MAX];
     int filter_count;
+    uint16_t port;
     struct mqtt_handlers handlers;
     atomic_int flight;
 
@@ -30,6 +36,10 @@ struct mqtt {
     int64_t next_try_ns, backoff_ns;
     uint64_t connections;
     unsigned random;
+    bool refusing;      /* the last message could not be written down */
+    bool cut;           /* and this connection was cut off over it */
+    bool asked;         /* for the dropped messages, and not answered yet */
+    unsigned unwelcome; /* connections in a row that ended before the answer */
 };
 
 /* --- state ------------------------------------------------------------------ */
@@ -61,9 +71,11 @@ static void went_down(struct mqtt *mqtt, const char *why)
         (void)pthread_mutex_unlock(&mqtt->lock);
         return;
     }
-    if (mqtt->state == LINK_UP) {
+    if (mqtt->state == LINK_UP && !mqtt->refusing) {
         mqtt->backoff_ns = BACKOFF_FIRST_NS;
     }
+    mqtt->unwelcome += mqtt->asked && !mqtt->cut;
+    mqtt->asked = false;
     mqtt->state = LINK_DOWN;
     mqtt->next_try_ns = clock_mono().ns + jittered(mqtt, mqtt->backoff_ns);
     mqtt->backoff_ns =
@@ -80,7 +92,6 @@ static void came_up(struct mqtt *mqtt)
         return;
     }
     mqtt->state = LINK_UP;
-    mqtt->backoff_ns = BACKOFF_FIRST_NS;
     mqtt->connections++;
     (void)pthread_mutex_unlock(&mqtt->lock);
     mqtt->handlers.link(mqtt->handlers.context, true, "");
@@ -88,12 +99,52 @@ static void came_up(struct mqtt *mqtt)
 
 /* --- Paho's callbacks --------------------------------------------------------- */
 
+static void hand_dropped(const struct mqtt *mqtt, struct phusa_text payload)
+{
+    struct phusa_decimal decimal;
+    uint64_t total = 0;
+    bool number = payload.length > 0 &&
+                  phusa_decimal_scan(payload.data, payload.length, &decimal) == payload.length &&
+                  phusa_decimal_to_uint(&decimal, &total);
+    if (number && mqtt->handlers.broker_dropped != NULL) {
+        mqtt->handlers.broker_dropped(mqtt->handlers.context, total);
+    }
+}
+
+static bool is_cut(struct mqtt *mqtt)
+{
+    (void)pthread_mutex_lock(&mqtt->lock);
+    bool cut = mqtt->cut;
+    (void)pthread_mutex_unlock(&mqtt->lock);
+    return cut;
+}
+
+/* Keeps what is refused from being acknowledged. Behind it Paho may have more of the same
+ * connection in its hands: it is passed over, since it comes again too. */
+static void hand_message(struct mqtt *mqtt, struct phusa_text topic, struct phusa_text payload)
+{
+    if (is_cut(mqtt)) {
+        return;
+    }
+    bool taken = mqtt->handlers.message(mqtt->handlers.context, topic, payload);
+    (void)pthread_mutex_lock(&mqtt->lock);
+    mqtt->refusing = mqtt->cut = !taken;
+    (void)pthread_mutex_unlock(&mqtt->lock);
+    if (!taken) {
+        (void)cut_off(mqtt->port);
+    }
+}
+
 static int on_message(void *context, char *topic, int topic_length, MQTTAsync_message *message)
 {
     struct mqtt *mqtt = context;
     struct phusa_text name = { topic, topic_length > 0 ? (size_t)topic_length : strlen(topic) };
     struct phusa_text payload = { message->payload, (size_t)message->payloadlen };
-    mqtt->handlers.message(mqtt->handlers.context, name, payload);
+    if (mqtt->persistent && phusa_text_equal(name, PHUSA_TEXT(DROPPED_TOPIC))) {
+        hand_dropped(mqtt, payload);
+    } else {
+        hand_message(mqtt, name, payload);
+    }
     MQTTAsync_freeMessage(&message);
     MQTTAsync_free(topic);
     return 1; /* anything else would be redelivered in process, not withheld from the broker */
@@ -111,27 +162,82 @@ static const char *failure_text(const MQTTAsync_failureData *failure, char text[
     return text;
 }
 
-static void on_subscribe_failed(void *context, MQTTAsync_failureData *failure)
+static void drop_link(struct mqtt *mqtt, const char *why)
 {
-    struct mqtt *mqtt = context;
-    char text[WHY_MAX];
     MQTTAsync_disconnectOptions options = MQTTAsync_disconnectOptions_initializer;
     (void)MQTTAsync_disconnect(mqtt->client, &options);
-    went_down(mqtt, failure_text(failure, text));
+    went_down(mqtt, why);
+}
+
+static void on_subscribe_failed(void *context, MQTTAsync_failureData *failure)
+{
+    char text[WHY_MAX];
+    drop_link(context, failure_text(failure, text));
+}
+
+static void on_dropped_answered(struct mqtt *mqtt)
+{
+    (void)pthread_mutex_lock(&mqtt->lock);
+    mqtt->asked = false;
+    mqtt->unwelcome = 0;
+    (void)pthread_mutex_unlock(&mqtt->lock);
+}
+
+static void on_dropped_subscribed(void *context, MQTTAsync_successData *success)
+{
+    (void)success;
+    on_dropped_answered(context);
+}
+
+/* Refused by the broker: then we do without. Any other failure is the connection's. */
+static void on_dropped_refused(void *context, MQTTAsync_failureData *failure)
+{
+    if (failure != NULL && failure->code == MQTT_BAD_SUBSCRIBE) {
+        on_dropped_answered(context);
+    }
+}
+
+/* A wish of its own, so that a broker that denies it denies nothing else. Some end the connection
+ * instead of an answer: after a few times they are not asked any more. */
+static void ask_for_dropped(struct mqtt *mqtt)
+{
+    (void)pthread_mutex_lock(&mqtt->lock);
+    bool ask = mqtt->persistent && mqtt->handlers.broker_dropped != NULL &&
+               mqtt->state == LINK_UP && mqtt->unwelcome < UNWELCOME_MAX;
+    mqtt->asked = ask;
+    (void)pthread_mutex_unlock(&mqtt->lock);
+    if (!ask) {
+        return;
+    }
+    MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
+    options.context = mqtt;
+    options.onSuccess = on_dropped_subscribed;
+    options.onFailure = on_dropped_refused;
+    (void)MQTTAsync_subscribe(mqtt->client, DROPPED_TOPIC, 0, &options);
 }
 
 static void on_subscribed(void *context, MQTTAsync_successData *success)
 {
     (void)success;
     came_up(context);
+    ask_for_dropped(context);
 }
 
 static void on_connected(void *context, MQTTAsync_successData *success)
 {
     (void)success;
     struct mqtt *mqtt = context;
+    (void)pthread_mutex_lock(&mqtt->lock);
+    mqtt->cut = mqtt->asked = false;
+    (void)pthread_mutex_unlock(&mqtt->lock);
+    if (mqtt->persistent && !cut_possible(mqtt->port)) {
+        drop_link(mqtt, "no socket leads to the broker's port: is a proxy set? A refused message "
+                        "could not be kept from being acknowledged");
+        return;
+    }
     if (mqtt->filter_count == 0) {
         came_up(mqtt);
+        ask_for_dropped(mqtt);
         return;
     }
     int qos[MQTT_SUBSCRIPTIONS_MAX];
@@ -167,6 +273,7 @@ struct mqtt *mqtt_create(const struct broker_settings *broker, bool persistent,
         return NULL;
     }
     mqtt->broker = broker;
+    mqtt->port = cut_port(broker->uri);
     mqtt->persistent = persistent;
     mqtt->handlers = *handlers;
     mqtt->backoff_ns = BACKOFF_FIRST_NS;

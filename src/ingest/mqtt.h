@@ -7,6 +7,12 @@
  * write the message down. The connection is kept up by mqtt_tend, with
  * exponential backoff and jitter, from the first connect on; subscriptions are made
  * anew at every connection.
+ *
+ * A message that could not be written down must not be acknowledged, but Paho 1.3
+ * acknowledges whatever its callback returns, and holds the lock that a disconnect needs
+ * while it calls back. So its socket is shut down from within the callback, below Paho: the
+ * PUBACK that it then writes goes nowhere, Paho finds the connection gone, and the
+ * broker delivers again at the next one.
  */
 #ifndef INGEST_MQTT_H
 #define INGEST_MQTT_H
@@ -25,8 +31,18 @@
 
 struct mqtt_handlers {
     void *context;
-    /* From Paho's thread, for every message; must not block nor call this room. */
-    void (*message)(void *context, struct phusa_text topic, struct phusa_text payload);
+    /*
+     * From Paho's thread, for every message; must not block nor call this room. False: it could
+     * not be written down. Then it is not acknowledged, the connection is cut off, nothing
+     * behind it on this connection is handed over, and the broker delivers it and those
+     * again at the next connection, which mqtt_tend tries after a pause that grows as long as
+     * messages are refused; better is to hold (mqtt_hold).
+     */
+    bool (*message)(void *context, struct phusa_text topic, struct phusa_text payload);
+    /* The broker's own count of messages it threw away (its $SYS topic), as it says it, about
+     * every 10 s; it begins anew with the broker. Only for a persistent session, and only if the
+     * broker lets it be read; NULL = not wanted. From Paho's thread. */
+    void (*broker_dropped)(void *context, uint64_t total);
     /* The link came up or went down; why says what was wrong. From Paho's thread or mqtt_tend's. */
     void (*link)(void *context, bool up, const char *why);
 };

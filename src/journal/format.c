@@ -31,6 +31,7 @@ void segment_header_write(const struct segment_header *header, uint8_t bytes[SEG
     put(bytes + 8, header->salt, 4);
     put(bytes + 16, header->first, 8);
     put(bytes + 24, (uint64_t)header->created_ns, 8);
+    put(bytes + 32, header->synced, 8);
     put(bytes + 60, phusa_crc32c(0, bytes, 60), 4);
 }
 
@@ -43,6 +44,7 @@ bool segment_header_read(const uint8_t bytes[SEGMENT_HEADER_BYTES], struct segme
     header->salt = (uint32_t)get(bytes + 8, 4);
     header->first = get(bytes + 16, 8);
     header->created_ns = (int64_t)get(bytes + 24, 8);
+    header->synced = get(bytes + 32, 8);
     return true;
 }
 
@@ -54,8 +56,8 @@ void segment_name(uint64_t first, char name[SEGMENT_NAME_CHARS + 1])
 bool segment_name_read(const char *name, uint64_t *first)
 {
     char again[SEGMENT_NAME_CHARS + 1];
-    return sscanf(name, "%16" SCNx64 ".seg", first) == 1 &&
-           (segment_name(*first, again), strcmp(again, name) == 0);
+    return sscanf(name, "%16" SCNx64 ".seg", first) == 1 && *first > 0 &&
+           *first <= SEGMENT_FIRST_MAX && (segment_name(*first, again), strcmp(again, name) == 0);
 }
 
 size_t record_bytes(size_t body_length)
@@ -68,6 +70,13 @@ static uint32_t checksum(const uint8_t *bytes, size_t body_length, uint32_t salt
 {
     uint32_t crc = phusa_crc32c(salt, bytes, 4);
     return phusa_crc32c(crc, bytes + 8, RECORD_HEADER_BYTES - 8 + body_length);
+}
+
+size_t record_seal(uint8_t *bytes, uint32_t salt)
+{
+    size_t body = get(bytes, 4);
+    put(bytes + 4, checksum(bytes, body, salt), 4);
+    return record_bytes(body);
 }
 
 size_t record_write(const struct journal_record *record, uint32_t salt, uint8_t *bytes)
@@ -90,11 +99,15 @@ size_t record_write(const struct journal_record *record, uint32_t salt, uint8_t 
         memcpy(at + record->topic.length, record->payload.data, record->payload.length);
     }
     memset(at + body, 0, total - RECORD_HEADER_BYTES - body);
-    put(bytes + 4, checksum(bytes, body, salt), 4);
-    return total;
+    return record_seal(bytes, salt);
 }
 
-enum record_check record_read(const uint8_t *bytes, size_t available, uint32_t salt,
+uint64_t record_position(const uint8_t *bytes)
+{
+    return get(bytes + 8, 8);
+}
+
+enum record_check record_read(const uint8_t *bytes, size_t available, uint32_t salt, uint64_t from,
                               struct journal_record *record, size_t *needed)
 {
     *needed = RECORD_HEADER_BYTES;
@@ -104,8 +117,9 @@ enum record_check record_read(const uint8_t *bytes, size_t available, uint32_t s
     size_t body = get(bytes, 4);
     size_t topic = get(bytes + 36, 2);
     uint8_t kind = bytes[38];
+    uint64_t position = record_position(bytes);
     if (body > JOURNAL_BODY_MAX || topic > body || kind < JOURNAL_MESSAGE ||
-        kind > JOURNAL_SET_ASIDE) {
+        kind > JOURNAL_KIND_LAST || position < from || position - from > SEGMENT_RECORDS_MAX) {
         return RECORD_INVALID;
     }
     *needed = record_bytes(body);
@@ -116,7 +130,7 @@ enum record_check record_read(const uint8_t *bytes, size_t available, uint32_t s
         return RECORD_INVALID;
     }
     const char *text = (const char *)bytes + RECORD_HEADER_BYTES;
-    *record = (struct journal_record){ .position = get(bytes + 8, 8),
+    *record = (struct journal_record){ .position = position,
                                        .origin = get(bytes + 16, 8),
                                        .time = { (int64_t)get(bytes + 24, 8) },
                                        .count = (uint32_t)get(bytes + 32, 4),

@@ -1,10 +1,8 @@
 /*
  * Writing. The format stands in format.h.
  *
- * journal_append takes the lock, gives the record its position and writes it with
- * one call. journal_sync, in a thread of its own, notes what has been appended, syncs
- * without holding that lock, and then publishes the position: so appending goes on
- * while the disk works, and one sync covers all that came before it.
+ * journal_append takes the lock, gives the record its position, puts it behind those that wait for
+ * their sync in memory (sync.c), and writes it from there with one call.
  */
 #include "journal/journal.h"
 
@@ -14,94 +12,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
-#include "journal/format.h"
+#include "journal/fresh.h"
 #include "journal/inside.h"
-#include "journal/scan.h"
 
 #define SEGMENT_BYTES_DEFAULT (INT64_C(64) << 20)
-#define RETIRED_MAX           64 /* full segments that wait for their last sync */
-
-struct journal {
-    const struct file_ops *files;
-    char path[JOURNAL_PATH_MAX];
-    int64_t segment_bytes;
-
-    pthread_mutex_t lock; /* everything below */
-    pthread_cond_t appended_more, synced_more;
-    struct segments segments;
-    int fd; /* newest segment, -1 before the first append */
-    uint32_t salt;
-    uint64_t appended, synced;
-    uint64_t total_bytes;
-    int64_t reserve_bytes; /* 0 = none is to be kept */
-    bool reserve_there;
-    bool directory_dirty; /* a segment was made since the directory was synced */
-    bool sync_failed;     /* what was appended may never reach the disk: no promise any more */
-    bool torn;            /* the segment ends in a record that could not be written whole */
-    int retired[RETIRED_MAX];
-    size_t retired_count;
-    uint8_t *buffer; /* one record */
-    size_t buffer_bytes;
-
-    pthread_mutex_t sync_lock; /* one sync at a time */
-};
-
-void journal_segment_path(const char *folder, uint64_t first, char path[JOURNAL_FILE_PATH_MAX])
-{
-    char name[SEGMENT_NAME_CHARS + 1];
-    segment_name(first, name);
-    (void)snprintf(path, JOURNAL_FILE_PATH_MAX, "%s/%s", folder, name);
-}
-
-static uint64_t highest(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
+#define UNSYNCED_LEAST        (64u << 10) /* bytes taken from memory first */
+#define ROOM_TRIES            16          /* syncs that an append waits for before it gives up */
+#define NAME_TRIES            16 /* names a new segment tries, when files nobody listed have them */
 
 /* --- opening ---------------------------------------------------------------- */
-
-/* Reads one segment to its end; remembers what recovery wants to know. */
-static enum journal_status survey(struct journal *journal, struct segment *segment,
-                                  struct scan *scan, struct journal_recovery *found)
-{
-    char path[JOURNAL_FILE_PATH_MAX];
-    journal_segment_path(journal->path, segment->first, path);
-    enum scan_result result = scan_open(scan, journal->files, path);
-    struct journal_record record;
-    if (result == SCAN_RECORD) {
-        while ((result = scan_next(scan, &record)) == SCAN_RECORD) {
-            found->records++;
-            found->last_position = record.position;
-            found->last_origin = highest(found->last_origin, record.origin);
-            segment->last_time_ns = record.time.ns;
-        }
-    }
-    if (result == SCAN_FAILED) {
-        return JOURNAL_FAILED;
-    }
-    segment->bytes = journal->files->size(journal->files->context, scan->fd);
-    if (result == SCAN_END && segment->bytes > scan->offset) {
-        scan->damaged += (uint64_t)(segment->bytes - scan->offset);
-    }
-    return JOURNAL_OK;
-}
-
-static enum journal_status recover(struct journal *journal, struct journal_recovery *found)
-{
-    struct scan scan = { .fd = -1 };
-    enum journal_status status = JOURNAL_OK;
-    for (size_t i = 0; i < journal->segments.count && status == JOURNAL_OK; i++) {
-        status = survey(journal, &journal->segments.items[i], &scan, found);
-        journal->total_bytes += (uint64_t)journal->segments.items[i].bytes;
-    }
-    found->segments = journal->segments.count;
-    found->damaged_bytes = scan.damaged;
-    scan_free(&scan);
-    return status;
-}
 
 static void set_up_conditions(struct journal *journal)
 {
@@ -113,12 +34,6 @@ static void set_up_conditions(struct journal *journal)
     (void)pthread_condattr_destroy(&attributes);
     (void)pthread_mutex_init(&journal->lock, NULL);
     (void)pthread_mutex_init(&journal->sync_lock, NULL);
-}
-
-/* Even a segment without a single valid record had a position to begin with. */
-static uint64_t highest_named(const struct segments *segments)
-{
-    return segments->count == 0 ? 0 : segments->items[segments->count - 1].first;
 }
 
 enum journal_status journal_open(const struct journal_options *options, struct journal **result,
@@ -138,16 +53,13 @@ enum journal_status journal_open(const struct journal_options *options, struct j
         options->segment_bytes > 0 ? options->segment_bytes : SEGMENT_BYTES_DEFAULT;
     journal->fd = -1;
     set_up_conditions(journal);
-    if (files_make_path(journal->files, journal->path) != 0 ||
-        segments_list(&journal->segments, journal->files, journal->path) != 0 ||
-        recover(journal, &found) != JOURNAL_OK) {
+    if (journal_recover(journal, options->least_position, &found) != JOURNAL_OK) {
         problem_set(problem, "journal %s: %s", options->path, strerror(errno));
         journal_close(journal);
         return JOURNAL_FAILED;
     }
-    journal->appended = highest(highest(found.last_position, options->least_position),
-                                highest_named(&journal->segments));
     journal->synced = journal->appended;
+    journal->next = journal->appended + 1;
     journal->reserve_bytes = options->reserve_bytes;
     (void)journal_reserve(journal);
     if (recovery != NULL) {
@@ -167,7 +79,8 @@ void journal_close(struct journal *journal)
         (void)journal->files->close(journal->files->context, journal->fd);
     }
     segments_free(&journal->segments);
-    free(journal->buffer);
+    free(journal->older.bytes);
+    free(journal->newer.bytes);
     (void)pthread_cond_destroy(&journal->appended_more);
     (void)pthread_cond_destroy(&journal->synced_more);
     (void)pthread_mutex_destroy(&journal->lock);
@@ -177,52 +90,70 @@ void journal_close(struct journal *journal)
 
 /* --- appending --------------------------------------------------------------- */
 
+static struct segment *newest_segment(struct journal *journal)
+{
+    size_t count = journal->segments.count;
+    return journal->segments.items == NULL || count == 0 ? NULL
+                                                         : &journal->segments.items[count - 1];
+}
+
 /* The full segment waits for its last sync. */
-static bool retire(struct journal *journal)
+static void retire(struct journal *journal)
 {
-    if (journal->fd < 0) {
-        return true;
+    if (journal->fd >= 0) {
+        journal->retired[journal->retired_count++] = journal->fd;
+        journal->fd = -1;
     }
-    if (journal->retired_count == RETIRED_MAX) {
-        return false; /* the disk does not follow: what comes is refused rather than promised */
-    }
-    journal->retired[journal->retired_count++] = journal->fd;
-    journal->fd = -1;
-    return true;
 }
 
-static uint32_t new_salt(uint64_t first)
-{
-    uint32_t salt = 0;
-    if (getrandom(&salt, sizeof salt, GRND_NONBLOCK) != (ssize_t)sizeof salt) {
-        salt = (uint32_t)(first * 2654435761u) ^ (uint32_t)clock_real().ns;
-    }
-    return salt;
-}
-
-static enum journal_status begin_segment(struct journal *journal, uint64_t first)
+/* *left says whether a file of that name is there after a failure. */
+static int create_segment(struct journal *journal, const struct segment_header *header, bool *left)
 {
     char path[JOURNAL_FILE_PATH_MAX];
-    journal_segment_path(journal->path, first, path);
-    struct segment_header header = { new_salt(first), first, clock_real().ns };
     uint8_t bytes[SEGMENT_HEADER_BYTES];
-    segment_header_write(&header, bytes);
-    struct segment segment = { first, SEGMENT_HEADER_BYTES, header.created_ns };
-    if (!retire(journal) || !segments_add(&journal->segments, segment)) {
-        return JOURNAL_FAILED;
-    }
+    journal_segment_path(journal->path, header->first, path);
+    segment_header_write(header, bytes);
     int fd = journal->files->open(journal->files->context, path,
                                   O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0640);
-    if (fd < 0 || files_write_all(journal->files, fd, bytes, sizeof bytes) != 0) {
+    *left = fd < 0 && errno == EEXIST;
+    if (fd >= 0 && files_write_all(journal->files, fd, bytes, sizeof bytes) != 0) {
         int failed = errno;
-        if (fd >= 0) {
-            (void)journal->files->close(journal->files->context, fd);
-            (void)journal->files->unlink(journal->files->context, path);
-        }
-        journal->segments.count--;
-        journal->appended += failed == EEXIST ? 1 : 0; /* that name is taken by a torn beginning */
-        return failed == ENOSPC || failed == EDQUOT ? JOURNAL_FULL : JOURNAL_FAILED;
+        (void)journal->files->close(journal->files->context, fd);
+        *left = journal->files->unlink(journal->files->context, path) != 0;
+        errno = failed;
+        fd = -1;
     }
+    return fd;
+}
+
+/* A file that is left without being one of ours stays in the list: its name counts all the same. */
+static enum journal_status begin_segment(struct journal *journal)
+{
+    struct segment_header header = { .created_ns = clock_real().ns, .synced = journal->synced };
+    int fd = -1;
+    retire(journal);
+    for (int tries = 0; tries < NAME_TRIES && fd < 0; tries++) {
+        bool left;
+        header.first = journal->next;
+        header.salt = fresh_salt(header.first);
+        struct segment segment = { header.first, 0, header.created_ns, ++journal->births };
+        if (!segments_put(&journal->segments, segment)) {
+            return JOURNAL_FAILED;
+        }
+        fd = create_segment(journal, &header, &left);
+        if (fd < 0 && !left) {
+            segments_remove(&journal->segments, journal->segments.count - 1);
+        }
+        if (fd < 0 && errno != EEXIST) {
+            return errno == ENOSPC || errno == EDQUOT ? JOURNAL_FULL : JOURNAL_FAILED;
+        }
+        journal->next += fd < 0 ? 1 : 0;
+    }
+    struct segment *segment = newest_segment(journal);
+    if (fd < 0 || segment == NULL) {
+        return JOURNAL_FAILED;
+    }
+    segment->bytes = SEGMENT_HEADER_BYTES;
     journal->fd = fd;
     journal->salt = header.salt;
     journal->torn = false;
@@ -231,18 +162,21 @@ static enum journal_status begin_segment(struct journal *journal, uint64_t first
     return JOURNAL_OK;
 }
 
-static bool has_room(struct journal *journal, size_t bytes)
+static bool unsynced_reserve(struct unsynced *unsynced, size_t bytes)
 {
-    if (bytes <= journal->buffer_bytes) {
+    size_t capacity = unsynced->capacity > 0 ? unsynced->capacity : UNSYNCED_LEAST;
+    while (capacity < unsynced->used + bytes) {
+        capacity *= 2; /* ends: both are bounded by JOURNAL_UNSYNCED_MAX and a record */
+    }
+    if (capacity == unsynced->capacity) {
         return true;
     }
-    size_t larger = bytes < 65536 ? 65536 : bytes;
-    uint8_t *buffer = realloc(journal->buffer, larger);
-    if (buffer == NULL) {
+    uint8_t *larger = realloc(unsynced->bytes, capacity);
+    if (larger == NULL) {
         return false;
     }
-    journal->buffer = buffer;
-    journal->buffer_bytes = larger;
+    unsynced->bytes = larger;
+    unsynced->capacity = capacity;
     return true;
 }
 
@@ -264,8 +198,7 @@ static void reserve_path(const struct journal *journal, char path[JOURNAL_FILE_P
     (void)snprintf(path, JOURNAL_FILE_PATH_MAX, "%s/reserve", journal->path);
 }
 
-/* Gives the reserve back to the disk; true if there was one. */
-static bool spend_reserve(struct journal *journal)
+bool journal_spend_reserve(struct journal *journal)
 {
     char path[JOURNAL_FILE_PATH_MAX];
     if (!journal->reserve_there) {
@@ -310,40 +243,65 @@ bool journal_reserve_there(struct journal *journal)
     return there;
 }
 
-static struct segment *newest_segment(struct journal *journal)
+static bool needs_segment(const struct journal *journal, const struct segment *segment,
+                          size_t bytes)
 {
-    size_t count = journal->segments.count;
-    return journal->segments.items == NULL || count == 0 ? NULL
-                                                         : &journal->segments.items[count - 1];
+    return segment == NULL || journal->fd < 0 || journal->torn ||
+           (segment->bytes + (int64_t)bytes > journal->segment_bytes &&
+            segment->bytes > SEGMENT_HEADER_BYTES);
 }
 
 static enum journal_status append_locked(struct journal *journal,
                                          const struct journal_record *given, size_t bytes)
 {
     struct segment *segment = newest_segment(journal);
-    if (segment == NULL || journal->fd < 0 || journal->torn ||
-        (segment->bytes + (int64_t)bytes > journal->segment_bytes &&
-         segment->bytes > SEGMENT_HEADER_BYTES)) {
-        if (segment != NULL && segment->first > journal->appended) {
-            journal->appended = segment->first; /* it holds no record: its name stays its own */
+    if (needs_segment(journal, segment, bytes)) {
+        if (segment != NULL && segment->first >= journal->next) {
+            journal->next = segment->first + 1; /* it holds no record: its name stays its own */
         }
-        enum journal_status status = begin_segment(journal, journal->appended + 1);
+        enum journal_status status = begin_segment(journal);
         segment = newest_segment(journal);
         if (status != JOURNAL_OK || segment == NULL) {
             return status;
         }
     }
     struct journal_record record = *given;
-    record.position = journal->appended + 1;
-    (void)record_write(&record, journal->salt, journal->buffer);
-    if (files_write_all(journal->files, journal->fd, journal->buffer, bytes) != 0) {
+    uint8_t *at = journal->newer.bytes + journal->newer.used;
+    record.position = journal->next;
+    (void)record_write(&record, journal->salt, at);
+    if (files_write_all(journal->files, journal->fd, at, bytes) != 0) {
         return write_failed(journal, segment);
     }
+    journal->newer.used += bytes;
     segment->bytes += (int64_t)bytes;
     segment->last_time_ns = record.time.ns;
     journal->total_bytes += bytes;
-    journal->appended = record.position;
+    journal->appended = journal->next++;
     return JOURNAL_OK;
+}
+
+/* Too much waits for a sync already. */
+static bool is_behind(const struct journal *journal, size_t bytes)
+{
+    size_t waiting = journal->older.used + journal->newer.used;
+    return (waiting > 0 && waiting + bytes > JOURNAL_UNSYNCED_MAX) ||
+           journal->retired_count == RETIRED_MAX;
+}
+
+/* Memory for a further record, after a sync if need be: the lock is given up for it. */
+static bool make_room(struct journal *journal, size_t bytes)
+{
+    for (int tries = 0; tries < ROOM_TRIES && !journal->failed && is_behind(journal, bytes);
+         tries++) {
+        (void)pthread_mutex_unlock(&journal->lock);
+        enum journal_status status = journal_sync(journal, NULL);
+        (void)pthread_mutex_lock(&journal->lock);
+        if (status != JOURNAL_OK) {
+            return false;
+        }
+    }
+    return !journal->failed && !is_behind(journal, bytes) &&
+           unsynced_reserve(&journal->newer, bytes);
 }
 
 enum journal_status journal_append(struct journal *journal, const struct journal_record *record,
@@ -357,9 +315,9 @@ enum journal_status journal_append(struct journal *journal, const struct journal
     size_t bytes = record_bytes(body);
     (void)pthread_mutex_lock(&journal->lock);
     enum journal_status status = JOURNAL_FAILED;
-    if (has_room(journal, bytes) && !journal->sync_failed) {
+    if (make_room(journal, bytes)) {
         status = append_locked(journal, record, bytes);
-        if (status == JOURNAL_FULL && spend_reserve(journal)) {
+        if (status == JOURNAL_FULL && journal_spend_reserve(journal)) {
             status = append_locked(journal, record, bytes);
         }
     }
@@ -370,79 +328,6 @@ enum journal_status journal_append(struct journal *journal, const struct journal
         (void)pthread_cond_signal(&journal->appended_more);
     }
     (void)pthread_mutex_unlock(&journal->lock);
-    return status;
-}
-
-/* --- syncing ----------------------------------------------------------------- */
-
-struct sync_work {
-    int fds[RETIRED_MAX + 1];
-    size_t count, retired;
-    uint64_t upto;
-    bool directory;
-};
-
-static struct sync_work take_work(struct journal *journal)
-{
-    struct sync_work work = { .upto = journal->appended, .directory = journal->directory_dirty };
-    journal->directory_dirty = false; /* a segment made from now on is the next sync's */
-    for (size_t i = 0; i < journal->retired_count; i++) {
-        work.fds[work.count++] = journal->retired[i];
-    }
-    work.retired = journal->retired_count;
-    if (journal->fd >= 0) {
-        work.fds[work.count++] = journal->fd;
-    }
-    return work;
-}
-
-static bool do_work(struct journal *journal, const struct sync_work *work)
-{
-    for (size_t i = 0; i < work->count; i++) {
-        if (journal->files->fdatasync(journal->files->context, work->fds[i]) != 0) {
-            return false;
-        }
-    }
-    return !work->directory ||
-           journal->files->sync_directory(journal->files->context, journal->path) == 0;
-}
-
-/* The retired segments are whole and durable: their files can be closed. */
-static void finish_work(struct journal *journal, const struct sync_work *work)
-{
-    for (size_t i = 0; i < work->retired; i++) {
-        (void)journal->files->close(journal->files->context, work->fds[i]);
-    }
-    journal->retired_count -= work->retired;
-    memmove(journal->retired, journal->retired + work->retired,
-            journal->retired_count * sizeof journal->retired[0]);
-    journal->synced = work->upto;
-    (void)pthread_cond_broadcast(&journal->synced_more);
-}
-
-enum journal_status journal_sync(struct journal *journal, struct problem *problem)
-{
-    (void)pthread_mutex_lock(&journal->sync_lock);
-    (void)pthread_mutex_lock(&journal->lock);
-    struct sync_work work = take_work(journal);
-    bool due = work.upto > journal->synced || work.retired > 0;
-    bool failed_before = journal->sync_failed;
-    (void)pthread_mutex_unlock(&journal->lock);
-    enum journal_status status = JOURNAL_OK;
-    if (failed_before || (due && !do_work(journal, &work))) {
-        problem_set(problem, "journal %s: sync failed%s%s", journal->path,
-                    failed_before ? " before" : ": ", failed_before ? "" : strerror(errno));
-        (void)pthread_mutex_lock(&journal->lock);
-        journal->sync_failed = true;
-        (void)pthread_mutex_unlock(&journal->lock);
-        status = JOURNAL_FAILED;
-    }
-    if (due && status == JOURNAL_OK) {
-        (void)pthread_mutex_lock(&journal->lock);
-        finish_work(journal, &work);
-        (void)pthread_mutex_unlock(&journal->lock);
-    }
-    (void)pthread_mutex_unlock(&journal->sync_lock);
     return status;
 }
 
@@ -471,14 +356,20 @@ static struct timespec after(int64_t timeout_ns)
                               .tv_nsec = (long)(at % SECOND_NS) };
 }
 
+/* After a failure there is something to do even if nothing waits: journal_append takes nothing. */
+static bool wants_sync(const struct journal *journal)
+{
+    return journal->appended > journal->synced || journal->failed;
+}
+
 bool journal_wait_appended(struct journal *journal, int64_t timeout_ns)
 {
     struct timespec until = after(timeout_ns);
     (void)pthread_mutex_lock(&journal->lock);
-    if (journal->appended == journal->synced) {
+    if (!wants_sync(journal)) {
         (void)pthread_cond_timedwait(&journal->appended_more, &journal->lock, &until);
     }
-    bool there = journal->appended > journal->synced;
+    bool there = wants_sync(journal);
     (void)pthread_mutex_unlock(&journal->lock);
     return there;
 }
@@ -519,6 +410,25 @@ uint64_t journal_oldest(struct journal *journal)
     return oldest;
 }
 
+bool journal_oldest_segment(struct journal *journal, uint64_t *first, uint64_t *next)
+{
+    (void)pthread_mutex_lock(&journal->lock);
+    bool there = journal->segments.count > 1;
+    if (there) {
+        *first = journal->segments.items[0].first;
+        *next = journal->segments.items[1].first;
+    }
+    (void)pthread_mutex_unlock(&journal->lock);
+    return there;
+}
+
+void journal_read_counters(struct journal *journal, struct journal_counters *counters)
+{
+    (void)pthread_mutex_lock(&journal->lock);
+    *counters = journal->counters;
+    (void)pthread_mutex_unlock(&journal->lock);
+}
+
 /* --- retention ------------------------------------------------------------------ */
 
 /* The newest segment stays; another may go if all its records are below. */
@@ -546,8 +456,7 @@ uint64_t journal_retain(struct journal *journal, uint64_t below, wall_time befor
         }
         removed += segments->items[1].first - segments->items[0].first;
         journal->total_bytes -= (uint64_t)segments->items[0].bytes;
-        segments->count--;
-        memmove(segments->items, segments->items + 1, segments->count * sizeof *segments->items);
+        segments_remove(segments, 0);
     }
     (void)pthread_mutex_unlock(&journal->lock);
     return removed;
@@ -565,28 +474,65 @@ const struct file_ops *journal_files(const struct journal *journal)
     return journal->files;
 }
 
-bool journal_segment_for(struct journal *journal, uint64_t position, uint64_t *first)
+static struct segment_place place_at(const struct journal *journal, size_t index)
+{
+    const struct segment *segment = &journal->segments.items[index];
+    return (struct segment_place){ segment->first, segments_below(&journal->segments, index),
+                                   segment->born };
+}
+
+bool journal_place_of(struct journal *journal, uint64_t position, struct segment_place *place)
 {
     (void)pthread_mutex_lock(&journal->lock);
     bool there = journal->segments.count > 0;
     if (there) {
-        *first = journal->segments.items[segments_find(&journal->segments, position)].first;
+        *place = place_at(journal, segments_find(&journal->segments, position));
     }
     (void)pthread_mutex_unlock(&journal->lock);
     return there;
 }
 
-bool journal_segment_after(struct journal *journal, uint64_t first, uint64_t *next)
+bool journal_place_after(struct journal *journal, uint64_t first, struct segment_place *place)
 {
     (void)pthread_mutex_lock(&journal->lock);
-    bool there = false;
-    for (size_t i = segments_find(&journal->segments, first); i < journal->segments.count; i++) {
-        if (journal->segments.items[i].first > first) {
-            *next = journal->segments.items[i].first;
-            there = true;
-            break;
-        }
+    size_t at = segments_find(&journal->segments, first);
+    if (at < journal->segments.count && journal->segments.items[at].first <= first) {
+        at++;
+    }
+    bool there = at < journal->segments.count;
+    if (there) {
+        *place = place_at(journal, at);
     }
     (void)pthread_mutex_unlock(&journal->lock);
     return there;
+}
+
+bool journal_place_stands(struct journal *journal, struct segment_place *place)
+{
+    (void)pthread_mutex_lock(&journal->lock);
+    const struct segments *segments = &journal->segments;
+    size_t at = segments_find(segments, place->first);
+    bool retained = segments->count > 0 && place->first < segments->items[0].first;
+    bool there = at < segments->count && segments->items[at].first == place->first &&
+                 segments->items[at].born == place->born;
+    if (there) {
+        *place = place_at(journal, at);
+    }
+    (void)pthread_mutex_unlock(&journal->lock);
+    return there || retained;
+}
+
+void journal_published(struct journal *journal, uint64_t *synced, uint64_t *replacements)
+{
+    (void)pthread_mutex_lock(&journal->lock);
+    *synced = journal->synced;
+    *replacements = journal->replacements;
+    (void)pthread_mutex_unlock(&journal->lock);
+}
+
+void journal_note_damage(struct journal *journal, uint64_t bytes)
+{
+    (void)pthread_mutex_lock(&journal->lock);
+    journal->counters.damaged_bytes += bytes;
+    (void)pthread_mutex_unlock(&journal->lock);
 }

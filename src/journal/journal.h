@@ -1,7 +1,7 @@
 /*
  * The append-only log, used for what came in (raw journal), for what goes to
  * the store (spool) and for what was set aside (quarantine). Format, invariants
- * and recovery rule stand at the top of journal.c.
+ * and recovery rule stand at the top of format.h.
  */
 #ifndef JOURNAL_JOURNAL_H
 #define JOURNAL_JOURNAL_H
@@ -25,9 +25,14 @@ enum journal_kind {
     JOURNAL_TICK = 2,       /* a minute has passed; no payload */
     JOURNAL_CONFIGURED = 3, /* a configuration came into force; payload = its file */
     JOURNAL_LINK = 4,       /* the broker's link changed; payload = "up" or "down" */
-    JOURNAL_LINES = 5,    /* spool: line protocol; count = readings in it, origin = raw position */
-    JOURNAL_SET_ASIDE = 6 /* quarantine: JSON; origin = raw position */
+    JOURNAL_LINES = 5,     /* spool: line protocol; count = readings in it, origin = raw position */
+    JOURNAL_SET_ASIDE = 6, /* quarantine: JSON; origin = raw position */
+    /* What was set aside is taken again. Raw journal: payload = the JSON of the quarantine's
+     * record, topic = its topic, origin = its position there. Quarantine: payload = {"position":N},
+     * the position in the quarantine of what was put back. */
+    JOURNAL_REQUEUED = 7
 };
+#define JOURNAL_KIND_LAST JOURNAL_REQUEUED
 
 #define JOURNAL_FLAG_CUT 1u
 
@@ -61,11 +66,15 @@ struct journal_options {
 
 struct journal;
 
-/* What opening found and did. */
+/*
+ * What opening found and did. Only what may not have been on disk when the journal was last
+ * written is looked at, so that opening takes as long for 20 GiB as for 20 MiB: `phusa journal
+ * verify` looks at all of it, and readers count what they pass over.
+ */
 struct journal_recovery {
-    uint64_t segments, records;
-    uint64_t damaged_bytes;              /* kept in side files, read past */
-    uint64_t last_position, last_origin; /* the highest of all valid records; 0 = none */
+    uint64_t segments;
+    uint64_t damaged_bytes;              /* in what was looked at; copied into side files */
+    uint64_t last_position, last_origin; /* of the last valid record; 0 = none */
 };
 
 /*
@@ -88,19 +97,35 @@ void journal_close(struct journal *journal);
 enum journal_status journal_append(struct journal *journal, const struct journal_record *record,
                                    uint64_t *position);
 
+/* What is appended but not synced is also kept in memory, up to so much: a further journal_append
+ * first waits for a sync, or makes one. */
+#define JOURNAL_UNSYNCED_MAX (64u << 20)
+
 /*
  * Makes everything appended so far durable; thread-safe. A sync that fails is never tried again on
- * the same files: the system may have dropped the bytes and call the next one a success. From then
- * on the journal takes nothing more and promises nothing more, until it is opened anew.
+ * the same files, since the system may have dropped the bytes and call the next one a success: the
+ * records it did not cover are kept in memory, written to a new segment and synced there. If that
+ * fails as well, JOURNAL_FAILED: nothing is durable that was not before, journal_append takes
+ * nothing, and the next call tries with another new segment.
  */
 enum journal_status journal_sync(struct journal *journal, struct problem *problem);
+
+/* Counts since opening. Thread-safe. */
+struct journal_counters {
+    uint64_t
+        sync_failures; /* of fdatasync or of the folder's sync, or of a new segment after one */
+    uint64_t rewritten_records; /* that were written to a new segment after one */
+    uint64_t damaged_bytes; /* that opening and each reader of this journal passed over: the same
+                               bytes count for each of them */
+};
+void journal_read_counters(struct journal *journal, struct journal_counters *counters);
 
 /* Highest position appended, highest position that is durable. Thread-safe. */
 uint64_t journal_appended(struct journal *journal);
 uint64_t journal_synced(struct journal *journal);
 
 /*
- * Blocks until there is something appended that is not synced, or timeout;
+ * Blocks until there is something appended that is not synced (or a sync has failed), or timeout;
  * until something beyond position is synced, or timeout. True if so.
  */
 bool journal_wait_appended(struct journal *journal, int64_t timeout_ns);
@@ -121,6 +146,10 @@ bool journal_reserve_there(struct journal *journal);
 /* Bytes in files; oldest position still there (0 = empty). */
 uint64_t journal_bytes(struct journal *journal);
 uint64_t journal_oldest(struct journal *journal);
+
+/* The oldest segment holds the positions *first .. *next - 1; false if it is also the newest (or
+ * there is none), which always stays. */
+bool journal_oldest_segment(struct journal *journal, uint64_t *first, uint64_t *next);
 
 /*
  * Removes whole segments, oldest first, that only hold records below
@@ -147,7 +176,42 @@ void journal_reader_close(struct journal_reader *reader);
 /* The next record in order; damaged bytes are skipped and counted. */
 enum journal_status journal_next(struct journal_reader *reader, struct journal_record *record);
 
+enum journal_damage_kind {
+    JOURNAL_DAMAGED_BYTES,
+    JOURNAL_DAMAGED_HEADER, /* of a segment, so nothing of it can be read: all of it */
+    JOURNAL_MISNAMED        /* the segment's header says another first position; no bytes */
+};
+
+struct journal_damage {
+    enum journal_damage_kind kind;
+    uint64_t first; /* position that the segment's file is named after */
+    uint64_t offset, bytes;
+};
+
+/* found is told of each damaged place as the reader passes over it. */
+void journal_reader_watch(struct journal_reader *reader,
+                          void (*found)(void *context, const struct journal_damage *damage),
+                          void *context);
+
 /* Bytes that were no record, so far. */
 uint64_t journal_reader_damaged(const struct journal_reader *reader);
+
+/* --- repair --------------------------------------------------------------- */
+
+struct journal_repair {
+    uint64_t segments, segments_rewritten; /* looked at; those that held damaged bytes */
+    uint64_t records;                      /* valid ones, all kept */
+    uint64_t damaged_bytes;                /* now only in side files */
+};
+
+/*
+ * Goes through a journal that nobody has open and writes each segment that holds damaged bytes
+ * anew, without them; the bytes are kept in side files. Interrupted, it loses nothing and can be
+ * called again. progress (may be NULL) is told after each segment.
+ */
+enum journal_status journal_repair(const char *path, const struct file_ops *files,
+                                   void (*progress)(void *context, uint64_t done, uint64_t of),
+                                   void *context, struct journal_repair *repair,
+                                   struct problem *problem);
 
 #endif

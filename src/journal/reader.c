@@ -16,49 +16,82 @@ struct journal_reader {
     char path[JOURNAL_PATH_MAX];
     const struct file_ops *files;
     struct scan scan;
-    uint64_t from;    /* records below it are passed over */
-    uint64_t synced;  /* of the journal, when last asked: asking takes the writer's lock */
-    uint64_t segment; /* first position of the open segment */
-    bool open;        /* a segment is open (or was tried, if its header is damaged) */
+    uint64_t from; /* records below it are passed over */
+    /* Of the journal, when last asked (asking takes the writer's lock): what is at or below
+     * `synced` is superseded by no segment that came later. */
+    uint64_t synced, replacements;
+    uint64_t passed;            /* the last record handed out, or below `from` */
+    struct segment_place place; /* the open segment */
+    bool open;                  /* a segment is open (or was tried, if its header is damaged) */
     bool readable;
+    uint64_t counted; /* damaged bytes the journal was told of */
+    void (*found)(void *context, const struct journal_damage *damage);
+    void *context;
 };
 
-static bool segment_for(struct journal_reader *reader, uint64_t position, uint64_t *first)
+static struct segment_place place_at(const struct segments *segments, size_t index)
+{
+    return (struct segment_place){ segments->items[index].first, segments_below(segments, index),
+                                   0 };
+}
+
+static bool place_of(struct journal_reader *reader, uint64_t position, struct segment_place *place)
 {
     if (reader->journal != NULL) {
-        return journal_segment_for(reader->journal, position, first);
+        return journal_place_of(reader->journal, position, place);
     }
     if (reader->segments.count == 0) {
         return false;
     }
-    *first = reader->segments.items[segments_find(&reader->segments, position)].first;
+    *place = place_at(&reader->segments, segments_find(&reader->segments, position));
     return true;
 }
 
-static bool segment_after(struct journal_reader *reader, uint64_t *next)
+static bool place_after(struct journal_reader *reader, struct segment_place *place)
 {
     if (reader->journal != NULL) {
-        return journal_segment_after(reader->journal, reader->segment, next);
+        return journal_place_after(reader->journal, reader->place.first, place);
     }
-    size_t at = segments_find(&reader->segments, reader->segment) + 1;
+    size_t at = segments_find(&reader->segments, reader->place.first) + 1;
     if (at >= reader->segments.count) {
         return false;
     }
-    *next = reader->segments.items[at].first;
+    *place = place_at(&reader->segments, at);
     return true;
 }
 
-static enum scan_result open_segment(struct journal_reader *reader, uint64_t first)
+static void tell(const struct journal_reader *reader, enum journal_damage_kind kind, int64_t offset,
+                 int64_t bytes)
 {
-    char path[JOURNAL_FILE_PATH_MAX];
-    journal_segment_path(reader->path, first, path);
-    enum scan_result result = scan_open(&reader->scan, reader->files, path);
+    struct journal_damage damage = { kind, reader->place.first, (uint64_t)offset, (uint64_t)bytes };
+    if (reader->found != NULL) {
+        reader->found(reader->context, &damage);
+    }
+}
+
+static void tell_bytes(void *context, const struct scan *scan, int64_t offset, int64_t bytes)
+{
+    tell(context, offset == 0 ? JOURNAL_DAMAGED_HEADER : JOURNAL_DAMAGED_BYTES, offset, bytes);
+    (void)scan;
+}
+
+static enum scan_result open_segment(struct journal_reader *reader, struct segment_place place)
+{
+    struct segment_place before = reader->place;
+    reader->place = place; /* told of with what is found */
+    enum scan_result result =
+        scan_open(&reader->scan, reader->files, reader->path, place.first, place.below);
     if (result == SCAN_FAILED && errno != ENOENT) {
+        reader->place = before;
         return result; /* try again later */
     }
-    reader->segment = first;
     reader->open = true;
     reader->readable = result == SCAN_RECORD;
+    if (reader->readable && reader->scan.header.first != place.first) {
+        tell(reader, JOURNAL_MISNAMED, 0, 0);
+    } else if (result == SCAN_FOREIGN && reader->scan.end == 0) {
+        tell(reader, JOURNAL_DAMAGED_HEADER, 0, 0); /* an empty file */
+    }
     return SCAN_RECORD;
 }
 
@@ -73,6 +106,8 @@ static struct journal_reader *new_reader(const char *path, const struct file_ops
     (void)snprintf(reader->path, sizeof reader->path, "%s", path);
     reader->files = files;
     reader->scan.fd = -1;
+    reader->scan.on_damage = tell_bytes;
+    reader->scan.context = reader;
     reader->from = from;
     return reader;
 }
@@ -114,59 +149,85 @@ void journal_reader_close(struct journal_reader *reader)
     free(reader);
 }
 
-/* What stands behind the last record of a segment that is complete is damage, too. */
-static void count_tail(struct journal_reader *reader)
+void journal_reader_watch(struct journal_reader *reader,
+                          void (*found)(void *context, const struct journal_damage *damage),
+                          void *context)
 {
-    int64_t size = reader->files->size(reader->files->context, reader->scan.fd);
-    if (reader->readable && size > reader->scan.offset) {
-        reader->scan.damaged += (uint64_t)(size - reader->scan.offset);
-    }
+    reader->found = found;
+    reader->context = context;
 }
 
 /* Goes on to the next segment. SCAN_END if there is none. */
 static enum scan_result advance(struct journal_reader *reader)
 {
-    uint64_t next;
+    struct segment_place next;
     if (!reader->open) {
-        return segment_for(reader, reader->from, &next) ? open_segment(reader, next) : SCAN_END;
+        return place_of(reader, reader->from, &next) ? open_segment(reader, next) : SCAN_END;
     }
-    bool more = segment_after(reader, &next);
-    if (more || reader->journal == NULL) {
-        count_tail(reader); /* nobody writes to it any more */
+    bool more = place_after(reader, &next);
+    if (reader->readable && (more || reader->journal == NULL)) {
+        scan_tail(&reader->scan); /* nobody writes to it any more */
         reader->readable = false;
     }
-    if (!more) {
-        return SCAN_END;
+    return more ? open_segment(reader, next) : SCAN_END;
+}
+
+/*
+ * Segments were replaced after a failed sync. If the open one was, nothing it held had been synced,
+ * so nothing of it was handed out: its successor is read in its stead. What was seen of it behind
+ * the last record handed out does not count either.
+ */
+static void follow_replacement(struct journal_reader *reader)
+{
+    if (reader->open && !journal_place_stands(reader->journal, &reader->place)) {
+        reader->from = journal_highest(reader->from, reader->passed + 1);
+        reader->open = false;
+        reader->readable = false;
     }
-    return open_segment(reader, next);
+    reader->scan.below = reader->place.below;
+    reader->scan.last = reader->passed;
 }
 
 /* True if there is more that is synced. A folder is read to its end. */
 static bool may_go_on(struct journal_reader *reader)
 {
+    if (reader->journal == NULL) {
+        return true;
+    }
     if (reader->scan.last >= reader->synced) {
-        reader->synced = reader->journal != NULL ? journal_synced(reader->journal) : UINT64_MAX;
+        uint64_t before = reader->replacements;
+        journal_published(reader->journal, &reader->synced, &reader->replacements);
+        if (reader->replacements != before) {
+            follow_replacement(reader);
+        }
     }
     return reader->scan.last < reader->synced;
 }
 
-enum journal_status journal_next(struct journal_reader *reader, struct journal_record *record)
+/* Reading went past damage beyond what is synced: come back to the record later. */
+static void step_back(struct journal_reader *reader, const struct journal_record *record)
 {
-    if (!may_go_on(reader)) {
-        return JOURNAL_NOTHING_YET;
-    }
+    reader->scan.offset -= (int64_t)record_bytes(record->topic.length + record->payload.length);
+    reader->scan.last = record->position - 1;
+}
+
+/* *went_back: there is a record, but not one that was synced when that was last asked. */
+static enum journal_status next_record(struct journal_reader *reader, struct journal_record *record,
+                                       bool *went_back)
+{
     enum scan_result result = reader->open && reader->readable ? SCAN_RECORD : advance(reader);
     while (result == SCAN_RECORD) {
         result = reader->readable ? scan_next(&reader->scan, record) : SCAN_END;
-        if (result == SCAN_RECORD && record->position > reader->synced) {
-            /* Reading went past damage beyond what is synced: come back to it later. */
-            reader->scan.offset -=
-                (int64_t)record_bytes(record->topic.length + record->payload.length);
-            reader->scan.last = record->position - 1;
+        if (result == SCAN_RECORD && reader->journal != NULL && record->position > reader->synced) {
+            step_back(reader, record);
+            *went_back = true;
             return JOURNAL_NOTHING_YET;
         }
-        if (result == SCAN_RECORD && record->position >= reader->from) {
-            return JOURNAL_OK;
+        if (result == SCAN_RECORD) {
+            reader->passed = record->position;
+            if (record->position >= reader->from) {
+                return JOURNAL_OK;
+            }
         }
         if (result == SCAN_END) {
             result = advance(reader);
@@ -176,6 +237,24 @@ enum journal_status journal_next(struct journal_reader *reader, struct journal_r
         return JOURNAL_FAILED;
     }
     return reader->journal != NULL ? JOURNAL_NOTHING_YET : JOURNAL_END;
+}
+
+enum journal_status journal_next(struct journal_reader *reader, struct journal_record *record)
+{
+    enum journal_status status = JOURNAL_NOTHING_YET;
+    bool again = true;
+    while (again && may_go_on(reader)) {
+        again = false;
+        status = next_record(reader, record, &again);
+    }
+    if (status == JOURNAL_NOTHING_YET) {
+        reader->synced = 0; /* to be asked for again, even if positions were passed over */
+    }
+    if (reader->journal != NULL && reader->scan.damaged > reader->counted) {
+        journal_note_damage(reader->journal, reader->scan.damaged - reader->counted);
+        reader->counted = reader->scan.damaged;
+    }
+    return status;
 }
 
 uint64_t journal_reader_damaged(const struct journal_reader *reader)

@@ -5,29 +5,47 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum scan_result scan_open(struct scan *scan, const struct file_ops *files, const char *path)
+#include "journal/segments.h"
+
+#define TAIL_TRIES 3 /* looks at bytes at a file's end that are no record */
+
+static void pass_over(struct scan *scan, int64_t offset, int64_t length)
 {
+    scan->damaged += (uint64_t)length;
+    if (scan->on_damage != NULL && length > 0) {
+        scan->on_damage(scan->context, scan, offset, length);
+    }
+}
+
+enum scan_result scan_open(struct scan *scan, const struct file_ops *files, const char *folder,
+                           uint64_t first, uint64_t below)
+{
+    char path[JOURNAL_FILE_PATH_MAX];
+    journal_segment_path(folder, first, path);
     scan_close(scan);
     scan->files = files;
+    scan->first = first;
+    scan->below = below;
+    scan->superseded = false;
     scan->filled = 0;
     scan->base = 0;
-    scan->offset = SEGMENT_HEADER_BYTES;
+    scan->offset = scan->end = SEGMENT_HEADER_BYTES;
     scan->fd = files->open(files->context, path, O_RDONLY, 0);
     if (scan->fd < 0) {
         return SCAN_FAILED;
     }
     uint8_t bytes[SEGMENT_HEADER_BYTES];
-    struct segment_header header;
+    int64_t size = files->size(files->context, scan->fd);
     ssize_t got = files_pread_all(files, scan->fd, bytes, sizeof bytes, 0);
-    if (got < 0) {
+    if (got < 0 || size < 0) {
         return SCAN_FAILED;
     }
-    if ((size_t)got < sizeof bytes || !segment_header_read(bytes, &header)) {
-        int64_t size = files->size(files->context, scan->fd);
-        scan->damaged += size > 0 ? (uint64_t)size : 0;
+    if ((size_t)got < sizeof bytes || !segment_header_read(bytes, &scan->header)) {
+        scan->offset = 0;
+        scan->end = size;
+        pass_over(scan, 0, size);
         return SCAN_FOREIGN;
     }
-    scan->salt = header.salt;
     return SCAN_RECORD;
 }
 
@@ -82,6 +100,12 @@ static const uint8_t *here(const struct scan *scan, size_t *available)
     return scan->buffer + skip;
 }
 
+/* A valid record stands above what was read, and where positions of its segment can be. */
+static uint64_t least_position(const struct scan *scan)
+{
+    return scan->last >= scan->header.first ? scan->last + 1 : scan->header.first;
+}
+
 /* Reads the record at the offset, loading what it needs. RECORD_SHORT: the file ends before it
  * does. */
 static enum record_check look(struct scan *scan, struct journal_record *record, size_t *needed,
@@ -89,7 +113,9 @@ static enum record_check look(struct scan *scan, struct journal_record *record, 
 {
     size_t available;
     const uint8_t *bytes = here(scan, &available);
-    enum record_check check = record_read(bytes, available, scan->salt, record, needed);
+    uint64_t from = least_position(scan);
+    enum record_check check =
+        record_read(bytes, available, scan->header.salt, from, record, needed);
     /* Twice at most: once for the header, once for the rest of a long record. */
     for (int tries = 0; check == RECORD_SHORT && tries < 2; tries++) {
         size_t before = *needed;
@@ -98,18 +124,12 @@ static enum record_check look(struct scan *scan, struct journal_record *record, 
             return RECORD_SHORT;
         }
         bytes = here(scan, &available);
-        check = record_read(bytes, available, scan->salt, record, needed);
+        check = record_read(bytes, available, scan->header.salt, from, record, needed);
         if (check == RECORD_SHORT && *needed == before) {
             break;
         }
     }
     return check;
-}
-
-static bool is_next(const struct scan *scan, enum record_check check,
-                    const struct journal_record *record)
-{
-    return check == RECORD_VALID && record->position > scan->last;
 }
 
 /*
@@ -120,21 +140,41 @@ static enum scan_result resynchronise(struct scan *scan, struct journal_record *
                                       size_t *needed)
 {
     int64_t begin = scan->offset;
-    int64_t size = scan->files->size(scan->files->context, scan->fd);
     bool failed = false;
-    for (scan->offset = begin + 8; scan->offset + RECORD_HEADER_BYTES <= size; scan->offset += 8) {
+    for (scan->offset = begin + 8; scan->offset + RECORD_HEADER_BYTES <= scan->end;
+         scan->offset += 8) {
         enum record_check check = look(scan, record, needed, &failed);
         if (failed) {
             scan->offset = begin;
             return SCAN_FAILED;
         }
-        if (is_next(scan, check, record)) {
-            scan->damaged += (uint64_t)(scan->offset - begin);
+        if (check == RECORD_VALID && scan->offset + (int64_t)*needed <= scan->end) {
+            if (least_position(scan) < scan->below) { /* else nothing that counts can be missing */
+                pass_over(scan, begin, scan->offset - begin);
+            }
             return SCAN_RECORD;
         }
     }
     scan->offset = begin;
     return SCAN_END;
+}
+
+/*
+ * The buffer may hold bytes from before they were written: look at the file itself. Its size is
+ * asked first: if a later record stands within it, this one was whole before that.
+ */
+static enum scan_result look_again(struct scan *scan, struct journal_record *record, size_t *needed)
+{
+    bool failed = false;
+    scan->end = scan->files->size(scan->files->context, scan->fd);
+    if (scan->end < 0 || !fill(scan, *needed)) {
+        return SCAN_FAILED;
+    }
+    enum record_check check = look(scan, record, needed, &failed);
+    if (failed) {
+        return SCAN_FAILED;
+    }
+    return check == RECORD_VALID ? SCAN_RECORD : resynchronise(scan, record, needed);
 }
 
 enum scan_result scan_next(struct scan *scan, struct journal_record *record)
@@ -146,23 +186,32 @@ enum scan_result scan_next(struct scan *scan, struct journal_record *record)
     bool failed = false;
     size_t needed = 0;
     enum record_check check = look(scan, record, &needed, &failed);
-    if (!failed && !is_next(scan, check, record)) {
-        /* The buffer may hold bytes from before they were written: look at the file itself. */
-        if (!fill(scan, needed)) {
-            return SCAN_FAILED;
-        }
-        check = look(scan, record, &needed, &failed);
-    }
     if (failed) {
         return SCAN_FAILED;
     }
-    if (!is_next(scan, check, record)) {
-        enum scan_result result = resynchronise(scan, record, &needed);
-        if (result != SCAN_RECORD) {
-            return result;
+    enum scan_result result = check == RECORD_VALID ? SCAN_RECORD : SCAN_END;
+    /* A record that another process is writing just now is whole a moment later. */
+    for (int tries = 0; tries < TAIL_TRIES && result == SCAN_END; tries++) {
+        result = look_again(scan, record, &needed);
+        if (scan->end <= scan->offset) {
+            break; /* there are none */
         }
+    }
+    if (result != SCAN_RECORD) {
+        return result;
+    }
+    if (record->position >= scan->below) {
+        scan->superseded = true;
+        return SCAN_END;
     }
     scan->offset += (int64_t)needed;
     scan->last = record->position;
     return SCAN_RECORD;
+}
+
+void scan_tail(struct scan *scan)
+{
+    if (!scan->superseded && scan->end > scan->offset) {
+        pass_over(scan, scan->offset, scan->end - scan->offset);
+    }
 }

@@ -4,6 +4,10 @@
  *
  * A reading newer than all before is new without a search, so the usual case costs
  * a comparison; only a late one is looked for among those remembered.
+ *
+ * A reading that is not remembered either never came or came so long ago that it was forgotten. One
+ * of a new report is taken for the first (history_note); one of a report that seems to have
+ * come before only if it cannot have been forgotten (history_recall).
  */
 #ifndef LEDGER_HISTORY_H
 #define LEDGER_HISTORY_H
@@ -11,6 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/state.h"
 
 #define HISTORY_FIRST_CAPACITY 16
 
@@ -35,5 +41,19 @@ void history_free(struct history *history);
 
 /* Looks the reading up and, if it is new, remembers it. */
 enum history_result history_note(struct history *history, int64_t time_ns, double value);
+
+/*
+ * Looks up a reading of a report that seems to have come before; remembers nothing. It is new only
+ * when nothing was forgotten, or when it is newer than the oldest that is remembered.
+ */
+enum history_result history_recall(const struct history *history, int64_t time_ns, double value);
+
+/*
+ * Keeps it, in order of arrival, and reads it back into an initialised one with the same
+ * limit or a larger one. False with reader->failed when what is read cannot be, without it when
+ * out of memory; the history is empty then.
+ */
+void history_save(const struct history *history, struct state_writer *writer);
+bool history_load(struct history *history, struct state_reader *reader);
 
 #endif

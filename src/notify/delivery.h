@@ -35,6 +35,10 @@ enum outbox_status outbox_take(struct outbox *outbox, const char *channel, const
                                size_t skip_count, struct outbox_message *message,
                                struct problem *problem);
 
+/* The message of a notice as channels get it, with the topic of its series and without an id. False
+ * when none can be made (out of memory). */
+bool outbox_describe(const struct notice *notice, struct outbox_message *message);
+
 enum outbox_end { OUTBOX_SENT, OUTBOX_GIVEN_UP };
 
 /* Ends a message, which lets the next of its series come; fine if it was dropped meanwhile.
@@ -48,6 +52,27 @@ enum outbox_status outbox_give_up_unknown(struct outbox *outbox,
                                           uint64_t *given_up, struct problem *problem);
 
 void outbox_count_retry(struct outbox *outbox);
+
+/* --- urgent.c (pure) -------------------------------------------------------- */
+
+/* Zero-initialised = empty. Its messages have ids below 0, which no message of the outbox has, and
+ * all have a topic, by which a series is known. */
+struct urgent_queue {
+    int64_t last_id;
+    size_t count;
+    struct outbox_message messages[NOTIFIER_URGENT_MAX]; /* oldest first */
+};
+
+/* Copies a message into the queue, with an id of its own; when it is full the oldest goes. */
+void urgent_add(struct urgent_queue *queue, const struct outbox_message *message);
+
+/* Copies the oldest that is first of its series and not among the ids to skip; false if there is
+ * none. It stays until it is ended. */
+bool urgent_next(const struct urgent_queue *queue, const int64_t *skip, size_t skip_count,
+                 struct outbox_message *message);
+
+/* Fine if it has gone meanwhile. */
+void urgent_end(struct urgent_queue *queue, int64_t id);
 
 /* --- ways out --------------------------------------------------------------- */
 

@@ -4,7 +4,8 @@
  * Couriers share nothing but the outbox, so none waits for another's endpoint.
  *
  * At least once: a message is marked after its delivery. When the mark fails,
- * the courier repeats the mark, not the delivery.
+ * the courier repeats the mark, not the delivery. Urgent messages do not touch the outbox, so
+ * they pass while it fails.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -22,10 +23,12 @@ struct courier {
     struct channel_settings channel; /* own copies; id is empty for the alarm topic */
     struct carrier carrier;
     pthread_t thread;
+    size_t place; /* of the channel in the settings; guarded by the notifier's lock */
 
-    pthread_mutex_t lock; /* guards the three below */
+    pthread_mutex_t lock; /* guards the four below */
     pthread_cond_t changed;
     bool woken, stopping, ended;
+    struct urgent_queue urgent;
 
     /* the thread's own */
     struct schedule schedule;
@@ -83,12 +86,47 @@ static mono_time mark_sent(struct courier *courier, mono_time now)
     return now;
 }
 
+static bool is_urgent(const struct outbox_message *message)
+{
+    return message->id < 0;
+}
+
+static bool take_urgent(struct courier *courier, const int64_t *held, size_t held_count)
+{
+    (void)pthread_mutex_lock(&courier->lock);
+    bool found = urgent_next(&courier->urgent, held, held_count, &courier->message);
+    (void)pthread_mutex_unlock(&courier->lock);
+    return found;
+}
+
+static void end_urgent(struct courier *courier, int64_t id)
+{
+    (void)pthread_mutex_lock(&courier->lock);
+    urgent_end(&courier->urgent, id);
+    (void)pthread_mutex_unlock(&courier->lock);
+}
+
+/* Returns when to go on. */
+static mono_time delivered(struct courier *courier, mono_time now)
+{
+    if (is_urgent(&courier->message)) {
+        schedule_done(&courier->schedule, courier->message.id);
+        end_urgent(courier, courier->message.id);
+        return now;
+    }
+    courier->unmarked = courier->message.id;
+    return mark_sent(courier, now);
+}
+
 static void give_up(struct courier *courier, const struct problem *problem)
 {
     struct problem mark = { "" };
     log_error("notify %s: message %s given up after %d h: %s", courier_name(courier),
               courier->message.key, (int)(REFUSED_UP_NS / SECOND_NS / 3600), problem->text);
-    if (outbox_mark(courier->outbox, courier->message.id, OUTBOX_GIVEN_UP, &mark) != OUTBOX_OK) {
+    if (is_urgent(&courier->message)) {
+        end_urgent(courier, courier->message.id);
+    } else if (outbox_mark(courier->outbox, courier->message.id, OUTBOX_GIVEN_UP, &mark) !=
+               OUTBOX_OK) {
         log_error("notify %s: %s", courier_name(courier), mark.text); /* it will be refused again */
     }
 }
@@ -103,8 +141,7 @@ static mono_time deliver(struct courier *courier)
     mono_time now = clock_mono();
     if (delivery == DELIVERY_DONE) {
         say_better(courier, now);
-        courier->unmarked = id;
-        return mark_sent(courier, now);
+        return delivered(courier, now);
     }
     if (schedule_failed(&courier->schedule, id, delivery, now) == VERDICT_GIVE_UP) {
         give_up(courier, &problem);
@@ -115,17 +152,10 @@ static mono_time deliver(struct courier *courier)
     return now;
 }
 
-/* One message at most; returns when to go on at the latest. */
-static mono_time courier_step(struct courier *courier, mono_time now)
+/* The same for the outbox alone. */
+static mono_time outbox_step(struct courier *courier, mono_time now, const int64_t *held,
+                             size_t held_count)
 {
-    if (courier->unmarked != 0) {
-        return mark_sent(courier, now);
-    }
-    if (courier->schedule.open.ns > now.ns) {
-        return courier->schedule.open;
-    }
-    int64_t held[HOLDS_MAX];
-    size_t held_count = schedule_held(&courier->schedule, now, held);
     struct problem problem = { "" };
     enum outbox_status status = outbox_take(courier->outbox, courier->channel.id, held, held_count,
                                             &courier->message, &problem);
@@ -137,10 +167,26 @@ static mono_time courier_step(struct courier *courier, mono_time now)
         schedule_offered(&courier->schedule, now, INT64_MAX);
         return schedule_next(&courier->schedule);
     case OUTBOX_FAILED:
+    case OUTBOX_REPLACED:
         break;
     }
     complain(courier, now, &problem);
     return after(now, OUTBOX_PAUSE_NS);
+}
+
+/* One message at most; returns when to go on at the latest. */
+static mono_time courier_step(struct courier *courier, mono_time now)
+{
+    int64_t held[HOLDS_MAX];
+    size_t held_count = schedule_held(&courier->schedule, now, held);
+    bool open = courier->schedule.open.ns <= now.ns;
+    if (open && take_urgent(courier, held, held_count)) {
+        return deliver(courier);
+    }
+    if (courier->unmarked != 0) {
+        return mark_sent(courier, now);
+    }
+    return open ? outbox_step(courier, now, held, held_count) : courier->schedule.open;
 }
 
 /* Waits, lock held, until the time or a change. */
@@ -328,32 +374,35 @@ static void stop_changed(struct notifier *notifier, const struct channel_setting
     }
 }
 
-static bool is_running(const struct notifier *notifier, const char *id)
+/* The courier of the channel, NULL if there is none. */
+static struct courier *find_courier(const struct notifier *notifier, const char *id)
 {
     for (size_t i = 1; i < notifier->count; i++) {
         if (strcmp(notifier->couriers[i]->channel.id, id) == 0) {
-            return true;
+            return notifier->couriers[i];
         }
     }
-    return false;
+    return NULL;
 }
 
-/* False if one could not be started; the others are. */
+/* Starts those that do not run yet and gives each its place. False if one could not be started; the
+ * others are. */
 static bool start_missing(struct notifier *notifier, const struct channel_settings *channels,
                           size_t count)
 {
     bool complete = true;
     for (size_t i = 0; i < count; i++) {
-        if (is_running(notifier, channels[i].id)) {
-            continue;
+        struct courier *courier = find_courier(notifier, channels[i].id);
+        if (courier == NULL && notifier->count < COURIERS_MAX) {
+            courier = courier_start(notifier, &channels[i], NULL);
+            notifier->couriers[notifier->count] = courier;
+            notifier->count += courier != NULL;
         }
-        struct courier *courier =
-            notifier->count < COURIERS_MAX ? courier_start(notifier, &channels[i], NULL) : NULL;
         if (courier == NULL) {
             log_error("notify %s: no memory or thread for it; its messages wait", channels[i].id);
             complete = false;
         } else {
-            notifier->couriers[notifier->count++] = courier;
+            courier->place = i;
         }
     }
     return complete;
@@ -418,6 +467,47 @@ void notifier_wake(struct notifier *notifier)
         courier_wake(notifier->couriers[i]);
     }
     (void)pthread_mutex_unlock(&notifier->lock);
+}
+
+/* Do the rule's alarms go to the courier? */
+static bool is_for(const struct courier *courier, const struct rule *rule)
+{
+    bool wanted = false;
+    for (size_t i = 0; i < rule->channel_count && !wanted; i++) {
+        wanted = rule->channels[i] == courier->place;
+    }
+    return wanted;
+}
+
+static void courier_urge(struct courier *courier, const struct outbox_message *message)
+{
+    (void)pthread_mutex_lock(&courier->lock);
+    urgent_add(&courier->urgent, message);
+    (void)pthread_mutex_unlock(&courier->lock);
+    courier_wake(courier);
+}
+
+bool notifier_urgent(struct notifier *notifier, const struct notice *notice)
+{
+    struct outbox_message *message = calloc(1, sizeof *message);
+    if (message == NULL || !outbox_describe(notice, message)) {
+        free(message);
+        return false;
+    }
+    (void)pthread_mutex_lock(&notifier->lock);
+    for (size_t i = 1; i < notifier->count; i++) {
+        if (is_for(notifier->couriers[i], notice->rule)) {
+            courier_urge(notifier->couriers[i], message);
+        }
+    }
+    if (notice->to == SEVERITY_NORMAL) { /* an empty message clears the topic */
+        message->length = 0;
+        message->body[0] = '\0';
+    }
+    courier_urge(notifier->couriers[0], message);
+    (void)pthread_mutex_unlock(&notifier->lock);
+    free(message);
+    return true;
 }
 
 void notifier_configure(struct notifier *notifier, const struct channel_settings *channels,

@@ -8,6 +8,8 @@
  * webhook.c  one kind of channel: JSON by HTTP POST.
  * retained.c the alarm topic: the last state, retained; empty when normal.
  * schedule.c when a channel may try again: exponential backoff with jitter. Pure.
+ * urgent.c   the few messages that must be told while the disk takes no more. Pure.
+ * damage.c   what becomes of a damaged database file.
  * notifier.c one thread for each channel and one for the alarm topic: takes the next
  *            message from the outbox, hands it to its channel, marks it.
  *
@@ -31,8 +33,12 @@
 #define NOTICE_KEY_CHARS   64     /* SHA-256 in hex */
 #define NOTICE_BODY_MAX    4096   /* bytes of a message's JSON */
 #define OUTBOX_WAITING_MAX 100000 /* messages not sent yet; beyond it the oldest goes, counted */
-#define OUTBOX_KEEP_NS                                                                             \
-    (INT64_C(30) * 86400 * SECOND_NS) /* for messages done with; transitions stay */
+#define OUTBOX_KEEP_NS     (INT64_C(30) * 86400 * SECOND_NS) /* for messages done with */
+
+/* Transitions are kept for so long, and no more than so many; but what a series was told last
+ * stays as long as it is not normal. */
+#define OUTBOX_TRANSITIONS_KEEP_NS (INT64_C(400) * 86400 * SECOND_NS)
+#define OUTBOX_TRANSITIONS_MAX     1000000
 
 /* One change of an alarm's state. */
 struct notice {
@@ -67,20 +73,28 @@ size_t notice_replay_json(const struct notice *notice, char *buffer, size_t capa
 
 struct outbox;
 
-enum outbox_status { OUTBOX_OK = 0, OUTBOX_NONE, OUTBOX_FAILED };
+enum outbox_status { OUTBOX_OK = 0, OUTBOX_NONE, OUTBOX_FAILED, OUTBOX_REPLACED };
 
-/* Opens or makes the database file. *position receives the highest journal position committed,
- * 0 for none. A file that is no outbox, damaged or of a newer version is OUTBOX_FAILED. */
+/*
+ * Opens or makes the database file, and reads it through. *position receives the highest
+ * journal position committed, 0 for none. A file of a newer version, or somebody else's
+ * database, is OUTBOX_FAILED.
+ * A damaged file is set aside as path.damaged-N, with SQLite's files beside it, and a new one
+ * is begun: OUTBOX_REPLACED, *outbox is as after OUTBOX_OK and the problem says what was found.
+ * Damage that is met later fails the call that met it; the next call begins a new file
+ * in the same way, which only counters.replaced tells. What waited in the old one is not sent.
+ */
 enum outbox_status outbox_open(const char *path, struct outbox **outbox, uint64_t *position,
                                struct problem *problem);
 void outbox_close(struct outbox *outbox);
 
 /*
  * Commits notices, the messages of those with `tell` for each of their rule's channels
- * and for the retained topic, and the position, in one transaction; durable on return.
- * Thread-safe with the notifier, which is to be woken afterwards. Nothing is committed on
- * OUTBOX_FAILED: call again with the same. count may be 0. Messages done with for
- * OUTBOX_KEEP_NS are removed on the way, some at each commit.
+ * and for the retained topic, and the position (unless it is 0 or below the one committed), in one
+ * transaction; durable on return.
+ * Thread-safe with the notifier, which is to be woken afterwards, and with other commits. Nothing
+ * is committed on OUTBOX_FAILED: call again with the same. count may be 0. What need not be kept
+ * any longer, of messages and of transitions, is removed on the way, some at each commit.
  */
 enum outbox_status outbox_commit(struct outbox *outbox, const struct notice *notices, size_t count,
                                  const struct channel_settings *channels, uint64_t position,
@@ -93,8 +107,9 @@ struct outbox_told {
     enum severity severity;
 };
 
-/* Hands each series of which something was ever told to visit, which must not call this room.
- * False when the database could not be read to its end. */
+/* Hands each series of which something was told to visit, which must not call this room; not those
+ * that were told OUTBOX_TRANSITIONS_KEEP_NS ago that they are normal. False when the database could
+ * not be read to its end. */
 bool outbox_each_told(struct outbox *outbox,
                       void (*visit)(void *context, const struct outbox_told *told), void *context);
 
@@ -105,7 +120,8 @@ struct outbox_counters {
     uint64_t retries; /* tries that did not get through and come again */
     uint64_t failed;  /* given up for ever: refused for 24 h, or their channel is gone */
     uint64_t waiting;
-    uint64_t dropped; /* by OUTBOX_WAITING_MAX */
+    uint64_t dropped;  /* by OUTBOX_WAITING_MAX */
+    uint64_t replaced; /* databases that were damaged and set aside */
 };
 void outbox_read_counters(struct outbox *outbox, struct outbox_counters *counters);
 
@@ -137,6 +153,17 @@ struct notifier *notifier_create(struct outbox *outbox, const struct channel_set
 /* Ends requests under way and joins the threads, within a second; what is not marked sent
  * waits in the outbox. */
 void notifier_free(struct notifier *notifier);
+
+/*
+ * Sends a notice without the outbox, for when the disk takes no more, ahead of what waits there: to
+ * the channels of its rule, which are places among those last given to this notifier, and
+ * to the alarm topic. Tried again, as all messages are, until it is through, refused for a
+ * day, or NOTIFIER_URGENT_MAX newer ones have come; not remembered over a restart or a change of
+ * its channel, and not among the outbox's counters but for `retries`. Copies what it needs.
+ * False when no message can be made (out of memory). Thread-safe, never blocks for long.
+ */
+#define NOTIFIER_URGENT_MAX 16
+bool notifier_urgent(struct notifier *notifier, const struct notice *notice);
 
 /* There is something new in the outbox. Thread-safe, never blocks for long. */
 void notifier_wake(struct notifier *notifier);

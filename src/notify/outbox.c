@@ -2,7 +2,9 @@
  * The outbox: one SQLite file, PRAGMA user_version = 1.
  *
  * meta(name, value)   `position`: the highest journal position committed.
- * transition          every change of an alarm's state, for ever.
+ * transition          every change of an alarm's state. Kept for OUTBOX_TRANSITIONS_KEEP_NS, at
+ *                     most OUTBOX_TRANSITIONS_MAX of them; but what a series was told last
+ *                     stays as long as it is not normal.
  * message             what one channel is to be told of one transition; `state` is
  *                     0 behind another of its series, 1 ready, 2 sent, 3 given up, 4 dropped.
  *
@@ -16,17 +18,22 @@
  * said is on disk. `sender` marks with synchronous=NORMAL: a mark that the
  * power takes away costs one message sent twice, and no sync. The lock
  * keeps both from meeting in SQLite, where waiting means polling.
+ *
+ * A database that turns out damaged, when it is opened or later, is set aside whole and a new
+ * one begun: people are told what happens from then on, and the journal still has the rest.
  */
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "notify/damage.h"
 #include "notify/delivery.h"
 
 #define SCHEMA_VERSION  1
 #define BUSY_TIMEOUT_MS 5000 /* for another program that reads or keeps the file */
 #define PRUNE_STEP      256  /* messages removed at a commit, besides twice those it adds */
+#define TRIM_STEP       64   /* transitions looked at for it, besides twice those it adds */
 
 enum state { BEHIND = 0, READY = 1, SENT = 2, GIVEN_UP = 3, DROPPED = 4 };
 
@@ -50,6 +57,10 @@ static const char schema[] =
     "CREATE INDEX message_done ON message(created_ns) WHERE state >= 2;"
     "PRAGMA user_version = 1;";
 
+/* Came later; without it a database is slower, and none the worse. */
+static const char told_index[] = "CREATE INDEX IF NOT EXISTS transition_told"
+                                 " ON transition(rule, station, parameter, id) WHERE told = 1";
+
 enum statement {
     W_BEGIN,
     W_COMMIT,
@@ -61,6 +72,8 @@ enum statement {
     W_END,
     W_PROMOTE,
     W_PRUNE,
+    W_EXPIRED,
+    W_TRIM,
     WRITER_STATEMENTS,
     S_BEGIN = WRITER_STATEMENTS,
     S_COMMIT,
@@ -98,6 +111,12 @@ static const char *const sql[STATEMENTS] = {
     [W_PROMOTE] = PROMOTE_SQL,
     [W_PRUNE] = "DELETE FROM message WHERE id IN (SELECT id FROM message WHERE state >= 2"
                 " AND created_ns < ?1 ORDER BY created_ns LIMIT ?2)",
+    [W_EXPIRED] = "SELECT max(id) FROM (SELECT id, committed_ns FROM transition WHERE id > ?1"
+                  " ORDER BY id LIMIT ?2) WHERE committed_ns < ?3 OR id <= ?4",
+    [W_TRIM] = "DELETE FROM transition WHERE id IN (SELECT id FROM transition t WHERE id <= ?1"
+               " AND (told = 0 OR after = 'normal' OR EXISTS (SELECT 1 FROM transition later"
+               " WHERE later.told = 1 AND later.rule = t.rule AND later.station = t.station"
+               " AND later.parameter = t.parameter AND later.id > t.id)))",
     [S_BEGIN] = "BEGIN IMMEDIATE",
     [S_COMMIT] = "COMMIT",
     [S_ROLLBACK] = "ROLLBACK",
@@ -114,12 +133,21 @@ struct outbox {
     sqlite3 *writer, *sender;
     sqlite3_stmt *statements[STATEMENTS];
     struct outbox_counters counters;
+    char *path;
+    bool damaged;      /* a call met damage: the next replaces the database */
+    bool open;         /* false only after a replacement that could not be finished */
+    uint64_t position; /* the highest committed, when it was opened */
+    int64_t newest;    /* id of a transition; 0 = there is none */
+    int64_t trimmed;   /* up to this id all transitions were looked at and what may go has gone */
 };
 
 /* --- SQLite --------------------------------------------------------------------- */
 
-static enum outbox_status failed(sqlite3 *db, const char *what, struct problem *problem)
+/* To be called right after what failed. */
+static enum outbox_status failed(struct outbox *outbox, sqlite3 *db, const char *what,
+                                 struct problem *problem)
 {
+    outbox->damaged = outbox->damaged || damage_met(db);
     problem_set(problem, "outbox: %s: %s", what, db == NULL ? "out of memory" : sqlite3_errmsg(db));
     return OUTBOX_FAILED;
 }
@@ -171,85 +199,157 @@ static bool query_integer(sqlite3 *db, const char *query, int64_t *value)
     return result == SQLITE_ROW || result == SQLITE_DONE;
 }
 
-static enum outbox_status connect(const char *path, const char *synchronous, sqlite3 **db,
+static enum outbox_status connect(struct outbox *outbox, const char *synchronous, sqlite3 **db,
                                   struct problem *problem)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    if (sqlite3_open_v2(path, db, flags, NULL) != SQLITE_OK ||
+    if (sqlite3_open_v2(outbox->path, db, flags, NULL) != SQLITE_OK ||
         sqlite3_busy_timeout(*db, BUSY_TIMEOUT_MS) != SQLITE_OK ||
         sqlite3_exec(*db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(*db, synchronous, NULL, NULL, NULL) != SQLITE_OK) {
-        return failed(*db, path, problem);
+        return failed(outbox, *db, outbox->path, problem);
     }
     return OUTBOX_OK;
 }
 
-static enum outbox_status make_schema(sqlite3 *db, const char *path, struct problem *problem)
+static enum outbox_status make_schema(struct outbox *outbox, struct problem *problem)
 {
+    sqlite3 *db = outbox->writer;
     int64_t version = 0, tables = 0;
     if (!query_integer(db, "PRAGMA user_version", &version) ||
         !query_integer(db, "SELECT count(*) FROM sqlite_master", &tables)) {
-        return failed(db, path, problem);
+        return failed(outbox, db, outbox->path, problem);
     }
     if (version == SCHEMA_VERSION) {
         return OUTBOX_OK;
     }
     if (version != 0 || tables != 0) {
-        problem_set(problem, "outbox: %s is no outbox of version %d (user_version %lld)", path,
-                    SCHEMA_VERSION, (long long)version);
+        problem_set(problem, "outbox: %s is no outbox of version %d (user_version %lld)",
+                    outbox->path, SCHEMA_VERSION, (long long)version);
         return OUTBOX_FAILED;
     }
     if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(db, schema, NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) {
-        return failed(db, path, problem);
+        return failed(outbox, db, outbox->path, problem);
     }
     return OUTBOX_OK;
 }
 
+/* Of our version, but damaged all the same? */
+static enum outbox_status check_whole(struct outbox *outbox, struct problem *problem)
+{
+    enum damage damage = damage_look(outbox->writer, problem);
+    outbox->damaged = outbox->damaged || damage == DAMAGE_FOUND;
+    if (damage != DAMAGE_NONE) {
+        return OUTBOX_FAILED;
+    }
+    (void)sqlite3_exec(outbox->writer, told_index, NULL, NULL, NULL); /* a full disk has time */
+    return OUTBOX_OK;
+}
+
+/* A statement that cannot be prepared misses its table: that is damage too. */
 static enum outbox_status prepare(struct outbox *outbox, struct problem *problem)
 {
     for (size_t i = 0; i < STATEMENTS; i++) {
         sqlite3 *db = connection_of(outbox, (enum statement)i);
-        if (sqlite3_prepare_v3(db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &outbox->statements[i],
-                               NULL) != SQLITE_OK) {
-            return failed(db, "prepare", problem);
+        int code = sqlite3_prepare_v3(db, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+                                      &outbox->statements[i], NULL);
+        if (code != SQLITE_OK) {
+            outbox->damaged = outbox->damaged || code == SQLITE_ERROR;
+            return failed(outbox, db, "prepare", problem);
         }
     }
     return OUTBOX_OK;
 }
 
-static enum outbox_status open_all(struct outbox *outbox, const char *path, uint64_t *position,
-                                   struct problem *problem)
+static enum outbox_status read_state(struct outbox *outbox, struct problem *problem)
 {
-    int64_t highest = 0, waiting = 0;
-    if (connect(path, "PRAGMA synchronous = FULL", &outbox->writer, problem) != OUTBOX_OK ||
-        make_schema(outbox->writer, path, problem) != OUTBOX_OK ||
-        connect(path, "PRAGMA synchronous = NORMAL", &outbox->sender, problem) != OUTBOX_OK ||
-        prepare(outbox, problem) != OUTBOX_OK) {
+    int64_t position = 0, waiting = 0, newest = 0;
+    sqlite3 *db = outbox->writer;
+    if (!query_integer(db, "SELECT value FROM meta WHERE name = 'position'", &position) ||
+        !query_integer(db, "SELECT count(*) FROM message WHERE state < 2", &waiting) ||
+        !query_integer(db, "SELECT max(id) FROM transition", &newest)) {
+        return failed(outbox, db, outbox->path, problem);
+    }
+    outbox->position = (uint64_t)position;
+    outbox->counters.waiting = (uint64_t)waiting;
+    outbox->newest = newest;
+    outbox->trimmed = 0;
+    return OUTBOX_OK;
+}
+
+static void close_all(struct outbox *outbox)
+{
+    for (size_t i = 0; i < STATEMENTS; i++) {
+        (void)sqlite3_finalize(outbox->statements[i]);
+        outbox->statements[i] = NULL;
+    }
+    (void)sqlite3_close(outbox->sender);
+    (void)sqlite3_close(outbox->writer);
+    outbox->sender = outbox->writer = NULL;
+    outbox->open = false;
+}
+
+static enum outbox_status open_all(struct outbox *outbox, struct problem *problem)
+{
+    if (connect(outbox, "PRAGMA synchronous = FULL", &outbox->writer, problem) != OUTBOX_OK ||
+        make_schema(outbox, problem) != OUTBOX_OK || check_whole(outbox, problem) != OUTBOX_OK ||
+        connect(outbox, "PRAGMA synchronous = NORMAL", &outbox->sender, problem) != OUTBOX_OK ||
+        prepare(outbox, problem) != OUTBOX_OK || read_state(outbox, problem) != OUTBOX_OK) {
+        close_all(outbox);
         return OUTBOX_FAILED;
     }
-    if (!query_integer(outbox->writer, "SELECT value FROM meta WHERE name = 'position'",
-                       &highest) ||
-        !query_integer(outbox->writer, "SELECT count(*) FROM message WHERE state < 2", &waiting)) {
-        return failed(outbox->writer, path, problem);
-    }
-    *position = (uint64_t)highest;
-    outbox->counters.waiting = (uint64_t)waiting;
+    outbox->open = true;
     return OUTBOX_OK;
+}
+
+/* Sets the damaged database aside and begins a new one. */
+static enum outbox_status replace(struct outbox *outbox, struct problem *problem)
+{
+    close_all(outbox);
+    if (!damage_set_aside(outbox->path, problem)) {
+        return OUTBOX_FAILED;
+    }
+    outbox->damaged = false;
+    outbox->counters.replaced++;
+    return open_all(outbox, problem);
+}
+
+static enum outbox_status open_or_replace(struct outbox *outbox, struct problem *problem)
+{
+    enum outbox_status status = open_all(outbox, problem);
+    if (status == OUTBOX_OK || !outbox->damaged) {
+        return status;
+    }
+    struct problem next = { "" };
+    status = replace(outbox, &next);
+    if (status != OUTBOX_OK) {
+        problem_set(problem, "%s", next.text);
+        return status;
+    }
+    return OUTBOX_REPLACED;
 }
 
 enum outbox_status outbox_open(const char *path, struct outbox **outbox, uint64_t *position,
                                struct problem *problem)
 {
-    *outbox = calloc(1, sizeof **outbox);
     *position = 0;
+    *outbox = calloc(1, sizeof **outbox);
     if (*outbox == NULL) {
-        return failed(NULL, path, problem);
+        problem_set(problem, "outbox: out of memory");
+        return OUTBOX_FAILED;
     }
     (void)pthread_mutex_init(&(*outbox)->lock, NULL);
-    enum outbox_status status = open_all(*outbox, path, position, problem);
-    if (status != OUTBOX_OK) {
+    (*outbox)->path = strdup(path);
+    enum outbox_status status = OUTBOX_FAILED;
+    if ((*outbox)->path == NULL) {
+        problem_set(problem, "outbox: out of memory");
+    } else {
+        status = open_or_replace(*outbox, problem);
+    }
+    *position = (*outbox)->position;
+    if (status == OUTBOX_FAILED) {
         outbox_close(*outbox);
         *outbox = NULL;
     }
@@ -261,13 +361,28 @@ void outbox_close(struct outbox *outbox)
     if (outbox == NULL) {
         return;
     }
-    for (size_t i = 0; i < STATEMENTS; i++) {
-        (void)sqlite3_finalize(outbox->statements[i]);
-    }
-    (void)sqlite3_close(outbox->sender);
-    (void)sqlite3_close(outbox->writer);
+    close_all(outbox);
     (void)pthread_mutex_destroy(&outbox->lock);
+    free(outbox->path);
     free(outbox);
+}
+
+/* Takes the lock, and mends first what an earlier call left. To be followed by leave in any case.
+ */
+static enum outbox_status enter(struct outbox *outbox, struct problem *problem)
+{
+    (void)pthread_mutex_lock(&outbox->lock);
+    if (outbox->damaged) {
+        return replace(outbox, problem);
+    }
+    return outbox->open || open_or_replace(outbox, problem) != OUTBOX_FAILED ? OUTBOX_OK
+                                                                             : OUTBOX_FAILED;
+}
+
+static enum outbox_status leave(struct outbox *outbox, enum outbox_status status)
+{
+    (void)pthread_mutex_unlock(&outbox->lock);
+    return status;
 }
 
 /* --- commit ------------------------------------------------------------------------- */
@@ -275,16 +390,13 @@ void outbox_close(struct outbox *outbox)
 /* One notice in the making: what its messages have in common. */
 struct entry {
     const struct notice *notice;
-    char key[NOTICE_KEY_CHARS + 1];
+    struct outbox_message message;
     char series[2 * PHUSA_TOPIC_MAX];
-    char topic[PHUSA_TOPIC_MAX + 1];
-    char body[NOTICE_BODY_MAX];
-    size_t body_length;
     int64_t transition_id;
     wall_time now;
 };
 
-static bool describe(struct entry *entry, const struct notice *notice, wall_time now)
+bool outbox_describe(const struct notice *notice, struct outbox_message *message)
 {
     struct phusa_topic topic = {
         .site = phusa_text_of(notice->station->site),
@@ -292,20 +404,26 @@ static bool describe(struct entry *entry, const struct notice *notice, wall_time
         .leaf = PHUSA_LEAF_ALARM,
         .rest = phusa_text_of(notice->rule->id),
     };
+    message->id = 0;
+    message->length = notice_json(notice, message->body, sizeof message->body);
+    return notice_key(notice, message->key) && message->length > 0 &&
+           phusa_topic_print(&topic, message->topic, sizeof message->topic) > 0;
+}
+
+static bool describe(struct entry *entry, const struct notice *notice, wall_time now)
+{
     entry->notice = notice;
     entry->now = now;
     (void)snprintf(entry->series, sizeof entry->series, "%s/%s", notice->rule->id,
                    notice->station->id);
-    entry->body_length = notice_json(notice, entry->body, sizeof entry->body);
-    return notice_key(notice, entry->key) && entry->body_length > 0 &&
-           phusa_topic_print(&topic, entry->topic, sizeof entry->topic) > 0;
+    return outbox_describe(notice, &entry->message);
 }
 
 static bool insert_transition(struct outbox *outbox, struct entry *entry)
 {
     const struct notice *notice = entry->notice;
     bind_integer(outbox, W_TRANSITION, 1, (int64_t)notice->position);
-    bind_string(outbox, W_TRANSITION, 2, entry->key);
+    bind_string(outbox, W_TRANSITION, 2, entry->message.key);
     bind_string(outbox, W_TRANSITION, 3, notice->rule->id);
     bind_string(outbox, W_TRANSITION, 4, notice->station->site);
     bind_string(outbox, W_TRANSITION, 5, notice->station->id);
@@ -323,6 +441,7 @@ static bool insert_transition(struct outbox *outbox, struct entry *entry)
         return false;
     }
     entry->transition_id = sqlite3_last_insert_rowid(outbox->writer);
+    outbox->newest = entry->transition_id;
     return true;
 }
 
@@ -332,7 +451,7 @@ static bool insert_message(struct outbox *outbox, const struct entry *entry, con
     bind_integer(outbox, W_MESSAGE, 1, entry->transition_id);
     bind_string(outbox, W_MESSAGE, 2, channel);
     bind_string(outbox, W_MESSAGE, 3, entry->series);
-    bind_string(outbox, W_MESSAGE, 4, entry->key);
+    bind_string(outbox, W_MESSAGE, 4, entry->message.key);
     bind_string(outbox, W_MESSAGE, 5, topic);
     bind_text(outbox, W_MESSAGE, 6, body);
     bind_integer(outbox, W_MESSAGE, 7, entry->now.ns);
@@ -344,7 +463,7 @@ static bool insert_notice(struct outbox *outbox, struct entry *entry,
                           const struct channel_settings *channels, uint64_t *added)
 {
     const struct notice *notice = entry->notice;
-    const struct phusa_text body = { entry->body, entry->body_length };
+    const struct phusa_text body = { entry->message.body, entry->message.length };
     if (!insert_transition(outbox, entry)) {
         return false;
     }
@@ -359,7 +478,7 @@ static bool insert_notice(struct outbox *outbox, struct entry *entry,
     }
     bool normal = notice->to == SEVERITY_NORMAL;
     *added += notice->rule->channel_count + 1;
-    return insert_message(outbox, entry, CHANNEL_RETAINED, entry->topic,
+    return insert_message(outbox, entry, CHANNEL_RETAINED, entry->message.topic,
                           normal ? PHUSA_TEXT("") : body);
 }
 
@@ -404,6 +523,36 @@ static bool prune(struct outbox *outbox, wall_time now, uint64_t added)
     return run(outbox, W_PRUNE);
 }
 
+/* The last of the next few transitions that need not be kept any longer; 0 if there is none. */
+static bool find_expired(struct outbox *outbox, wall_time now, size_t added, int64_t *expired)
+{
+    sqlite3_stmt *find = outbox->statements[W_EXPIRED];
+    bind_integer(outbox, W_EXPIRED, 1, outbox->trimmed);
+    bind_integer(outbox, W_EXPIRED, 2, (int64_t)(TRIM_STEP + 2 * added));
+    bind_integer(outbox, W_EXPIRED, 3, now.ns - OUTBOX_TRANSITIONS_KEEP_NS);
+    bind_integer(outbox, W_EXPIRED, 4, outbox->newest - OUTBOX_TRANSITIONS_MAX);
+    bool found = sqlite3_step(find) == SQLITE_ROW;
+    *expired = found ? sqlite3_column_int64(find, 0) : 0; /* NULL reads as 0 */
+    return sqlite3_reset(find) == SQLITE_OK && found;
+}
+
+/* Those that were kept earlier, as the last told of their series, are looked at again: otherwise
+ * one of them would count as the last once its follower is gone. */
+static bool trim(struct outbox *outbox, wall_time now, size_t added, int64_t *trimmed)
+{
+    *trimmed = outbox->trimmed;
+    int64_t expired = 0;
+    if (!find_expired(outbox, now, added, &expired)) {
+        return false;
+    }
+    if (expired == 0) {
+        return true;
+    }
+    *trimmed = expired;
+    bind_integer(outbox, W_TRIM, 1, expired);
+    return run(outbox, W_TRIM);
+}
+
 /* A batch to commit, and what it comes to. */
 struct batch {
     const struct notice *notices;
@@ -412,6 +561,7 @@ struct batch {
     uint64_t position;
     wall_time now;
     uint64_t added, dropped;
+    int64_t trimmed;
 };
 
 static enum outbox_status fill(struct outbox *outbox, struct batch *batch, struct problem *problem)
@@ -424,14 +574,15 @@ static enum outbox_status fill(struct outbox *outbox, struct batch *batch, struc
             return OUTBOX_FAILED;
         }
         if (!insert_notice(outbox, &entry, batch->channels, &batch->added)) {
-            return failed(outbox->writer, "commit", problem);
+            return failed(outbox, outbox->writer, "commit", problem);
         }
     }
     bind_integer(outbox, W_POSITION, 1, (int64_t)batch->position);
     if (!run(outbox, W_POSITION) ||
         !drop_surplus(outbox, outbox->counters.waiting + batch->added, &batch->dropped) ||
-        !prune(outbox, batch->now, batch->added)) {
-        return failed(outbox->writer, "commit", problem);
+        !prune(outbox, batch->now, batch->added) ||
+        !trim(outbox, batch->now, batch->count, &batch->trimmed)) {
+        return failed(outbox, outbox->writer, "commit", problem);
     }
     return OUTBOX_OK;
 }
@@ -440,11 +591,11 @@ static enum outbox_status commit(struct outbox *outbox, struct batch *batch,
                                  struct problem *problem)
 {
     if (!run(outbox, W_BEGIN)) {
-        return failed(outbox->writer, "begin", problem);
+        return failed(outbox, outbox->writer, "begin", problem);
     }
     enum outbox_status status = fill(outbox, batch, problem);
     if (status == OUTBOX_OK && !run(outbox, W_COMMIT)) {
-        status = failed(outbox->writer, "commit", problem);
+        status = failed(outbox, outbox->writer, "commit", problem);
     }
     if (status != OUTBOX_OK && sqlite3_get_autocommit(outbox->writer) == 0) {
         (void)run(outbox, W_ROLLBACK);
@@ -456,16 +607,18 @@ enum outbox_status outbox_commit(struct outbox *outbox, const struct notice *not
                                  const struct channel_settings *channels, uint64_t position,
                                  wall_time now, struct problem *problem)
 {
-    struct batch batch = { notices, count, channels, position, now, 0, 0 };
-    (void)pthread_mutex_lock(&outbox->lock);
-    enum outbox_status status = commit(outbox, &batch, problem);
+    struct batch batch = { notices, count, channels, position, now, 0, 0, 0 };
+    enum outbox_status status = enter(outbox, problem);
     if (status == OUTBOX_OK) {
+        status = commit(outbox, &batch, problem);
+    }
+    if (status == OUTBOX_OK) {
+        outbox->trimmed = batch.trimmed;
         outbox->counters.transitions += count;
         outbox->counters.waiting += batch.added - batch.dropped;
         outbox->counters.dropped += batch.dropped;
     }
-    (void)pthread_mutex_unlock(&outbox->lock);
-    return status;
+    return leave(outbox, status);
 }
 
 static void copy_column(sqlite3_stmt *statement, int column, char *text, size_t capacity)
@@ -490,8 +643,8 @@ bool outbox_each_told(struct outbox *outbox,
         "SELECT rule, site, station, parameter, after FROM transition WHERE id IN"
         " (SELECT max(id) FROM transition WHERE told = 1 GROUP BY rule, station, parameter)";
     sqlite3_stmt *statement = NULL;
-    (void)pthread_mutex_lock(&outbox->lock);
-    bool good = sqlite3_prepare_v2(outbox->writer, query, -1, &statement, NULL) == SQLITE_OK;
+    bool good = enter(outbox, NULL) == OUTBOX_OK &&
+                sqlite3_prepare_v2(outbox->writer, query, -1, &statement, NULL) == SQLITE_OK;
     int step = SQLITE_DONE;
     while (good && (step = sqlite3_step(statement)) == SQLITE_ROW) {
         struct outbox_told told = { 0 };
@@ -504,9 +657,13 @@ bool outbox_each_told(struct outbox *outbox,
         told.severity = severity_of(after);
         visit(context, &told);
     }
+    good = good && step == SQLITE_DONE;
+    if (!good) {
+        (void)failed(outbox, outbox->writer, "told", NULL);
+    }
     (void)sqlite3_finalize(statement);
-    (void)pthread_mutex_unlock(&outbox->lock);
-    return good && step == SQLITE_DONE;
+    (void)leave(outbox, OUTBOX_OK);
+    return good;
 }
 
 void outbox_read_counters(struct outbox *outbox, struct outbox_counters *counters)
@@ -535,33 +692,38 @@ static bool contains(const int64_t *ids, size_t count, int64_t id)
     return false;
 }
 
+static enum outbox_status take(struct outbox *outbox, const char *channel, const int64_t *skip,
+                               size_t skip_count, struct outbox_message *message,
+                               struct problem *problem)
+{
+    sqlite3_stmt *next = outbox->statements[S_TAKE];
+    bind_string(outbox, S_TAKE, 1, channel);
+    int result = sqlite3_step(next);
+    while (result == SQLITE_ROW && contains(skip, skip_count, sqlite3_column_int64(next, 0))) {
+        result = sqlite3_step(next);
+    }
+    if (result == SQLITE_ROW) {
+        message->id = sqlite3_column_int64(next, 0);
+        copy_column(next, 1, message->key, sizeof message->key);
+        copy_column(next, 2, message->topic, sizeof message->topic);
+        copy_column(next, 3, message->body, sizeof message->body);
+        message->length = strlen(message->body);
+    }
+    if (sqlite3_reset(next) != SQLITE_OK || (result != SQLITE_ROW && result != SQLITE_DONE)) {
+        return failed(outbox, outbox->sender, "take", problem);
+    }
+    return result == SQLITE_ROW ? OUTBOX_OK : OUTBOX_NONE;
+}
+
 enum outbox_status outbox_take(struct outbox *outbox, const char *channel, const int64_t *skip,
                                size_t skip_count, struct outbox_message *message,
                                struct problem *problem)
 {
-    (void)pthread_mutex_lock(&outbox->lock);
-    sqlite3_stmt *take = outbox->statements[S_TAKE];
-    bind_string(outbox, S_TAKE, 1, channel);
-    int result = sqlite3_step(take);
-    while (result == SQLITE_ROW && contains(skip, skip_count, sqlite3_column_int64(take, 0))) {
-        result = sqlite3_step(take);
+    enum outbox_status status = enter(outbox, problem);
+    if (status == OUTBOX_OK) {
+        status = take(outbox, channel, skip, skip_count, message, problem);
     }
-    if (result == SQLITE_ROW) {
-        message->id = sqlite3_column_int64(take, 0);
-        copy_column(take, 1, message->key, sizeof message->key);
-        copy_column(take, 2, message->topic, sizeof message->topic);
-        copy_column(take, 3, message->body, sizeof message->body);
-        message->length = strlen(message->body);
-    }
-    bool sound = sqlite3_reset(take) == SQLITE_OK;
-    enum outbox_status status = result == SQLITE_ROW    ? OUTBOX_OK
-                                : result == SQLITE_DONE ? OUTBOX_NONE
-                                                        : OUTBOX_FAILED;
-    if (!sound || status == OUTBOX_FAILED) {
-        status = failed(outbox->sender, "take", problem);
-    }
-    (void)pthread_mutex_unlock(&outbox->lock);
-    return status;
+    return leave(outbox, status);
 }
 
 static enum outbox_status mark(struct outbox *outbox, int64_t id, enum outbox_end end,
@@ -570,10 +732,10 @@ static enum outbox_status mark(struct outbox *outbox, int64_t id, enum outbox_en
     bool ended = false;
     enum state state = end == OUTBOX_SENT ? SENT : GIVEN_UP;
     if (!run(outbox, S_BEGIN)) {
-        return failed(outbox->sender, "mark", problem);
+        return failed(outbox, outbox->sender, "mark", problem);
     }
     if (!end_message(outbox, S_END, S_PROMOTE, id, state, &ended) || !run(outbox, S_COMMIT)) {
-        enum outbox_status status = failed(outbox->sender, "mark", problem);
+        enum outbox_status status = failed(outbox, outbox->sender, "mark", problem);
         (void)run(outbox, S_ROLLBACK);
         return status;
     }
@@ -586,10 +748,11 @@ static enum outbox_status mark(struct outbox *outbox, int64_t id, enum outbox_en
 enum outbox_status outbox_mark(struct outbox *outbox, int64_t id, enum outbox_end end,
                                struct problem *problem)
 {
-    (void)pthread_mutex_lock(&outbox->lock);
-    enum outbox_status status = mark(outbox, id, end, problem);
-    (void)pthread_mutex_unlock(&outbox->lock);
-    return status;
+    enum outbox_status status = enter(outbox, problem);
+    if (status == OUTBOX_OK) {
+        status = mark(outbox, id, end, problem);
+    }
+    return leave(outbox, status);
 }
 
 static bool channel_known(const char *id, const struct channel_settings *channels, size_t count)
@@ -638,19 +801,17 @@ enum outbox_status outbox_give_up_unknown(struct outbox *outbox,
                                           const struct channel_settings *channels, size_t count,
                                           uint64_t *given_up, struct problem *problem)
 {
-    (void)pthread_mutex_lock(&outbox->lock);
     *given_up = 0;
-    enum outbox_status status = OUTBOX_OK;
+    enum outbox_status status = enter(outbox, problem);
     bool more = true;
     while (more && status == OUTBOX_OK) { /* ends: each round takes one channel away */
         char *unknown = NULL;
         if (!find_unknown(outbox, channels, count, &unknown) ||
             (unknown != NULL && !give_up_channel(outbox, unknown, given_up))) {
-            status = failed(outbox->sender, "give up", problem);
+            status = failed(outbox, outbox->sender, "give up", problem);
         }
         more = unknown != NULL;
         free(unknown);
     }
-    (void)pthread_mutex_unlock(&outbox->lock);
-    return status;
+    return leave(outbox, status);
 }

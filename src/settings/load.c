@@ -14,6 +14,7 @@ struct kept {
 struct top {
     const char *parameters, *stations, *rules;
     struct service_nodes services;
+    const struct config_node *maintenance;
     int32_t utc_offset_s;
     int64_t ahead_ns;
 };
@@ -36,6 +37,7 @@ static const struct config_key top_keys[] = {
       .example = "{ url = \"http://127.0.0.1:8428\"; }" },
     { "http", CONFIG_GROUP, AT(services.http), .example = "{ listen = \"127.0.0.1:8080\"; }" },
     { "channels", CONFIG_GROUPS, AT(services.channels), .most = "64" },
+    { "maintenance", CONFIG_GROUP, AT(maintenance), .example = "{ gap = \"6h\"; }" },
 };
 const struct config_schema schema_phusa = SCHEMA("phusa", top_keys);
 
@@ -125,6 +127,7 @@ static void load_top(struct loader *loader, const struct config_node *phusa)
     if (needs(loader, SETTINGS_SERVICES)) {
         load_services(loader, phusa, &top.services);
     }
+    load_maintenance(loader, phusa, top.maintenance);
     if (needs(loader, SETTINGS_RULES) && require(phusa, "rules", top.rules)) {
         load_rules(loader, phusa, top.rules);
     }

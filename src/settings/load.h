@@ -1,6 +1,6 @@
 /*
  * Inside of the loader: what its files share. Order of loading: parameters,
- * stations, services with their channels, rules; each names what came before.
+ * stations, services with their channels, maintenance, rules; each names what came before.
  */
 #ifndef SETTINGS_LOAD_H
 #define SETTINGS_LOAD_H
@@ -22,7 +22,8 @@ struct loader {
                                              unknown name may be no mistake */
 };
 
-/* ---- load_parameters.c, load_stations.c, load_rules.c, load_services.c ---- */
+/* ---- load_parameters.c, load_stations.c, load_rules.c, load_services.c, load_maintenance.c ----
+ */
 
 void load_parameters(struct loader *loader, const struct config_node *phusa, const char *name);
 void load_stations(struct loader *loader, const struct config_node *phusa, const char *name);
@@ -35,6 +36,13 @@ struct service_nodes {
 };
 void load_services(struct loader *loader, const struct config_node *phusa,
                    const struct service_nodes *nodes);
+
+/* group is NULL when it is not given. */
+void load_maintenance(struct loader *loader, const struct config_node *phusa,
+                      const struct config_node *group);
+
+/* The channels that a rule names; they are looked up only where services are asked for. */
+void load_rule_channels(struct loader *loader, const struct config_list *list, struct rule *rule);
 
 /* ---- sources.c ---- */
 

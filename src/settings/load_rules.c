@@ -342,7 +342,7 @@ static void complain_channel(const struct settings *settings, const struct confi
                                          : config_nearest_hint(&nearest, hint, sizeof hint));
 }
 
-static void set_channels(struct loader *loader, const struct config_list *list, struct rule *rule)
+void load_rule_channels(struct loader *loader, const struct config_list *list, struct rule *rule)
 {
     if ((loader->need & SETTINGS_SERVICES) == 0) {
         return;
@@ -384,6 +384,21 @@ static void set_message(struct loader *loader, const struct config_node *node, s
 
 /* ---- one rule ---- */
 
+static bool check_rule_id(struct loader *loader, const struct config_node *node, const char *id)
+{
+    if (!check_id(node, "id", id)) {
+        return false;
+    }
+    if (maintenance_find(&loader->settings->maintenance, id) >= 0) {
+        config_complain_at(node, "id",
+                           "\"id\" is \"%s\", which is an alarm of the collector's own; choose "
+                           "another",
+                           id);
+        return false;
+    }
+    return true;
+}
+
 static struct rule *add_rule(struct loader *loader, struct gathering *gathering,
                              const struct config_node *node)
 {
@@ -413,7 +428,7 @@ static void resolve_names(struct loader *loader, const struct gathering *gatheri
         rule->parameter = loader_parameter(loader, config_at(node, "parameter"), read->parameter);
     }
     set_stations(loader, &read->stations, rule);
-    set_channels(loader, &read->channels, rule);
+    load_rule_channels(loader, &read->channels, rule);
 }
 
 static void read_rule(struct loader *loader, struct gathering *gathering,
@@ -425,7 +440,7 @@ static void read_rule(struct loader *loader, struct gathering *gathering,
     if (rule == NULL) {
         return;
     }
-    rule->id = read.id != NULL && check_id(node, "id", read.id) ? read.id : "";
+    rule->id = read.id != NULL && check_rule_id(loader, node, read.id) ? read.id : "";
     rule->kind = read.kind;
     rule->direction = (enum rule_direction)read.direction;
     rule->max_gap_ns = read.max_gap_ns;

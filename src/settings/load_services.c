@@ -65,6 +65,7 @@ static const struct config_key journal_keys[] = {
     { "segment", CONFIG_SIZE, AT(segment_bytes), .fallback = "64M", .least = "1M", .most = "1G" },
     { "sync", CONFIG_DURATION, AT(sync_ns), .fallback = "20ms", .least = "1ms", .most = "1s" },
     { "strict", CONFIG_BOOL, AT(strict), .fallback = "false" },
+    { "snapshot", CONFIG_DURATION, AT(snapshot_ns), .fallback = "1m", .least = "1s", .most = "1h" },
 };
 #undef AT
 const struct config_schema schema_journal = SCHEMA("journal", journal_keys);
@@ -141,22 +142,35 @@ static void load_store(struct loader *loader, const struct config_node *group)
 
 /* ---- http ---- */
 
-static const struct config_key http_keys[] = {
-    { "listen", CONFIG_STRING, offsetof(struct http_settings, listen), .fallback = "127.0.0.1:8080",
-      .most = "128" },
+struct http_read {
+    struct http_settings kept;
+    const char *token_file;
 };
+
+#define AT(member) offsetof(struct http_read, member)
+static const struct config_key http_keys[] = {
+    { "listen", CONFIG_STRING, AT(kept.listen), .fallback = "127.0.0.1:8080", .most = "128" },
+    { "token_file", CONFIG_STRING, AT(token_file), .fallback = "", .example = "http.token" },
+};
+#undef AT
 const struct config_schema schema_http = SCHEMA("http", http_keys);
 
 static void load_http(struct loader *loader, const struct config_node *group)
 {
+    struct http_read read = { .token_file = NULL };
     struct http_settings *http = &loader->settings->http;
     if (group == NULL) {
-        config_read_fallbacks(&loader->sink, &schema_http, http);
+        config_read_fallbacks(&loader->sink, &schema_http, &read);
+        *http = read.kept;
+        http->token = "";
         return;
     }
-    if (config_read_group(group, &schema_http, http)) {
+    bool good = config_read_group(group, &schema_http, &read);
+    *http = read.kept;
+    if (good) {
         http->listen = check_listen(loader, group, http->listen);
     }
+    http->token = source_secret(loader, group, "token_file", read.token_file);
 }
 
 /* ---- channels ---- */

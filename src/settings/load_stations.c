@@ -12,7 +12,7 @@
 struct station_read {
     const char *id, *site, *kind, *name;
     double lat, lon;
-    int64_t every_ns;
+    int64_t every_ns, backlog_rate;
     struct config_list parameters, names;
     const struct config_node *tags;
 };
@@ -32,6 +32,8 @@ static const struct config_key station_keys[] = {
       .example = "5m" },
     { "parameters", CONFIG_STRINGS, AT(parameters), .required = true, .least = "1", .most = "64",
       .example = "[\"salinity\", \"temp\"]" },
+    { "backlog_rate", CONFIG_INTEGER, AT(backlog_rate), .least = "1", .most = "100000",
+      .example = "20" },
     { "tags", CONFIG_GROUP, AT(tags), .example = "{ river = \"tien\"; }" },
     { "names", CONFIG_STRINGS, AT(names), .most = "8",
       .example = "[\"urn:dev:mac:0024befffe804ff1\"]" },
@@ -228,6 +230,7 @@ static void read_station(struct loader *loader, struct gathering *gathering,
                                  .lat = read.lat,
                                  .lon = read.lon,
                                  .every_ns = read.every_ns,
+                                 .backlog_rate = (uint32_t)read.backlog_rate,
                                  .file = loader->open_file,
                                  .line = config_line(node) };
     if (read.site != NULL) {

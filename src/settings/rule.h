@@ -41,7 +41,7 @@ struct rule {
     size_t station_count;
     enum rule_direction direction;
     struct rule_level levels[RULE_LEVELS_MAX]; /* ascending severity */
-    size_t level_count;                        /* 1 .. RULE_LEVELS_MAX */
+    size_t level_count;                        /* 1 .. RULE_LEVELS_MAX; 0 for maintenance alarms */
     int64_t max_gap_ns;                        /* > 0 */
     int64_t live_within_ns;                    /* 0 = max(3 x every, 15 min) of the station */
     uint16_t accept;                           /* bit n set: readings flagged n take part */

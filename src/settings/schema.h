@@ -11,7 +11,7 @@
 
 extern const struct config_schema schema_outermost, schema_phusa;
 extern const struct config_schema schema_broker, schema_journal, schema_store, schema_http,
-    schema_channel;
+    schema_channel, schema_maintenance;
 extern const struct config_schema schema_parameters_file, schema_unit, schema_conversion,
     schema_parameter;
 extern const struct config_schema schema_stations_file, schema_station;

@@ -41,6 +41,7 @@ struct journal_settings {
     int64_t segment_bytes; /* default 64 M; 1 M .. 1 G */
     int64_t sync_ns;       /* longest wait for a sync while there is data; default 20 ms */
     bool strict;           /* sync before the broker hears of a message; default false */
+    int64_t snapshot_ns;   /* between two snapshots of the pipeline's state; default 1 m */
 };
 
 struct store_settings {
@@ -64,7 +65,35 @@ struct store_settings {
 
 struct http_settings {
     const char *listen; /* ADDRESS:PORT, default 127.0.0.1:8080; port 0 = any free one */
+    const char *token;  /* what changes state needs it as "Authorization: Bearer"; read from
+                           token_file; "" = nothing can be changed over HTTP; never logged */
 };
+
+/* The collector's own alarms: about itself and about reports that do not come. */
+enum maintenance {
+    MAINTENANCE_REPORTS_MISSING, /* of one station: a gap is older than maintenance.gap */
+    MAINTENANCE_DISK_FULL,
+    MAINTENANCE_SPOOL_FULL,   /* readings were set aside to make room in the spool */
+    MAINTENANCE_BROKER_DROPS, /* the broker says that it threw messages away */
+    MAINTENANCE_JOURNAL,      /* the disk failed, or damaged bytes were found in the journal */
+    MAINTENANCE_COUNT
+};
+
+struct maintenance_settings {
+    int64_t gap_ns; /* a gap in a station's reports older than this is an alarm; default 6 h */
+    /* One rule for each, without levels, with a parameter of its own that is in no catalogue; its
+     * channels are maintenance.channels, by default all. Ids: "reports-missing", "disk-full",
+     * "spool-full", "broker-drops", "journal". The station ids they are about: the station's, or
+     * that of `self`. */
+    struct rule rules[MAINTENANCE_COUNT];
+    /* The collector as a station of the alarms about itself: site "collector", id = the broker's
+     * client_id if that is an id, else "phusa" (as without SETTINGS_SERVICES). No station of the
+     * registry may have this id. */
+    struct station self;
+};
+
+/* The maintenance alarm of that id; -1 if it is none. */
+int maintenance_find(const struct maintenance_settings *maintenance, const char *rule);
 
 struct channel_settings {
     const char *id;
@@ -88,6 +117,7 @@ struct settings {
     struct journal_settings journal;
     struct store_settings store;
     struct http_settings http;
+    struct maintenance_settings maintenance;
     const struct channel_settings *channels;
     size_t channel_count;
 };

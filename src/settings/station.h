@@ -22,6 +22,8 @@ struct station {
     const char *name;             /* for people, Vietnamese; the id when not given */
     double lat, lon;              /* degrees WGS 84; NaN when not given */
     int64_t every_ns;             /* expected distance of reports; > 0 */
+    uint32_t
+        backlog_rate; /* reports of its backlog a second, for phusa-station; 0 = as told there */
     const struct phusa_parameter *const *parameters; /* expected */
     size_t parameter_count;
     const struct station_tag *tags;

@@ -78,13 +78,14 @@ bool senml_record_begin(struct senml_pack *pack)
 }
 
 /* Section 4.5.3: base and own time are added; what is then below 2^28 s counts from now. */
-static struct senml_time resolve_time(const struct senml_pack *pack)
+static struct senml_time resolve_time(const struct senml_pack *pack, bool *relative)
 {
     const struct senml_time own = pack->record.time;
     struct senml_time time = { 0, pack->base_time.valid && own.valid };
 
     time.valid = time.valid && wide_add(pack->base_time.ns, own.ns, &time.ns);
-    if (time.valid && time.ns < SENML_RELATIVE_S * SENML_NANOS_IN_S) {
+    *relative = time.valid && time.ns < SENML_RELATIVE_S * SENML_NANOS_IN_S;
+    if (*relative) {
         time.valid = wide_add(time.ns, pack->now_ns, &time.ns);
     }
     return time;
@@ -109,7 +110,8 @@ bool senml_record_end(struct senml_pack *pack)
         return senml_fail(pack, PHUSA_ERR_TOO_MANY, "more readings than there is room for");
     }
 
-    struct senml_time time = resolve_time(pack);
+    bool relative;
+    struct senml_time time = resolve_time(pack, &relative);
     bool is_number = record->kind == PHUSA_VALUE_NUMBER,
          has_sum = (record->seen & BIT(SENML_S)) != 0;
 
@@ -123,6 +125,7 @@ bool senml_record_end(struct senml_pack *pack)
         .sum = has_sum ? add(pack->base_sum, record->sum) : 0,
         .has_sum = has_sum,
         .time_valid = time.valid,
+        .time_relative = relative,
         .kind = record->kind,
         .device_state = record->device_state,
     };

@@ -26,6 +26,7 @@ static const char *const reason_names[PHUSA_REASON_COUNT] = {
     [PHUSA_REASON_PARAMETER] = "parameter", [PHUSA_REASON_UNIT] = "unit",
     [PHUSA_REASON_VALUE] = "value",         [PHUSA_REASON_TIME] = "time",
     [PHUSA_REASON_CONFLICT] = "conflict",   [PHUSA_REASON_STORE] = "store",
+    [PHUSA_REASON_SPOOL] = "spool",
 };
 
 const char *phusa_status_name(enum phusa_status status)

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 
-#define DOUBLINGS_MAX 9 /* 100 ms * 2^9 is beyond the limit of 30 s */
+#define DOUBLINGS_MAX 7 /* 100 ms * 2^7 is beyond the limit of 10 s */
 
 /* SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014). */
 static uint64_t next_random(uint64_t *state)

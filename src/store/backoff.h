@@ -4,8 +4,9 @@
 
 #include <stdint.h>
 
-#define BACKOFF_FIRST_NS      INT64_C(100000000)   /* 100 ms */
-#define BACKOFF_MOST_NS       INT64_C(30000000000) /* 30 s */
+#define BACKOFF_FIRST_NS INT64_C(100000000) /* 100 ms */
+#define BACKOFF_MOST_NS                                                                            \
+    INT64_C(10000000000)         /* 10 s: a store that comes back is not kept waiting for long */
 #define BACKOFF_RETRY_AFTER_S 60 /* a store that asks for more is asked again sooner */
 
 struct backoff {
@@ -15,7 +16,7 @@ struct backoff {
 
 /*
  * Counts a failure and returns the wait: evenly distributed between 0 and
- * 100 ms, 200 ms, 400 ms ... 30 s, so that many senders do not return together;
+ * 100 ms, 200 ms, 400 ms ... 10 s, so that many senders do not return together;
  * at least retry_after_s (what the store asked for, 0 = nothing), of which 60 s
  * are honoured.
  */

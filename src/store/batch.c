@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "store/lineproto.h"
+
 void batch_clear(struct batch *batch)
 {
     *batch = (struct batch){ .text = batch->text, .capacity = batch->capacity };
@@ -69,19 +71,6 @@ bool batch_split_current(struct batch *batch)
     size_t middle = (size_t)(rest.data - batch->text);
     batch->ranges[batch->range_count++] = (struct batch_range){ whole->begin, middle };
     whole->begin = middle;
-    return true;
-}
-
-bool text_next_line(struct phusa_text *text, struct phusa_text *line)
-{
-    if (text->length == 0) {
-        return false;
-    }
-    const char *found = memchr(text->data, '\n', text->length);
-    size_t length = found == NULL ? text->length : (size_t)(found - text->data);
-    size_t taken = found == NULL ? length : length + 1;
-    *line = (struct phusa_text){ text->data, length };
-    *text = (struct phusa_text){ text->data + taken, text->length - taken };
     return true;
 }
 

@@ -55,9 +55,6 @@ void batch_drop_current(struct batch *batch);
 /* Cuts the current range in halves, the first of them current. False if it is a single line. */
 bool batch_split_current(struct batch *batch);
 
-/* Takes the next line off *text, without its break; false at the end. */
-bool text_next_line(struct phusa_text *text, struct phusa_text *line);
-
 /* Lines in text; a last one without a break counts too. */
 size_t text_count_lines(struct phusa_text text);
 

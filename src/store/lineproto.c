@@ -12,6 +12,8 @@
 #include "store/lineproto.h"
 #include "phusa/number.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TIME_LEAST       (INT64_MIN + 2) /* what InfluxDB takes: models.MinNanoTime and MaxNanoTime */
@@ -557,4 +559,55 @@ uint32_t line_readings(struct phusa_text text)
         count += is_flag(key) ? 0 : 1;
     } while (take(&cursor, ','));
     return count;
+}
+
+/* --- taking lines apart ------------------------------------------------------------------- */
+
+bool text_next_line(struct phusa_text *text, struct phusa_text *line)
+{
+    if (text->length == 0) {
+        return false;
+    }
+    const char *found = memchr(text->data, '\n', text->length);
+    size_t length = found == NULL ? text->length : (size_t)(found - text->data);
+    size_t taken = found == NULL ? length : length + 1;
+    *line = (struct phusa_text){ text->data, length };
+    *text = (struct phusa_text){ text->data + taken, text->length - taken };
+    return true;
+}
+
+struct phusa_text line_tag(struct phusa_text line, const char *key)
+{
+    struct cursor cursor = { .at = line.data, .end = line.data + line.length };
+    struct phusa_text wanted = phusa_text_of(key), name, value;
+    (void)take_name(&cursor, KEY_STOPS, &name); /* the measurement */
+    for (unsigned tags = 0; tags < LINE_TAGS_MAX && take(&cursor, ','); tags++) {
+        if (!take_name(&cursor, KEY_STOPS, &name) || !take(&cursor, '=') ||
+            !take_name(&cursor, TAG_VALUE_STOPS, &value)) {
+            break;
+        }
+        if (phusa_text_equal(name, wanted)) {
+            return value;
+        }
+    }
+    return (struct phusa_text){ "", 0 };
+}
+
+bool line_time(struct phusa_text line, int64_t *time_ns)
+{
+    char digits[24];
+    size_t begin = line.length;
+    while (begin > 0 && line.data[begin - 1] != ' ') {
+        begin--;
+    }
+    size_t length = line.length - begin;
+    if (begin == 0 || length == 0 || length >= sizeof digits) {
+        return false;
+    }
+    memcpy(digits, line.data + begin, length);
+    digits[length] = '\0';
+    char *end = NULL;
+    errno = 0;
+    *time_ns = strtoll(digits, &end, 10);
+    return errno == 0 && *end == '\0';
 }

@@ -64,4 +64,13 @@ bool line_valid(struct phusa_text text);
  * be seen of them. */
 uint32_t line_readings(struct phusa_text text);
 
+/* Takes the next line off *text, without its break; false at the end. */
+bool text_next_line(struct phusa_text *text, struct phusa_text *line);
+
+/* The value of a tag as it stands in the line (escapes and all); empty if there is no such tag. */
+struct phusa_text line_tag(struct phusa_text line, const char *key);
+
+/* The time at the end of the line, in nanoseconds; false if there is none. */
+bool line_time(struct phusa_text line, int64_t *time_ns);
+
 #endif

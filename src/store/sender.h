@@ -50,7 +50,8 @@ struct sender_counters {
     uint64_t store_rows_invalid,
         store_rows_ignored; /* the store's own counters (VictoriaMetrics) */
     uint64_t position_sent, position_safe;
-    bool store_up; /* the store answers; nothing waits to be tried again */
+    uint64_t position_taken; /* read from the source: up to here it does not need it to be sent */
+    bool store_up;           /* the store answers; nothing waits to be tried again */
 };
 
 struct sender;

@@ -188,10 +188,20 @@ def test_same_seq_again(line):
     pack = report(fresh_second(line), 1.0, log="0badcafe", seq=1)
     line.sender.send(pack)
     before = duplicates(line)
-    pack[0]["v"] = 2.0  # whatever it says now: this report was heard
     line.sender.send(pack)
     until(lambda: duplicates(line) == before + 1, "the second is a duplicate")
     good_report_passes(line)
+
+
+def test_same_seq_with_other_content(line):
+    """A station that has gone back in time uses its numbers again: what is new in it is not lost."""
+    pack, seen = report(fresh_second(line), 1.0, log="0badcaff", seq=1), accepted(line)
+    line.sender.send(pack)
+    until(lambda: accepted(line) == seen + 1, "the first passes")
+    pack[0]["v"] = 2.0
+    set_aside(line, pack, "conflict")
+    line.sender.send(report(fresh_second(line), 1.5, log="0badcaff", seq=1))
+    until(lambda: accepted(line) == seen + 2, "another time is another reading")
 
 
 def test_same_reading_again_without_seq(line):
@@ -225,5 +235,5 @@ def test_status(line, payload):
 def test_the_quarantine_holds_what_was_set_aside(line):
     set_aside(line, report(fresh_second(line), 1.0, parameter="gold"), "parameter")
     quarantine = line.journal / "quarantine"
-    until(lambda: '"name":"gold"' in phusa("journal", "dump", "--json", quarantine)[1].replace("\\", ""),
+    until(lambda: '"name":"apacp:gold"' in phusa("journal", "dump", "--json", quarantine)[1].replace("\\", ""),
           "the quarantine has it")

@@ -183,7 +183,7 @@ def test_a_line_that_is_refused_takes_no_other_with_it(line):
     line.store.poison = None
     dumped = phusa("journal", "dump", line.journal / "quarantine", check=0)[1]
     assert "salinity=3.125," in dumped and REFUSED in dumped, "the quarantine has the line and the store's words"
-    metric = 'phusa_readings_quarantined_total{site="",station="",reason="store"}'
+    metric = 'phusa_readings_quarantined_total{site="apalachicola",station="apacp",reason="store"}'
     assert line.collector.metrics()[metric] == refused(line)
 
 

@@ -236,6 +236,91 @@ static void random_series_agree_with_the_plain_reading(void **state)
     assert_true(transitions > 1000);
 }
 
+/* --- kept over a restart ---------------------------------------------------------------- */
+
+static void the_fingerprint_changes_with_everything_that_judges(void **state)
+{
+    (void)state;
+    static const struct phusa_parameter other = { .name = { "temp", 4 } };
+    struct rule rule = above(4, 3.5, 0, 0), same = rule;
+    same.message_en = "other words";
+    same.stations = NULL;
+    assert_true(alarm_rule_same(&rule, &same));
+    assert_true(alarm_rule_fingerprint(&rule) == alarm_rule_fingerprint(&same));
+    struct rule others[14];
+    size_t count = sizeof others / sizeof others[0];
+    for (size_t i = 0; i < count; i++) {
+        others[i] = rule;
+    }
+    others[0].id = "r2";
+    others[1].parameter = &other;
+    others[2].direction = RULE_BELOW;
+    others[3].max_gap_ns++;
+    others[4].live_within_ns++;
+    others[5].accept = 2;
+    others[6].level_count = 2;
+    others[7].levels[0].severity = SEVERITY_EXTREME;
+    others[8].levels[0].raise_low = 1;
+    others[9].levels[0].raise_high = 4.5;
+    others[10].levels[0].clear_low = 1;
+    others[11].levels[0].clear_high = 3;
+    others[12].levels[0].for_ns = 1;
+    others[13].levels[0].clear_for_ns = 1;
+    for (size_t i = 0; i < count; i++) {
+        assert_false(alarm_rule_same(&rule, &others[i]));
+        assert_true(alarm_rule_fingerprint(&rule) != alarm_rule_fingerprint(&others[i]));
+    }
+}
+
+static void reload(struct alarm_series *series)
+{
+    struct state_writer writer = { 0 };
+    alarm_save(series, &writer);
+    for (size_t length = 0; length < writer.used; length++) {
+        struct alarm_series cut;
+        struct state_reader reader = state_reader_of(writer.bytes, length);
+        assert_false(alarm_load(&cut, &reader));
+    }
+    struct state_reader reader = state_reader_of(writer.bytes, writer.used);
+    assert_true(alarm_load(series, &reader));
+    assert_ptr_equal(reader.at, reader.end);
+    state_writer_free(&writer);
+}
+
+static bool same_change(const struct alarm_change *a, const struct alarm_change *b)
+{
+    return a->from == b->from && a->to == b->to && a->time_ns == b->time_ns &&
+           a->since_ns == b->since_ns && a->value == b->value && a->transition == b->transition &&
+           a->historical == b->historical && a->tell == b->tell;
+}
+
+/* Saved and loaded between any two readings, it judges as the one that went on. */
+static void a_series_that_was_loaded_judges_as_before(void **state)
+{
+    (void)state;
+    unsigned seed = 11;
+    print_message("seed %u\n", seed);
+    struct rule rule = above(5, 4, 20 * MINUTE, 10 * MINUTE);
+    rule.levels[1] = (struct rule_level){ SEVERITY_SEVERE, 0, 7, 0, 6, 0, 0 };
+    rule.level_count = 2;
+    for (int round = 0; round < 50; round++) {
+        struct alarm_series one = { 0 }, two = { 0 };
+        int64_t minute = 1000;
+        for (int i = 0; i < 200; i++) {
+            struct alarm_change changes[2] = { { .value = 0 }, { .value = 0 } };
+            minute += rand_r(&seed) % 12 == 0 ? rand_r(&seed) % 90 : 5;
+            int64_t late = rand_r(&seed) % 5 == 0 ? rand_r(&seed) % 100 : 0;
+            struct alarm_reading reading = { (minute - late) * MINUTE,
+                                             (double)(rand_r(&seed) % 90) / 10,
+                                             rand_r(&seed) % 4 > 0, 5 * MINUTE };
+            reload(&two);
+            assert_int_equal(alarm_judge(&rule, &one, &reading, &changes[0]),
+                             alarm_judge(&rule, &two, &reading, &changes[1]));
+            assert_true(same_change(&changes[0], &changes[1]));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +333,8 @@ int main(void)
         cmocka_unit_test(a_late_reading_is_judged_as_history_from_the_state_before_the_gap),
         cmocka_unit_test(live_is_three_reports_and_at_least_a_quarter_of_an_hour),
         cmocka_unit_test(random_series_agree_with_the_plain_reading),
+        cmocka_unit_test(the_fingerprint_changes_with_everything_that_judges),
+        cmocka_unit_test(a_series_that_was_loaded_judges_as_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

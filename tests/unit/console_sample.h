@@ -132,10 +132,54 @@ static inline void sample_station(size_t at, enum console_link link, int64_t see
         .accepted = 900 * (at + 1),
         .duplicates = 3 * at,
         .reports = 100 * (at + 1),
-        .missing_reports = at,
         .reading_count = readings,
         .readings = sample_readings[at],
     };
+}
+
+#define SAMPLE_GAP_S 10800 /* how long the last station's oldest gap has been open */
+
+static struct console_gap sample_gaps[] = {
+    { 41, 43, (SAMPLE_NOW_S - SAMPLE_GAP_S) * SECOND_NS, NULL },
+    { 50, 51, (SAMPLE_NOW_S - 7200) * SECOND_NS, NULL },
+    { 1, 12, (SAMPLE_NOW_S - 400000) * SECOND_NS, "overwritten" },
+};
+static struct console_gap sample_old_gaps[] = {
+    { 901, 904, (SAMPLE_NOW_S - 500000) * SECOND_NS, "log erased" },
+};
+static struct console_log sample_logs[] = {
+    { .log = 0x5f3a09c1,
+      .current = true,
+      .highest = 60,
+      .announced = 61,
+      .received = 43,
+      .filled = 2,
+      .missing = 5,
+      .overwritten = 12,
+      .oldest_gap_ns = (SAMPLE_NOW_S - SAMPLE_GAP_S) * SECOND_NS,
+      .gap_count = 3,
+      .gaps = sample_gaps },
+    { .log = 0x0000beef,
+      .highest = 904,
+      .announced = 904,
+      .received = 900,
+      .erased = 4,
+      .gap_count = 1,
+      .gaps = sample_old_gaps },
+};
+
+/* What the last station lacks. */
+static inline void sample_ledger(struct console_station *station)
+{
+    station->stored = station->accepted - 4;
+    station->pending = 4;
+    station->missing_reports = 5;
+    station->closed_reports = 19; /* 3 of a log that was forgotten */
+    station->went_back = 1;
+    station->renumbered = 2;
+    station->oldest_gap_ns = sample_logs[0].oldest_gap_ns;
+    station->log_count = 2;
+    station->logs = sample_logs;
 }
 
 static inline void sample_fill(struct console_view *view)
@@ -166,6 +210,7 @@ static inline void sample_fill(struct console_view *view)
     sample_station_views[1].severity = SEVERITY_MODERATE;
     sample_station_views[1].reasons[PHUSA_REASON_UNIT] = 7;
     sample_station_views[1].quarantined = 7;
+    sample_ledger(&sample_station_views[5]);
     *view = (struct console_view){
         .totals = { .now = { SAMPLE_NOW_S * SECOND_NS },
                     .up_ns = 93784 * SECOND_NS,
@@ -175,6 +220,7 @@ static inline void sample_fill(struct console_view *view)
                     .store_up = true,
                     .ready = true,
                     .not_ready = "",
+                    .start_progress = 1,
                     .messages = 412345,
                     .received = 1234567,
                     .stored = 1234001,

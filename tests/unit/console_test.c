@@ -30,6 +30,39 @@ static void release(struct console_view *view)
     free(view);
 }
 
+#define TOKEN "c2VjcmV0LXRva2Vu"
+
+/* What was asked to be put back last. */
+static struct {
+    uint64_t positions[CONSOLE_REQUEUE_MAX];
+    size_t count;
+    unsigned calls;
+} asked;
+
+/* Position 404 is unknown, and at 503 the journal is full. */
+static enum console_requeue requeue(void *context, const uint64_t *positions,
+                                    size_t positions_count, uint64_t *count,
+                                    struct problem *problem)
+{
+    (void)context;
+    asked.calls++;
+    asked.count = positions_count;
+    memcpy(asked.positions, positions, positions_count * sizeof *positions);
+    for (size_t i = 0; i < positions_count; i++) {
+        if (positions[i] == 404) {
+            problem_set(problem, "position 404: no such record");
+            return CONSOLE_REQUEUE_UNKNOWN;
+        }
+        if (positions[i] == 503) {
+            *count = i;
+            problem_set(problem, "the journal is full");
+            return CONSOLE_REQUEUE_FAILED;
+        }
+    }
+    *count = positions_count;
+    return CONSOLE_REQUEUED;
+}
+
 /* Only read by the server's threads: filled once before it starts. */
 static struct console_view sample;
 
@@ -47,7 +80,9 @@ static struct console_view *give_view(void *context)
 static int start(void **state)
 {
     (void)state;
-    const struct console_source source = { NULL, give_totals, give_view };
+    const struct console_source source = {
+        .token = TOKEN, .requeue = requeue, .totals = give_totals, .view = give_view
+    };
     struct problem problem = { "" };
     sample_fill(&sample);
     console = console_create("127.0.0.1:0", &source, &problem);
@@ -61,15 +96,19 @@ static int stop(void **state)
     return 0;
 }
 
-static int dial(void)
+static int dial_port(unsigned port)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_port = htons((uint16_t)console_port(console)) };
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
     return fd;
+}
+
+static int dial(void)
+{
+    return dial_port(console_port(console));
 }
 
 static void say(int fd, const char *text)
@@ -135,6 +174,10 @@ static void answers_paths_and_methods(void **state)
         { "GET", "/metrics", 200, "text/plain; version=0.0.4", "\nprocess_resident_memory_bytes " },
         { "GET", "/metrics", 200, "text/plain; version=0.0.4", "\nprocess_cpu_seconds_total " },
         { "GET", "/api/v1/status", 200, "Content-Type: application/json", "\"totals\"" },
+        { "GET", "/api/v1/ledger", 200, "Content-Type: application/json", "\"5f3a09c1\"" },
+        { "GET", "/api/v1/ledger?station=nobody", 404, "application/json", "\"stations\":[]" },
+        { "GET", "/api/v1/quarantine/requeue", 405, "Allow: POST", "only POST" },
+        { "POST", "/api/v1/ledger", 405, "Allow: GET, HEAD", "only GET and HEAD" },
         { "GET", "/nothing", 404, "Content-Type: text/plain", "not found" },
         { "GET", "/../etc/passwd", 404, "Content-Type: text/plain", "not found" },
         { "POST", "/", 405, "Allow: GET, HEAD", "only GET and HEAD" },
@@ -192,6 +235,227 @@ static void status_is_json(void **state)
     json_decref(root);
 }
 
+/* --- the ledger -------------------------------------------------------------------- */
+
+static json_t *ledger_of(const char *path)
+{
+    ask("GET", path);
+    assert_int_equal(code(), 200);
+    json_t *root = json_loads(body(), 0, NULL);
+    assert_non_null(root);
+    return root;
+}
+
+static void assert_count(const json_t *object, const char *name, json_int_t wanted)
+{
+    if (json_integer_value(json_object_get(object, name)) != wanted) {
+        fail_msg("%s is %" JSON_INTEGER_FORMAT, name,
+                 json_integer_value(json_object_get(object, name)));
+    }
+}
+
+static void ledger_counts_readings_and_reports(void **state)
+{
+    (void)state;
+    json_t *root = ledger_of("/api/v1/ledger");
+    const json_t *totals = json_object_get(root, "totals");
+    assert_count(totals, "received", 1234567);
+    assert_count(totals, "duplicates", 147);
+    assert_count(totals, "stored", 1234001);
+    assert_count(totals, "quarantined", 7);
+    assert_count(totals, "pending", 412);
+    assert_count(totals, "missing_reports", 5);
+    assert_count(totals, "closed_reports", 19);
+    assert_count(totals, "now", SAMPLE_NOW_S);
+    assert_count(json_object_get(totals, "unknown_reasons"), "topic", 3);
+    assert_int_equal(json_array_size(json_object_get(root, "stations")), SAMPLE_STATIONS);
+    const json_t *second = json_array_get(json_object_get(root, "stations"), 1);
+    assert_string_equal(json_string_value(json_object_get(second, "id")), "mt-cang");
+    assert_count(json_object_get(second, "reasons"), "unit", 7);
+    assert_true(json_is_null(json_object_get(second, "oldest_gap")));
+    json_decref(root);
+}
+
+static void ledger_names_gaps_of_a_station(void **state)
+{
+    (void)state;
+    json_t *root = ledger_of("/api/v1/ledger?station=pq-duong-dong");
+    assert_int_equal(json_array_size(json_object_get(root, "stations")), 1);
+    const json_t *station = json_array_get(json_object_get(root, "stations"), 0);
+    const json_t *logs = json_object_get(station, "logs"), *log = json_array_get(logs, 0);
+    const json_t *gaps = json_object_get(log, "gaps");
+    assert_count(station, "closed_reports", 19);
+    assert_count(station, "oldest_gap", SAMPLE_NOW_S - SAMPLE_GAP_S);
+    assert_int_equal(json_array_size(logs), 2);
+    assert_string_equal(json_string_value(json_object_get(log, "log")), "5f3a09c1");
+    assert_true(json_is_true(json_object_get(log, "current")));
+    assert_count(log, "announced", 61);
+    assert_count(log, "missing", 5);
+    assert_int_equal(json_array_size(gaps), 3);
+    assert_count(json_array_get(gaps, 1), "first", 50);
+    assert_count(json_array_get(gaps, 1), "last", 51);
+    assert_count(json_array_get(gaps, 1), "since", SAMPLE_NOW_S - 7200);
+    assert_true(json_is_null(json_object_get(json_array_get(gaps, 1), "closed")));
+    assert_string_equal(json_string_value(json_object_get(json_array_get(gaps, 2), "closed")),
+                        "overwritten");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(logs, 1), "log")),
+                        "0000beef");
+    json_decref(root);
+}
+
+static void ledger_of_all_names_gaps_up_to_a_limit(void **state)
+{
+    (void)state;
+    static struct console_gap gaps[CONSOLE_LEDGER_GAPS_MAX + 3];
+    struct console_log log = { .gap_count = CONSOLE_LEDGER_GAPS_MAX + 3, .gaps = gaps };
+    struct console_station station = { .station = &sample_stations[0],
+                                       .log_count = 1,
+                                       .logs = &log };
+    struct console_view view = { .station_count = 1, .stations = &station };
+    struct text_buffer text = { 0 };
+    assert_true(console_ledger(&view, NULL, &text));
+    assert_false(text.failed);
+    assert_non_null(strstr(text.data, "\"gaps_omitted\":3}"));
+    text_buffer_free(&text);
+    assert_true(console_ledger(&view, sample_stations[0].id, &text));
+    assert_null(strstr(text.data, "gaps_omitted"));
+    text_buffer_free(&text);
+}
+
+/* --- putting back ------------------------------------------------------------------ */
+
+/* authorization: a whole header with its line end, or "". */
+static void post_to(unsigned port, const char *authorization, const char *posted)
+{
+    static char request[65536];
+    int length = snprintf(request, sizeof request,
+                          "POST /api/v1/quarantine/requeue HTTP/1.1\r\nHost: x\r\n"
+                          "Connection: close\r\n%sContent-Length: %zu\r\n\r\n%s",
+                          authorization, strlen(posted), posted);
+    assert_true(length > 0 && (size_t)length < sizeof request);
+    int fd = dial_port(port);
+    say(fd, request);
+    hear(fd);
+}
+
+static void post(const char *authorization, const char *posted)
+{
+    post_to(console_port(console), authorization, posted);
+}
+
+#define RIGHT "Authorization: Bearer " TOKEN "\r\n"
+
+static void puts_back_with_the_token(void **state)
+{
+    (void)state;
+    post(RIGHT, "{\"positions\":[30, 7,9]}");
+    assert_int_equal(code(), 200);
+    assert_non_null(strstr(answer, "Content-Type: application/json"));
+    assert_string_equal(body(), "{\"requeued\":3}\n");
+    assert_int_equal(asked.count, 3);
+    assert_true(asked.positions[0] == 7 && asked.positions[1] == 9 && asked.positions[2] == 30);
+    post("authorization: bearer " TOKEN "\r\n", "{\"positions\":[1]}");
+    assert_int_equal(code(), 200);
+}
+
+static void puts_nothing_back_without_the_token(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "",
+        "Authorization: Bearer\r\n",
+        "Authorization: Bearer \r\n",
+        "Authorization: " TOKEN "\r\n",
+        "Authorization: Basic " TOKEN "\r\n",
+        "Authorization: Bearer c2VjcmV0LXRva2V\r\n",
+        "Authorization: Bearer c2VjcmV0LXRva2Vu0\r\n",
+        "Authorization: Bearer C2VjcmV0LXRva2Vu\r\n",
+        "Authorization: Bearer " TOKEN TOKEN "\r\n",
+    };
+    unsigned before = asked.calls;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        post(wrong[i], "{\"positions\":[7]}");
+        assert_int_equal(code(), 401);
+        assert_non_null(strstr(answer, "WWW-Authenticate: Bearer\r\n"));
+    }
+    assert_int_equal(asked.calls, before);
+}
+
+static void says_how_to_configure_a_token(void **state)
+{
+    (void)state;
+    const struct console_source source = {
+        .token = "", .requeue = requeue, .totals = give_totals, .view = give_view
+    };
+    struct problem problem = { "" };
+    struct console *locked = console_create("127.0.0.1:0", &source, &problem);
+    assert_non_null(locked);
+    unsigned before = asked.calls;
+    post_to(console_port(locked), RIGHT, "{\"positions\":[7]}");
+    assert_int_equal(code(), 403);
+    assert_non_null(strstr(body(), "http.token_file"));
+    post_to(console_port(locked), "Authorization: Bearer \r\n", "{\"positions\":[7]}");
+    assert_int_equal(code(), 403);
+    assert_int_equal(asked.calls, before);
+    console_free(locked);
+}
+
+static void says_what_cannot_be_put_back(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *posted;
+        int code;
+        const char *within;
+    } cases[] = {
+        { "", 400, "no JSON" },
+        { "{\"positions\":[1}", 400, "no JSON" },
+        { "[1]", 400, "{\"positions\":[P" },
+        { "{\"positions\":7}", 400, "{\"positions\":[P" },
+        { "{\"positions\":[]}", 400, "1 to 1000" },
+        { "{\"positions\":[\"7\"]}", 400, "whole number" },
+        { "{\"positions\":[7.5]}", 400, "whole number" },
+        { "{\"positions\":[0]}", 400, "whole number" },
+        { "{\"positions\":[-7]}", 400, "whole number" },
+        { "{\"positions\":[7,8,7]}", 400, "twice" },
+        { "{\"positions\":[7,404]}", 404, "position 404: no such record" },
+        { "{\"positions\":[1,2,503]}", 503, "2 of 3 were put back: the journal is full" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        post(RIGHT, cases[i].posted);
+        assert_int_equal(code(), cases[i].code);
+        assert_non_null(strstr(answer, "Content-Type: text/plain"));
+        assert_non_null(strstr(body(), cases[i].within));
+    }
+}
+
+/* {"positions":[first, first + 1, ...]} */
+static const char *many_positions(uint64_t first, size_t count)
+{
+    static char posted[65536];
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        used +=
+            (size_t)snprintf(posted + used, sizeof posted - used, "%s%llu",
+                             i > 0 ? ", " : "{\"positions\":[", (unsigned long long)(first + i));
+    }
+    (void)snprintf(posted + used, sizeof posted - used, "]}");
+    return posted;
+}
+
+static void takes_a_full_request_and_no_more(void **state)
+{
+    (void)state;
+    post(RIGHT, many_positions(1000000000000000000U, CONSOLE_REQUEUE_MAX));
+    assert_string_equal(body(), "{\"requeued\":1000}\n");
+    post(RIGHT, many_positions(1, CONSOLE_REQUEUE_MAX + 1));
+    assert_int_equal(code(), 400);
+    post(RIGHT, many_positions(1000000000000000000U, CONSOLE_REQUEUE_MAX * 2));
+    assert_int_equal(code(), 413);
+    post("", many_positions(1000000000000000000U, CONSOLE_REQUEUE_MAX * 2));
+    assert_int_equal(code(), 401);
+}
+
 /* As many as there are threads, and more: they begin a request and say no more, or do not read. */
 static void slow_clients_hold_nobody_up(void **state)
 {
@@ -233,7 +497,7 @@ static void survives_garbage(void **state)
 static void refuses_wrong_addresses(void **state)
 {
     (void)state;
-    const struct console_source source = { NULL, give_totals, give_view };
+    const struct console_source source = { .token = "", .totals = give_totals, .view = give_view };
     static const char *const wrong[] = { "",
                                          "8080",
                                          ":8080",
@@ -258,7 +522,7 @@ static void refuses_wrong_addresses(void **state)
 static void listens_on_ipv6(void **state)
 {
     (void)state;
-    const struct console_source source = { NULL, give_totals, give_view };
+    const struct console_source source = { .token = "", .totals = give_totals, .view = give_view };
     struct problem problem = { "" };
     struct console *other = console_create("[::1]:0", &source, &problem);
     if (other == NULL && strstr(problem.text, "cannot listen") != NULL) {
@@ -277,6 +541,14 @@ int main(void)
         cmocka_unit_test(answers_head_without_a_body),
         cmocka_unit_test(says_why_it_is_not_ready),
         cmocka_unit_test(status_is_json),
+        cmocka_unit_test(ledger_counts_readings_and_reports),
+        cmocka_unit_test(ledger_names_gaps_of_a_station),
+        cmocka_unit_test(ledger_of_all_names_gaps_up_to_a_limit),
+        cmocka_unit_test(puts_back_with_the_token),
+        cmocka_unit_test(puts_nothing_back_without_the_token),
+        cmocka_unit_test(says_how_to_configure_a_token),
+        cmocka_unit_test(says_what_cannot_be_put_back),
+        cmocka_unit_test(takes_a_full_request_and_no_more),
         cmocka_unit_test(slow_clients_hold_nobody_up),
         cmocka_unit_test(survives_garbage),
         cmocka_unit_test(refuses_wrong_addresses),

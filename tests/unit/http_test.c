@@ -320,6 +320,43 @@ static void bounds_what_it_keeps(void **state)
     free(answer);
 }
 
+struct taken {
+    size_t bytes, most; /* so many so far; beyond `most` no more is taken */
+};
+
+static bool take_some(void *context, const char *bytes, size_t length)
+{
+    struct taken *taken = context;
+    taken->bytes += length;
+    return bytes != NULL && taken->bytes <= taken->most;
+}
+
+static enum http_status get_into(struct taken *taken)
+{
+    char url[64];
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u/", fixture.server.port);
+    struct http_request request = {
+        .method = "GET", .url = url, .take = take_some, .take_context = taken
+    };
+    return http_perform(fixture.client, &request, &fixture.answer, &fixture.problem);
+}
+
+static void hands_a_long_answer_over(void **state)
+{
+    (void)state;
+    static const struct step steps[] = { { GOOD, false }, { GOOD, false }, { GOOD, false } };
+    struct taken all = { 0, 2 }, little = { 0, 1 };
+    begin(&fixture, steps, 3, LONG_MS);
+    assert_int_equal(get_into(&all), HTTP_DONE);
+    assert_int_equal(all.bytes, 2);
+    assert_int_equal(fixture.answer.length, 0);
+    assert_int_equal(fixture.answer.code, 200);
+    assert_int_equal(get_into(&little), HTTP_BROKEN);
+    assert_int_equal(post(&fixture, ""), HTTP_DONE); /* the answer keeps it again */
+    assert_string_equal(fixture.answer.body, "ok");
+    end(&fixture);
+}
+
 static void tells_the_unreachable(void **state)
 {
     (void)state;
@@ -383,6 +420,7 @@ int main(void)
         cmocka_unit_test(tells_a_broken_answer),
         cmocka_unit_test(drops_what_stands_behind_an_answer),
         cmocka_unit_test(bounds_what_it_keeps),
+        cmocka_unit_test(hands_a_long_answer_over),
         cmocka_unit_test(tells_the_unreachable),
         cmocka_unit_test(insists_on_tls),
         cmocka_unit_test(ends_a_request_on_abort),

@@ -120,6 +120,13 @@ static void counts_stations_and_totals(void **state)
         "phusa_readings_accepted_total{site=\"my-tho\",station=\"mt-cang\"} 1800",
         "phusa_readings_duplicate_total{site=\"my-tho\",station=\"mt-cang\"} 3",
         "phusa_station_missing_reports{site=\"phu-quoc\",station=\"pq-duong-dong\"} 5",
+        "phusa_station_readings_stored_total{site=\"phu-quoc\",station=\"pq-duong-dong\"} 5396",
+        "phusa_ledger_reports_missing 5",
+        "phusa_ledger_reports_closed_total{reason=\"overwritten\"} 12",
+        "phusa_ledger_reports_closed_total{reason=\"log_erased\"} 4",
+        "phusa_ledger_reports_closed_total{reason=\"log_forgotten\"} 3",
+        "phusa_ledger_went_back_total 1",
+        "phusa_ledger_renumbered_reports_total 2",
         "phusa_station_online{site=\"my-tho\",station=\"mt-cau\"} 1",
         "phusa_station_online{site=\"my-tho\",station=\"mt-cang\"} 0",
         "phusa_alarms_active{severity=\"severe\"} 1",
@@ -143,6 +150,50 @@ static void names_only_reasons_that_occurred(void **state)
     assert_line("phusa_readings_quarantined_total{site=\"\",station=\"\",reason=\"topic\"} 3");
 }
 
+static void ages_only_gaps_that_are_open(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    for (size_t i = 0; i < line_count; i++) {
+        count += strncmp(lines[i], "phusa_ledger_oldest_gap_seconds{", 32) == 0;
+    }
+    assert_int_equal(count, 1);
+    assert_line("phusa_ledger_oldest_gap_seconds{site=\"phu-quoc\",station=\"pq-duong-dong\"} "
+                "10800.000");
+}
+
+static void tells_of_journal_and_start(void **state)
+{
+    (void)state;
+    struct console_view view = { .totals = { .journal_held = true,
+                                             .journal_sync_failures = 2,
+                                             .journal_rewritten = 30,
+                                             .journal_damaged = 4096,
+                                             .snapshot_position = 77,
+                                             .snapshot_age_ns = 1500 * MILLI_NS,
+                                             .snapshot_bytes = 9000,
+                                             .start_progress = 0.4375,
+                                             .broker_dropped = 6,
+                                             .spool_lost = 8 } };
+    static const char *const wanted[] = {
+        "phusa_journal_held 1",
+        "phusa_journal_sync_failures_total 2",
+        "phusa_journal_rewritten_records_total 30",
+        "phusa_journal_damaged_bytes_total 4096",
+        "phusa_snapshot_position 77",
+        "phusa_snapshot_age_seconds 1.500",
+        "phusa_snapshot_bytes 9000",
+        "phusa_start_progress 0.4375",
+        "phusa_broker_dropped_total 6",
+        "phusa_spool_lost_readings_total 8",
+    };
+    render(&view);
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        assert_line(wanted[i]);
+    }
+    every_line_parses_under_its_family(NULL);
+}
+
 static void escapes_labels(void **state)
 {
     (void)state;
@@ -161,6 +212,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_series_stands_twice, render_sample, clear),
         cmocka_unit_test_setup_teardown(counts_stations_and_totals, render_sample, clear),
         cmocka_unit_test_setup_teardown(names_only_reasons_that_occurred, render_sample, clear),
+        cmocka_unit_test_setup_teardown(ages_only_gaps_that_are_open, render_sample, clear),
+        cmocka_unit_test_teardown(tells_of_journal_and_start, clear),
         cmocka_unit_test_teardown(escapes_labels, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

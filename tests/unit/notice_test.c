@@ -109,6 +109,23 @@ static void sentences_say_what_operators_need(void **state)
     }
 }
 
+static void rules_without_levels_have_no_limit(void **state)
+{
+    (void)state;
+    struct notice notice = sample_notice(RULE_OWN, 0, 0, SEVERITY_NORMAL, SEVERITY_SEVERE);
+    char text[WORDING_MAX], body[NOTICE_BODY_MAX];
+    notice.value = 12;
+    wording_print(&notice, LANGUAGE_VI, text);
+    assert_string_equal(text, "Đĩa đã đầy – Trạm 1: Dung lượng đĩa còn trống 12 MB. Mức: nghiêm "
+                              "trọng.");
+    wording_print(&notice, LANGUAGE_EN, text);
+    assert_string_equal(text,
+                        "The disk is full – Trạm 1: Free disk space 12 MB. Severity: severe.");
+    assert_true(notice_json(&notice, body, sizeof body) > 0);
+    assert_non_null(strstr(body, "\"severity\":\"severe\""));
+    assert_non_null(strstr(body, "\"rule\":\"disk-full\""));
+}
+
 /* The widest: long texts of bytes that all are escaped. jansson refuses what is no UTF-8. */
 static void any_text_gives_valid_json(void **state)
 {
@@ -179,6 +196,7 @@ int main(void)
         cmocka_unit_test(replay_line_is_that_of_the_contract),
         cmocka_unit_test(what_does_not_fit_is_nothing),
         cmocka_unit_test(sentences_say_what_operators_need),
+        cmocka_unit_test(rules_without_levels_have_no_limit),
         cmocka_unit_test(any_text_gives_valid_json),
         cmocka_unit_test(values_have_their_resolution),
     };

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -573,6 +574,129 @@ static void holds_are_bounded_and_forgotten(void **state)
     assert_true(schedule_next(&schedule).ns == INT64_MAX);
 }
 
+/* --- urgent ones ------------------------------------------------------------------------ */
+
+/* From now on the outbox takes and gives nothing. */
+static void break_outbox(void)
+{
+    sqlite3 *db = NULL;
+    struct problem problem = { "" };
+    assert_int_equal(sqlite3_open(sample_path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DROP TABLE message", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    assert_int_equal(outbox_commit(outbox, NULL, 0, NULL, 1, now, &problem), OUTBOX_FAILED);
+}
+
+static void await_topics(size_t count)
+{
+    int64_t end = clock_mono().ns + PATIENCE_NS;
+    size_t came = 0;
+    while (came < count && clock_mono().ns < end) {
+        clock_sleep_until((mono_time){ clock_mono().ns + MILLI_NS });
+        (void)pthread_mutex_lock(&topics.lock);
+        came = topics.count;
+        (void)pthread_mutex_unlock(&topics.lock);
+    }
+    assert_int_equal(came, count);
+}
+
+static void urgent_ones_pass_while_the_outbox_fails(void **state)
+{
+    (void)state;
+    struct server *ioc = server_start(fine, 1), *farmers = server_start(fine, 1);
+    struct channel_settings channels[] = { channel("ioc", ioc), channel("farmers", farmers) };
+    struct notice notice = sample_notice(RULE_OWN, 0, 0, SEVERITY_NORMAL, SEVERITY_SEVERE);
+    char body[NOTICE_BODY_MAX];
+    (void)notice_json(&notice, body, sizeof body);
+    break_outbox();
+    start_notifier(channels, 2);
+    assert_true(notifier_urgent(notifier, &notice));
+    await_requests(farmers, 1);
+    await_topics(1);
+    assert_string_equal(strstr(farmers->requests[0], "\r\n\r\n") + 4, body);
+    assert_non_null(strstr(farmers->requests[0], "\r\nIdempotency-Key: "));
+    assert_string_equal(topics.published[0].topic, "phusa/1/my-tho/s1/alarm/disk-full");
+    assert_string_equal(topics.published[0].payload, body);
+
+    notice = sample_notice(RULE_OWN, 0, 9, SEVERITY_SEVERE, SEVERITY_NORMAL);
+    assert_true(notifier_urgent(notifier, &notice));
+    await_requests(farmers, 2);
+    await_topics(2);
+    assert_string_equal(topics.published[1].payload, "");
+    assert_int_equal(ioc->request_count, 0); /* is not among the rule's channels */
+    server_end(ioc);
+    server_end(farmers);
+}
+
+static void urgent_ones_go_ahead_and_are_tried_again(void **state)
+{
+    (void)state;
+    static const int codes[] = { 503, 503, 204 };
+    struct server *server = server_start(codes, 3);
+    struct channel_settings channels[] = { channel("moved", server), channel("ioc", server) };
+    struct notice waiting = sample_notice(RULE_IOC, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR);
+    struct notice urgent = sample_notice(RULE_OWN, 0, 0, SEVERITY_NORMAL, SEVERITY_SEVERE);
+    start_notifier(channels, 2);
+    notifier_configure(notifier, &channels[1], 1); /* "ioc" now stands in the first place */
+    struct rule rule = sample_rules[RULE_OWN];
+    rule.channels[0] = 0;
+    urgent.rule = &rule;
+    commit(&channels[1], &waiting, 1);
+    notifier_wake(notifier);
+    await_requests(server, 1);
+    assert_true(notifier_urgent(notifier, &urgent));
+    await_requests(server, 4);
+    await_waiting(0);
+    assert_non_null(strstr(server->requests[0], "salinity-fields"));
+    assert_non_null(strstr(server->requests[1], "disk-full")); /* ahead */
+    size_t again = 0;
+    for (size_t i = 2; i < 4; i++) {
+        again += strstr(server->requests[i], "disk-full") != NULL;
+    }
+    assert_int_equal(again, 1); /* the other of the two is the one that waited */
+    assert_int_equal(server->request_count, 4);
+    server_end(server);
+}
+
+static void add_urgent(struct urgent_queue *queue, const char *topic, const char *body)
+{
+    static struct outbox_message message;
+    (void)snprintf(message.topic, sizeof message.topic, "%s", topic);
+    (void)snprintf(message.body, sizeof message.body, "%s", body);
+    urgent_add(queue, &message);
+}
+
+static void urgent_ones_are_few_and_in_order(void **state)
+{
+    (void)state;
+    static struct urgent_queue queue;
+    static struct outbox_message message;
+    assert_false(urgent_next(&queue, NULL, 0, &message));
+    add_urgent(&queue, "disk", "full");
+    add_urgent(&queue, "disk", "free");
+    add_urgent(&queue, "journal", "bad");
+    assert_true(urgent_next(&queue, NULL, 0, &message));
+    assert_string_equal(message.body, "full");
+    const int64_t held = message.id;
+    assert_true(held < 0);
+    assert_true(urgent_next(&queue, &held, 1, &message)); /* "free" waits behind "full" */
+    assert_string_equal(message.body, "bad");
+    urgent_end(&queue, message.id);
+    assert_false(urgent_next(&queue, &held, 1, &message));
+    urgent_end(&queue, held);
+    urgent_end(&queue, held);
+    assert_true(urgent_next(&queue, NULL, 0, &message));
+    assert_string_equal(message.body, "free");
+    for (int i = 0; i < NOTIFIER_URGENT_MAX; i++) { /* pushes it out */
+        char body[16];
+        (void)snprintf(body, sizeof body, "%d", i);
+        add_urgent(&queue, "disk", body);
+    }
+    assert_int_equal(queue.count, NOTIFIER_URGENT_MAX);
+    assert_true(urgent_next(&queue, NULL, 0, &message));
+    assert_string_equal(message.body, "0");
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -604,6 +728,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(reconfigures_while_a_request_hangs, make, clean),
         cmocka_unit_test_setup_teardown(gives_up_channels_that_are_gone, make, clean),
         cmocka_unit_test_setup_teardown(tells_the_topic_when_the_broker_is_back, make, clean),
+        cmocka_unit_test_setup_teardown(urgent_ones_pass_while_the_outbox_fails, make, clean),
+        cmocka_unit_test_setup_teardown(urgent_ones_go_ahead_and_are_tried_again, make, clean),
+        cmocka_unit_test(urgent_ones_are_few_and_in_order),
         cmocka_unit_test(backs_off_within_doubling_limits),
         cmocka_unit_test(gives_up_after_a_day_of_refusals),
         cmocka_unit_test(holds_are_bounded_and_forgotten),

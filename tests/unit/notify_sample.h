@@ -18,6 +18,15 @@ static const struct phusa_parameter sample_salinity = {
     .resolution = 0.01,
 };
 
+static const struct phusa_parameter sample_disk_free = {
+    .name = { "disk_free", 9 },
+    .unit = { "MB", 2 },
+    .label_vi = "Dung lượng đĩa còn trống",
+    .label_en = "Free disk space",
+    .maximum = 1e18,
+    .resolution = 1,
+};
+
 static const struct station sample_stations[] = {
     { .id = "s1",
       .site = "my-tho",
@@ -40,11 +49,18 @@ static const struct station sample_stations[] = {
         .message_vi = "Nước mặn", .message_en = "Saline water"                                     \
     }
 
-enum { RULE_NONE, RULE_IOC, RULE_BOTH };
+enum { RULE_NONE, RULE_IOC, RULE_BOTH, RULE_OWN };
 static const struct rule sample_rules[] = {
     [RULE_NONE] = SAMPLE_RULE("salinity-quiet", 0, 0),
     [RULE_IOC] = SAMPLE_RULE("salinity-fields", 1, 0),
     [RULE_BOTH] = SAMPLE_RULE("salinity-both", 2, 0, 1),
+    [RULE_OWN] = { .id = "disk-full", /* the collector's own: without levels */
+                   .kind = "collector",
+                   .parameter = &sample_disk_free,
+                   .channels = { 1 },
+                   .channel_count = 1,
+                   .message_vi = "Đĩa đã đầy",
+                   .message_en = "The disk is full" },
 };
 
 #define SAMPLE_TIME_S INT64_C(1362096000)
@@ -77,7 +93,18 @@ static inline void sample_make_folder(void)
 
 static inline void sample_remove_folder(void)
 {
-    static const char *const ends[] = { "", "-wal", "-shm", "-journal" };
+    static const char *const ends[] = {
+        "",
+        "-wal",
+        "-shm",
+        "-journal",
+        ".damaged-1",
+        ".damaged-1-wal",
+        ".damaged-1-shm",
+        ".damaged-2",
+        ".damaged-2-wal",
+        ".damaged-2-shm",
+    };
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         char path[128];
         (void)snprintf(path, sizeof path, "%s%s", sample_path, ends[i]);

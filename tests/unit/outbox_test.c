@@ -139,8 +139,11 @@ static void position_never_goes_back(void **state)
     (void)state;
     commit(NULL, 0, 10);
     commit(NULL, 0, 7);
+    struct notice notice = sample_notice(RULE_IOC, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR);
+    commit(&notice, 1, 0); /* from no record of the journal */
     reopen();
     assert_int_equal(position, 10);
+    assert_true(take("ioc", NULL, 0));
 }
 
 static void back_to_normal_empties_the_topic(void **state)
@@ -253,7 +256,7 @@ static void drops_the_oldest_beyond_the_limit(void **state)
     assert_int_equal(counters().waiting, OUTBOX_WAITING_MAX);
 }
 
-static void prunes_old_messages_but_no_transition(void **state)
+static void prunes_old_messages(void **state)
 {
     (void)state;
     struct notice notice = sample_notice(RULE_IOC, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR);
@@ -295,18 +298,184 @@ static void refuses_what_is_no_outbox(void **state)
     assert_non_null(strstr(problem.text, "no outbox of version 1"));
     assert_null(other);
     assert_int_equal(outbox_open("/nonexistent/outbox.db", &other, &at, &problem), OUTBOX_FAILED);
+    (void)query("PRAGMA user_version = 0"); /* with tables: somebody else's */
+    assert_int_equal(outbox_open(sample_path, &other, &at, &problem), OUTBOX_FAILED);
+    assert_null(other);
+}
+
+/* --- transitions do not pile up ------------------------------------------------------ */
+
+static const struct severity_pair {
+    enum severity from, to;
+} up = { SEVERITY_NORMAL, SEVERITY_MINOR }, down = { SEVERITY_MINOR, SEVERITY_NORMAL };
+
+static void tell_at(int64_t station, struct severity_pair change, int64_t after_days)
+{
+    struct notice notice =
+        sample_notice(RULE_NONE, station, after_days * 86400, change.from, change.to);
+    commit_at(&notice, 1, 1, (wall_time){ now.ns + after_days * DAY_NS });
+}
+
+struct told_count {
+    size_t all, minor;
+};
+
+static void count_told(void *context, const struct outbox_told *told)
+{
+    struct told_count *count = context;
+    count->all++;
+    count->minor += told->severity == SEVERITY_MINOR;
+}
+
+static struct told_count read_told(void)
+{
+    struct told_count count = { 0, 0 };
+    assert_true(outbox_each_told(outbox, count_told, &count));
+    return count;
+}
+
+static void old_transitions_go(void **state)
+{
+    (void)state;
+    tell_at(0, up, 0);
+    tell_at(0, down, 1);
+    tell_at(1, up, 2);
+    commit_at(NULL, 0, 1, (wall_time){ now.ns + 400 * DAY_NS });
+    assert_int_equal(query("SELECT count(*) FROM transition"), 3);
+    commit_at(NULL, 0, 1, (wall_time){ now.ns + 400 * DAY_NS + 1 });
+    assert_int_equal(query("SELECT count(*) FROM transition"), 2);
+    commit_at(NULL, 0, 1, (wall_time){ now.ns + 500 * DAY_NS });
+    assert_int_equal(query("SELECT count(*) FROM transition"), 1); /* station 2's still stands */
+    assert_int_equal(read_told().all, 1);
+    assert_int_equal(read_told().minor, 1);
+    reopen();
+    commit_at(NULL, 0, 1, (wall_time){ now.ns + 900 * DAY_NS });
+    assert_int_equal(read_told().minor, 1);
+}
+
+/* An alarm that stood for long, outlived its own record and then ended does not stand again when
+ * its end is forgotten. */
+static void what_ended_stays_ended(void **state)
+{
+    (void)state;
+    tell_at(0, up, 0);
+    tell_at(1, up, 450); /* passes by the first, which is kept */
+    commit_at(NULL, 0, 1, (wall_time){ now.ns + 451 * DAY_NS });
+    assert_int_equal(read_told().minor, 2);
+    tell_at(0, down, 460);
+    assert_int_equal(read_told().minor, 1);
+    for (int64_t day = 852; day < 870; day++) {
+        commit_at(NULL, 0, 1, (wall_time){ now.ns + day * DAY_NS });
+        assert_int_equal(read_told().minor, 1);
+    }
+    assert_int_equal(query("SELECT count(*) FROM transition"), 1);
+}
+
+static void transitions_are_bounded_in_number(void **state)
+{
+    (void)state;
+    tell_at(0, up, 0);
+    tell_at(1, up, 0);
+    (void)query("INSERT INTO transition SELECT 1000010, position, key, rule, site, station,"
+                " parameter, time_ns, since_ns, before, after, value, historical, told, changed,"
+                " committed_ns FROM transition WHERE id = 1");
+    reopen();
+    tell_at(0, down, 0);
+    assert_int_equal(query("SELECT count(*) FROM transition"), 3); /* the first is one too many */
+    assert_int_equal(query("SELECT min(id) FROM transition"), 2);
+    assert_int_equal(read_told().minor, 1);
+}
+
+/* --- damage ---------------------------------------------------------------------------- */
+
+static bool is_there(const char *ending)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s%s", sample_path, ending);
+    return access(path, F_OK) == 0;
+}
+
+static void overwrite(long from, size_t length)
+{
+    FILE *file = fopen(sample_path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, from, SEEK_SET), 0);
+    for (size_t i = 0; i < length; i++) {
+        assert_int_not_equal(fputc((int)(i * 37 % 251), file), EOF);
+    }
+    assert_int_equal(fclose(file), 0);
+}
+
+static enum outbox_status open_damaged(struct problem *problem)
+{
     outbox_close(outbox);
     outbox = NULL;
-    sample_remove_folder();
-    sample_make_folder();
-    FILE *file = fopen(sample_path, "w");
-    assert_non_null(file);
-    (void)fputs("this is a text of somebody else, longer than any header of a database file is, "
-                "so that nobody takes it for an empty or a torn one\n",
-                file);
-    (void)fclose(file);
-    assert_int_equal(outbox_open(sample_path, &other, &at, &problem), OUTBOX_FAILED);
+    return outbox_open(sample_path, &outbox, &position, problem);
+}
+
+static void a_damaged_database_is_set_aside(void **state)
+{
+    (void)state;
+    struct problem problem = { "" };
+    struct notice notice = sample_notice(RULE_IOC, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR);
+    commit(&notice, 1, 42);
+    outbox_close(outbox);
+    outbox = NULL;
+    overwrite(0, 200); /* the header */
+    assert_int_equal(open_damaged(&problem), OUTBOX_REPLACED);
     assert_non_null(strstr(problem.text, "not a database"));
+    assert_true(is_there(".damaged-1"));
+    assert_int_equal(position, 0);
+    assert_int_equal(counters().replaced, 1);
+    assert_int_equal(counters().waiting, 0);
+    commit(&notice, 1, 43);
+    assert_true(take("ioc", NULL, 0));
+
+    outbox_close(outbox);
+    outbox = NULL;
+    overwrite(4096, 8192); /* pages: only reading it through finds this */
+    assert_int_equal(open_damaged(&problem), OUTBOX_REPLACED);
+    assert_true(problem.text[0] != '\0');
+    assert_true(is_there(".damaged-1") && is_there(".damaged-2"));
+    reopen(); /* the new one is sound */
+    assert_int_equal(counters().replaced, 0);
+}
+
+static void a_database_without_its_tables_is_set_aside(void **state)
+{
+    (void)state;
+    struct problem problem = { "" };
+    (void)query("DROP TABLE message");
+    assert_int_equal(open_damaged(&problem), OUTBOX_REPLACED);
+    assert_non_null(strstr(problem.text, "message"));
+    assert_true(is_there(".damaged-1"));
+}
+
+static void damage_met_later_stops_nothing_for_ever(void **state)
+{
+    (void)state;
+    struct problem problem = { "" };
+    struct notice notice = sample_notice(RULE_IOC, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR);
+    for (int64_t i = 0; i < 300; i++) {
+        notice.time_ns++;
+        commit(&notice, 1, (uint64_t)i + 1);
+    }
+    reopen();
+    (void)query("PRAGMA wal_checkpoint(TRUNCATE)");
+    overwrite(4096, 65536);
+    enum outbox_status status = OUTBOX_OK;
+    for (int i = 0; i < 3 && status == OUTBOX_OK; i++) {
+        notice.time_ns++;
+        status = outbox_commit(outbox, &notice, 1, channels, 400, now, &problem);
+    }
+    assert_int_equal(status, OUTBOX_FAILED);
+    commit(&notice, 1, 400); /* the same again */
+    assert_int_equal(counters().replaced, 1);
+    assert_int_equal(counters().waiting, 2);
+    assert_true(is_there(".damaged-1"));
+    assert_true(take("ioc", NULL, 0));
+    reopen();
+    assert_int_equal(position, 400);
 }
 
 #define TOGETHER 300
@@ -357,9 +526,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_committed_survives_a_kill, make, clean),
         cmocka_unit_test_setup_teardown(gives_up_unknown_channels, make, clean),
         cmocka_unit_test_setup_teardown(drops_the_oldest_beyond_the_limit, make, clean),
-        cmocka_unit_test_setup_teardown(prunes_old_messages_but_no_transition, make, clean),
+        cmocka_unit_test_setup_teardown(prunes_old_messages, make, clean),
         cmocka_unit_test_setup_teardown(a_failed_commit_leaves_nothing, make, clean),
         cmocka_unit_test_setup_teardown(refuses_what_is_no_outbox, make, clean),
+        cmocka_unit_test_setup_teardown(old_transitions_go, make, clean),
+        cmocka_unit_test_setup_teardown(what_ended_stays_ended, make, clean),
+        cmocka_unit_test_setup_teardown(transitions_are_bounded_in_number, make, clean),
+        cmocka_unit_test_setup_teardown(a_damaged_database_is_set_aside, make, clean),
+        cmocka_unit_test_setup_teardown(a_database_without_its_tables_is_set_aside, make, clean),
+        cmocka_unit_test_setup_teardown(damage_met_later_stops_nothing_for_ever, make, clean),
         cmocka_unit_test_setup_teardown(two_threads_work_together, make, clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

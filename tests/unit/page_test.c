@@ -148,6 +148,46 @@ static void says_what_is_wrong(void **state)
     assert_has("rules/a.cfg:3: unknown key");
 }
 
+static void says_which_reports_are_missing(void **state)
+{
+    (void)state;
+    render(NULL);
+    assert_has("<dt>Báo cáo thiếu <span class=en lang=en>missing</span></dt><dd>5<");
+    assert_has("<dt>Báo cáo mất <span class=en lang=en>lost</span></dt><dd>19<");
+    assert_has("còn thiếu 5 báo cáo</b> <span class=en lang=en>5 missing</span> · từ <span "
+               "class=en lang=en>since</span> 3 giờ trước");
+    assert_has("19 mất hẳn <span class=en lang=en>19 lost for good</span>");
+    assert_int_equal(occurrences("<p class=lacks>"), 1);
+    assert_lacks("role=alert");
+    assert_lacks("<progress");
+}
+
+static void warns_of_a_full_disk(void **state)
+{
+    (void)state;
+    struct console_view view;
+    sample_fill(&view);
+    view.totals.journal_held = true;
+    assert_true(console_page(&view, NULL, &page));
+    const char *banner = strstr(page.data, "Đĩa đầy"), *summary = strstr(page.data, "class=strip");
+    assert_true(banner != NULL && summary != NULL && banner < summary);
+    assert_has("Disk full");
+}
+
+static void shows_how_far_the_start_is(void **state)
+{
+    (void)state;
+    struct console_view view;
+    sample_fill(&view);
+    view.totals.start_progress = 0.437;
+    view.totals.ready = false;
+    view.totals.not_ready = "the same in other words";
+    assert_true(console_page(&view, NULL, &page));
+    assert_has("Đang đọc lại nhật ký");
+    assert_has("</b> 43 % <progress max=100 value=43>");
+    assert_lacks("the same in other words");
+}
+
 static void shows_one_site(void **state)
 {
     (void)state;
@@ -206,6 +246,11 @@ static void gives_an_overview_of_many(void **state)
     assert_has("650 trạm");
     assert_has("50 trạm");
     assert_has("650 có cảnh báo");
+    assert_lacks("thiếu báo cáo <");
+    many[3].missing_reports = 1;
+    text_buffer_free(&page);
+    assert_true(console_page(&view, NULL, &page));
+    assert_has("1 thiếu báo cáo <span class=en lang=en>reports missing</span>");
     assert_int_equal(occurrences("<article"), 2);
 }
 
@@ -306,6 +351,9 @@ int main(void)
         cmocka_unit_test_teardown(puts_alarms_first_with_local_time, clear),
         cmocka_unit_test_teardown(says_when_nothing_is_wrong, clear),
         cmocka_unit_test_teardown(says_what_is_wrong, clear),
+        cmocka_unit_test_teardown(says_which_reports_are_missing, clear),
+        cmocka_unit_test_teardown(warns_of_a_full_disk, clear),
+        cmocka_unit_test_teardown(shows_how_far_the_start_is, clear),
         cmocka_unit_test_teardown(shows_one_site, clear),
         cmocka_unit_test_teardown(knows_no_other_site, clear),
         cmocka_unit_test_teardown(collapses_stations_without_readings, clear),

@@ -166,6 +166,7 @@ static void the_contracts_smallest_configuration_loads(void **state)
     assert_int_equal(settings->journal.segment_bytes, 64 << 20);
     assert_int_equal(settings->journal.sync_ns, 20000000);
     assert_false(settings->journal.strict);
+    assert_int_equal(settings->journal.snapshot_ns, MINUTE_NS);
     assert_int_equal(settings->store.kind, STORE_VICTORIA);
     assert_string_equal(settings->store.token, "");
     assert_string_equal(settings->store.bucket, "phusa");
@@ -175,6 +176,7 @@ static void the_contracts_smallest_configuration_loads(void **state)
     assert_int_equal(settings->store.gzip, GZIP_AUTO);
     assert_int_equal(settings->store.margin_ns, 10 * (MINUTE_NS / 60));
     assert_string_equal(settings->http.listen, "127.0.0.1:8080");
+    assert_string_equal(settings->http.token, "");
     assert_int_equal(settings->channel_count, 1);
     assert_string_equal(settings->channels[0].secret, "no-line-end");
     assert_int_equal(settings->channels[0].timeout_ns, 10 * (MINUTE_NS / 60));
@@ -185,7 +187,7 @@ static void stations_are_resolved(void **state)
     struct fixture *fixture = *state;
     put(fixture, "stations/b.cfg",
         "stations : ( { id = \"b\"; site = \"x\"; kind = \"air\"; every = \"1h\";"
-        " parameters = (\"temp\"); names = [\"urn:dev:1\"]; } );");
+        " parameters = (\"temp\"); names = [\"urn:dev:1\"]; backlog_rate = 20; } );");
     put(fixture, "stations/ignored.txt", "this is no configuration");
     put(fixture, "stations/.hidden.cfg", "nor this");
     load_good(fixture, SETTINGS_STATIONS);
@@ -208,6 +210,8 @@ static void stations_are_resolved(void **state)
     assert_string_equal(s1->tags[0].key, "river");
     assert_string_equal(s1->tags[0].value, "tien");
     assert_string_equal(b->name, "b"); /* the id when not given */
+    assert_int_equal(b->backlog_rate, 20);
+    assert_int_equal(s1->backlog_rate, 0);
     assert_true(isnan(b->lat) && isnan(b->lon));
     assert_int_equal(b->name_count, 1);
     assert_string_equal(b->names[0], "urn:dev:1");
@@ -247,6 +251,91 @@ static void rules_are_resolved(void **state)
     assert_string_equal(r2->message_vi, "Nước");
     assert_string_equal(r2->message_en, "Water");
     assert_int_equal(r2->line, 5);
+}
+
+/* A configuration of the contract's with other text at one place. */
+static void put_with(const struct fixture *fixture, const char *before, const char *more)
+{
+    char text[sizeof contract_phusa + 512];
+    const char *at = strstr(contract_phusa, before);
+    assert_non_null(at);
+    (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(at - contract_phusa), contract_phusa, more,
+                   at);
+    put(fixture, "phusa.cfg", text);
+}
+
+static void check_maintenance_rule(const struct rule *rule, const char *id, const char *parameter)
+{
+    assert_string_equal(rule->id, id);
+    assert_true(phusa_text_equal(rule->parameter->name, phusa_text_of(parameter)));
+    assert_true(rule->parameter->label_vi[0] != '\0' && rule->parameter->label_en[0] != '\0');
+    assert_true(rule->parameter->resolution > 0);
+    assert_true(rule->message_vi[0] != '\0' && rule->message_en[0] != '\0');
+    assert_int_equal(rule->level_count, 0);
+    assert_true(rule->max_gap_ns > 0);
+    assert_non_null(rule->file);
+}
+
+static void the_collectors_own_alarms_are_rules_too(void **state)
+{
+    static const char *const expected[MAINTENANCE_COUNT][2] = {
+        { "reports-missing", "reports_missing" }, { "disk-full", "disk_free" },
+        { "spool-full", "spool_lost" },           { "broker-drops", "broker_dropped" },
+        { "journal", "journal_damaged" },
+    };
+    struct fixture *fixture = *state;
+    load_good(fixture, SETTINGS_ALL);
+    const struct maintenance_settings *maintenance = &fixture->settings->maintenance;
+    assert_int_equal(maintenance->gap_ns, 360 * MINUTE_NS);
+    for (int i = 0; i < MAINTENANCE_COUNT; i++) {
+        const struct rule *rule = &maintenance->rules[i];
+        check_maintenance_rule(rule, expected[i][0], expected[i][1]);
+        assert_int_equal(maintenance_find(maintenance, expected[i][0]), i);
+        assert_int_equal(rule->channel_count, 1); /* all, by default */
+        assert_null(phusa_catalogue_find(&fixture->settings->catalogue, rule->parameter->name));
+    }
+    assert_int_equal(maintenance_find(maintenance, "salinity"), -1);
+    assert_string_equal(maintenance->self.id, "phusa");
+    assert_string_equal(maintenance->self.site, "collector");
+    assert_true(maintenance->self.every_ns > 0);
+}
+
+static void the_collectors_own_alarms_are_configured(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct maintenance_settings *maintenance;
+    put_with(fixture, "  channels", "  maintenance : { gap = \"90m\"; channels = []; };\n");
+    load_good(fixture, SETTINGS_ALL);
+    maintenance = &fixture->settings->maintenance;
+    assert_int_equal(maintenance->gap_ns, 90 * MINUTE_NS);
+    assert_int_equal(maintenance->rules[MAINTENANCE_JOURNAL].channel_count, 0);
+
+    put_with(fixture, "  channels", "  maintenance : { channels = [\"ioc\"]; };\n");
+    load_good(fixture, SETTINGS_ALL);
+    maintenance = &fixture->settings->maintenance;
+    assert_int_equal(maintenance->rules[MAINTENANCE_DISK_FULL].channel_count, 1);
+
+    put_with(fixture, "\"; user = ", "-1"); /* client_id = "phusa-1" */
+    load_good(fixture, SETTINGS_ALL);
+    assert_string_equal(fixture->settings->maintenance.self.id, "phusa-1");
+    put_with(fixture, "\"; user = ", " at home"); /* no id */
+    load_good(fixture, SETTINGS_ALL);
+    assert_string_equal(fixture->settings->maintenance.self.id, "phusa");
+
+    put_with(fixture, "  channels", "  maintenance : { channels = [\"gone\"]; };\n");
+    load_good(fixture, SETTINGS_RULES); /* a replay looks up no channels */
+    assert_int_equal(fixture->settings->maintenance.gap_ns, 360 * MINUTE_NS);
+    assert_string_equal(fixture->settings->maintenance.self.id, "phusa");
+}
+
+static void what_changes_state_over_http_has_a_token(void **state)
+{
+    struct fixture *fixture = *state;
+    put(fixture, "http.token", "open sesame\n");
+    put_with(fixture, "listen = ", "token_file = \"http.token\"; ");
+    load_good(fixture, SETTINGS_ALL);
+    assert_string_equal(fixture->settings->http.token, "open sesame");
+    assert_string_equal(fixture->settings->http.listen, "127.0.0.1:8080");
 }
 
 static void units_are_inherited_and_overridden(void **state)
@@ -644,6 +733,9 @@ int main(void)
         WITH_FOLDER(the_contracts_smallest_configuration_loads),
         WITH_FOLDER(stations_are_resolved),
         WITH_FOLDER(rules_are_resolved),
+        WITH_FOLDER(the_collectors_own_alarms_are_rules_too),
+        WITH_FOLDER(the_collectors_own_alarms_are_configured),
+        WITH_FOLDER(what_changes_state_over_http_has_a_token),
         WITH_FOLDER(units_are_inherited_and_overridden),
         WITH_FOLDER(addresses_are_normalised),
         WITH_FOLDER(paths_count_from_the_configurations_folder),

@@ -17,6 +17,7 @@
 #define START    INT64_C(1767225600000000000) /* 2026-01-01T00:00:00Z */
 #define SEEN_MAX 60000
 #define SENT_MAX 4000
+#define CALLS    64
 
 /* --- the fake port ------------------------------------------------------------------ */
 
@@ -38,6 +39,7 @@ struct bench {
     unsigned loss_in_256; /* of obs, on the way to the collector */
     struct sent sent[SENT_MAX];
     size_t sent_count;
+    unsigned refused; /* messages for which there was no room */
     char status[PHUSA_MESSAGE_MAX + 1], answer[256];
     uint8_t last_obs[STATION_BUFFER_BYTES];
     size_t last_obs_length;
@@ -46,13 +48,16 @@ struct bench {
     /* collector */
     uint32_t log;
     uint8_t seen[SEEN_MAX];
-    uint64_t poison; /* never arrives */
+    int64_t times[SEEN_MAX]; /* of the first reading of each */
+    uint64_t poison;         /* never arrives */
     uint64_t duplicates;
     bool retained;
     struct phusa_receipt receipt;
     /* sensors */
     bool silent;
     bool any_time; /* readings are not checked against their times */
+    /* the latest calls to the port: p program, e erase, s sync, o obs */
+    char calls[CALLS + 1];
 };
 
 static struct bench *bench;
@@ -74,6 +79,51 @@ static struct hal_sample sample(void *context, size_t channel, int64_t at_ns)
     return (struct hal_sample){ .kind = HAL_SAMPLE_VALUE,
                                 .value = reading(channel, at_ns),
                                 .state = (uint8_t)(channel == 0 ? 0 : at_ns / HOUR % 3) };
+}
+
+static void note_call(struct bench *b, char call)
+{
+    memmove(b->calls, b->calls + 1, CALLS - 1);
+    b->calls[CALLS - 1] = call;
+}
+
+static enum hal_result noted_read(void *context, uint32_t offset, void *bytes, size_t length)
+{
+    struct bench *b = context;
+    return fake_flash_read(&b->flash, offset, bytes, length);
+}
+
+static enum hal_result noted_program(void *context, uint32_t offset, const void *bytes,
+                                     size_t length)
+{
+    struct bench *b = context;
+    note_call(b, 'p');
+    return fake_flash_program(&b->flash, offset, bytes, length);
+}
+
+static enum hal_result noted_erase(void *context, uint32_t block)
+{
+    struct bench *b = context;
+    note_call(b, 'e');
+    return fake_flash_erase(&b->flash, block);
+}
+
+static enum hal_result noted_sync(void *context)
+{
+    struct bench *b = context;
+    note_call(b, 's');
+    return fake_flash_sync(&b->flash);
+}
+
+static struct hal_flash noted_flash(struct bench *b)
+{
+    return (struct hal_flash){ .context = b,
+                               .block_size = b->flash.block_size,
+                               .block_count = b->flash.block_count,
+                               .read = noted_read,
+                               .program = noted_program,
+                               .erase = noted_erase,
+                               .sync = noted_sync };
 }
 
 static uint32_t connection(void *context)
@@ -105,8 +155,12 @@ static void collect(struct bench *b, const struct phusa_report *report)
     }
     assert_true(report->seq < SEEN_MAX);
     assert_true(report->log == station_log_id(&b->station));
+    /* A number stands for one report, for ever. */
+    assert_true(!b->seen[report->seq] || b->any_time ||
+                b->times[report->seq] == report->readings[0].time_ns);
     b->duplicates += b->seen[report->seq];
     b->seen[report->seq] = 1;
+    b->times[report->seq] = report->readings[0].time_ns;
     b->log = report->log;
 }
 
@@ -134,13 +188,16 @@ static enum hal_result publish(void *context, enum hal_leaf leaf, const void *by
         return HAL_GONE;
     }
     if (b->room == 0) {
+        b->refused++;
         return HAL_AGAIN;
     }
     b->room -= b->room != UINT32_MAX;
     struct sent sent = { .leaf = leaf, .mono_ns = b->now.mono_ns };
     if (leaf == HAL_LEAF_OBS) {
-        assert_int_equal(b->flash.pending_count, 0); /* nothing is told before it is synced */
+        note_call(b, 'o');
         sent.seq = take_obs(b, bytes, length);
+        /* No number is told before it is synced. */
+        assert_true(sent.seq == 0 || b->flash.pending_count == 0);
     } else {
         char *text = leaf == HAL_LEAF_STATUS ? b->status : b->answer;
         assert_true(length < sizeof b->answer || leaf == HAL_LEAF_STATUS);
@@ -171,7 +228,7 @@ static enum station_status boot(struct bench *b)
 {
     struct station_ports ports = {
         .sensors = { b, sample },
-        .flash = fake_flash_hal(&b->flash),
+        .flash = noted_flash(b),
         .network = { b, connection, publish, receive },
         .random = { &b->random, random_next },
     };
@@ -183,6 +240,7 @@ static void bench_begin(struct bench *b, uint32_t blocks, uint64_t seed)
     memset(b, 0, sizeof *b);
     fake_flash_create(&b->flash, 4096, blocks, seed);
     b->random = seed;
+    memset(b->calls, '-', CALLS);
     b->room = UINT32_MAX;
     b->now = (struct hal_time){ START, 1000 * SECOND, true, true };
     b->options = (struct station_options){
@@ -493,6 +551,79 @@ static void test_live_first_and_backlog_paced(void **state)
     assert_true(backlog == 501); /* both ends of 500 minutes */
 }
 
+/* A thousand in the backlog at 50 a second, and a fresh report each second. */
+static void test_backlog_keeps_its_rate(void **state)
+{
+    (void)state;
+    bench->options.every_ns = SECOND;
+    bench->options.backlog_per_s = 50;
+    assert_int_equal(boot(bench), STATION_OK);
+    pass(bench, 999 * SECOND, SECOND);
+    connect_link(bench);
+    int64_t begin = bench->now.mono_ns, done = 0;
+    for (int i = 0; i < 30; i++) {
+        pass(bench, SECOND, SECOND / 100);
+        give_true_receipt(bench);
+    }
+    uint64_t backlog = 0, fresh = 1000;
+    for (size_t i = 0; i < bench->sent_count; i++) {
+        const struct sent *sent = &bench->sent[i];
+        if (sent->leaf == HAL_LEAF_OBS && sent->seq > 1000) {
+            assert_true(sent->seq == ++fresh);
+            assert_true(sent->mono_ns == begin + (int64_t)(fresh - 1000) * SECOND);
+        } else if (sent->leaf == HAL_LEAF_OBS) {
+            assert_true(sent->seq == ++backlog);
+            done = sent->mono_ns - begin;
+            /* By then so many are allowed: 50 a second and a quarter of a second's burst. */
+            assert_true((int64_t)backlog <= done / (SECOND / 50) + 14);
+        }
+    }
+    assert_true(fresh == 1030 && backlog == 1000 && bench->duplicates == 0);
+    assert_true(done > 19 * SECOND && done < 21 * SECOND);
+}
+
+/* A link that takes ten messages a second; then one that takes what comes. */
+static void test_backlog_gives_way_to_a_busy_link(void **state)
+{
+    (void)state;
+    bench->options.every_ns = SECOND;
+    bench->options.backlog_per_s = 100;
+    assert_int_equal(boot(bench), STATION_OK);
+    pass(bench, 1999 * SECOND, SECOND);
+    connect_link(bench);
+    for (int i = 0; i < 600; i++) {
+        bench->room = 1;
+        pass(bench, SECOND / 10, SECOND / 100);
+        if (i % 10 == 9) {
+            give_true_receipt(bench);
+        }
+    }
+    uint64_t slow = 0;
+    while (bench->seen[slow + 1]) {
+        slow++;
+    }
+    assert_in_range(slow, 200, 540); /* of 600, 60 of which are fresh ones and a status */
+    assert_in_range(bench->refused, 1, 1200);
+    bench->room = UINT32_MAX;
+    for (int i = 0; i < 40; i++) {
+        pass(bench, SECOND, SECOND / 100);
+        give_true_receipt(bench);
+    }
+    uint64_t backlog = 0, fresh = 2000;
+    for (size_t i = 0; i < bench->sent_count; i++) {
+        const struct sent *sent = &bench->sent[i];
+        if (sent->leaf == HAL_LEAF_OBS && sent->seq > 2000) {
+            assert_true(sent->seq == ++fresh); /* at once, or when the link takes the next */
+            int64_t late =
+                sent->mono_ns - bench->times[fresh] - (bench->now.mono_ns - bench->now.wall_ns);
+            assert_in_range(late, 0, SECOND / 2);
+        } else if (sent->leaf == HAL_LEAF_OBS) {
+            assert_true(sent->seq == ++backlog);
+        }
+    }
+    assert_true(fresh == 2100 && backlog == 2000);
+}
+
 static void test_first_reports_of_a_new_log_do_not_wait(void **state)
 {
     (void)state;
@@ -714,6 +845,104 @@ static void test_numbers_lost_with_the_log_are_not_used_again(void **state)
     assert_true(counters()->set_aside == 0);
 }
 
+/* The process is killed: what it wrote is there, synced or not. */
+static void kill_and_start(void)
+{
+    bench->connection = 0;
+    bench->options.boot++;
+    assert_int_equal(boot(bench), STATION_OK);
+}
+
+static void test_killed_before_the_sync(void **state)
+{
+    (void)state;
+    bench->options.every_ns = MINUTE;
+    assert_int_equal(boot(bench), STATION_OK);
+    connect_link(bench);
+    flow(bench, 10 * MINUTE);
+    bench->flash.syncs_fail = true;
+    pass(bench, 5 * MINUTE, SECOND);
+    uint64_t next = bench->station.log.next;
+    assert_true(!bench->seen[next - 1]);
+    kill_and_start(); /* syncs fail still */
+    connect_link(bench);
+    pass(bench, 30 * SECOND, SECOND);
+    assert_true(bench->station.log.next == next && !bench->seen[next - 1]);
+    bench->flash.syncs_fail = false;
+    flow(bench, 20 * SECOND); /* each sending checks that nothing is unsynced */
+    for (uint64_t seq = 1; seq < next; seq++) {
+        assert_true(bench->seen[seq]);
+    }
+    assert_true(station_delivered(&bench->station));
+}
+
+/* The broker forgot the receipt: what the blocks say is not sent again. */
+static void test_restart_knows_what_was_covered(void **state)
+{
+    (void)state;
+    bench->options.every_ns = MINUTE;
+    bench->options.backlog_per_s = 1000;
+    assert_int_equal(boot(bench), STATION_OK);
+    connect_link(bench);
+    flow(bench, 500 * MINUTE);
+    assert_true(bench->station.log.head_number > 5);
+    bench->retained = false;
+    kill_and_start();
+    connect_link(bench);
+    pass(bench, 20 * SECOND, SECOND);
+    assert_in_range(bench->duplicates, 1, 70); /* one block's */
+}
+
+/* Log, sync, publish: what a collector has seen, no power cut takes back. */
+static void test_log_then_sync_then_publish(void **state)
+{
+    (void)state;
+    assert_int_equal(boot(bench), STATION_OK);
+    connect_link(bench);
+    pass(bench, HOUR, MINUTE);
+    bool synced = true;
+    for (size_t i = 0; i < CALLS; i++) {
+        char call = bench->calls[i];
+        synced = call == 's' || (synced && call != 'p' && call != 'e');
+        assert_true(call != 'o' || synced);
+    }
+    assert_non_null(strstr(bench->calls, "eppppso")); /* layout, header twice, record */
+}
+
+static void test_cut_at_each_operation(void **state)
+{
+    (void)state;
+    bool was_cut = true;
+    for (long cut = 0; was_cut; cut++) {
+        fake_flash_destroy(&bench->flash);
+        bench_begin(bench, 1, (uint64_t)cut);
+        fake_flash_destroy(&bench->flash);
+        fake_flash_create(&bench->flash, 512, 4, (uint64_t)cut);
+        bench->flash.lose_unsynced = true;
+        bench->flash.cut_at = cut;
+        bench->options.every_ns = SECOND;
+        assert_int_equal(boot(bench), STATION_OK);
+        connect_link(bench);
+        for (int i = 0; i < 40 && !bench->flash.cut; i++) {
+            pass(bench, SECOND, SECOND);
+        }
+        was_cut = bench->flash.cut;
+        uint32_t log = station_log_id(&bench->station);
+        uint64_t told = 0;
+        while (bench->seen[told + 1]) {
+            told++;
+        }
+        restart();
+        assert_true(told == 0 || station_log_id(&bench->station) == log);
+        assert_true(bench->station.log.next > told); /* and collect() sees no number twice */
+        connect_link(bench);
+        flow(bench, 10 * SECOND);
+        for (uint64_t seq = bench->station.log.first; seq < bench->station.log.next; seq++) {
+            assert_true(bench->seen[seq] || seq == told + 1); /* that one may be lost unsynced */
+        }
+    }
+}
+
 static void test_changed_channels_keep_old_reports_readable(void **state)
 {
     (void)state;
@@ -759,6 +988,73 @@ static void test_full_log_overwrites_and_says_so(void **state)
     pass(bench, MINUTE, MINUTE);
     assert_true(status_message().first == bench->station.log.first);
     assert_true(status_message().days_held > 0.1);
+}
+
+/* The collector closes gaps by `first`: it is told in time. */
+static void test_first_follows_overwriting(void **state)
+{
+    (void)state;
+    fake_flash_destroy(&bench->flash);
+    fake_flash_create(&bench->flash, 512, 4, 1);
+    bench->options.every_ns = 7 * SECOND;
+    assert_int_equal(boot(bench), STATION_OK);
+    connect_link(bench);
+    int behind = 0;
+    for (int i = 0; i < 3600; i++) {
+        pass(bench, SECOND, SECOND);
+        behind = status_message().first == bench->station.log.first ? 0 : behind + 1;
+        assert_in_range(behind, 0, 61);
+    }
+    assert_true(status_message().first > 450 && counters()->overwritten > 450);
+}
+
+static void test_failed_syncs_tell_nothing(void **state)
+{
+    (void)state;
+    bench->options.every_ns = MINUTE;
+    assert_int_equal(boot(bench), STATION_OK);
+    connect_link(bench);
+    flow(bench, 10 * MINUTE);
+    uint64_t next = bench->station.log.next;
+    size_t sent = bench->sent_count;
+    bench->flash.syncs_fail = true;
+    pass(bench, 2 * HOUR, 10 * SECOND);
+    assert_true(bench->station.log.next == next + 120 && counters()->log_errors > 120);
+    for (size_t i = sent; i < bench->sent_count; i++) {
+        assert_int_equal(bench->sent[i].leaf, HAL_LEAF_STATUS);
+    }
+    assert_true(status_message().next == next);
+    assert_false(station_delivered(&bench->station));
+    bench->flash.syncs_fail = false;
+    flow(bench, MINUTE);
+    for (uint64_t seq = 1; seq < bench->station.log.next; seq++) {
+        assert_true(bench->seen[seq]);
+    }
+    assert_true(bench->duplicates == 0 && counters()->set_aside == 0);
+}
+
+/* A report a second, a thousand times as fast: each second has its number. */
+static void test_fast_clock_loses_no_number(void **state)
+{
+    (void)state;
+    fake_flash_destroy(&bench->flash);
+    bench_begin(bench, 1000, 1);
+    bench->options.every_ns = SECOND;
+    assert_int_equal(boot(bench), STATION_OK);
+    connect_link(bench);
+    for (int i = 0; i < 500; i++) {
+        bench->now.wall_ns += 49 * SECOND + SECOND * 95 / 100; /* 50 s in 50 ms */
+        pass(bench, SECOND / 20, SECOND / 20);
+        if (i % 20 == 19) {
+            give_true_receipt(bench);
+        }
+    }
+    assert_true(bench->station.log.next == 25002); /* both ends */
+    for (uint64_t seq = 1; seq < bench->station.log.next; seq++) {
+        assert_true(bench->seen[seq]);
+        assert_true(bench->times[seq] == START + (int64_t)(seq - 1) * SECOND);
+    }
+    assert_true(bench->duplicates == 0);
 }
 
 static void test_unset_clock(void **state)
@@ -895,6 +1191,8 @@ int main(void)
         TEST(test_birth_before_reports_on_each_connection),
         TEST(test_commands),
         TEST(test_live_first_and_backlog_paced),
+        TEST(test_backlog_keeps_its_rate),
+        TEST(test_backlog_gives_way_to_a_busy_link),
         TEST(test_first_reports_of_a_new_log_do_not_wait),
         TEST(test_busy_network_loses_nothing),
         TEST(test_receipt_of_another_log_is_ignored),
@@ -906,9 +1204,16 @@ int main(void)
         TEST(test_collector_that_lost_reports_gets_them_again),
         TEST(test_restart_keeps_numbers_and_sends_the_rest),
         TEST(test_numbers_lost_with_the_log_are_not_used_again),
+        TEST(test_killed_before_the_sync),
+        TEST(test_restart_knows_what_was_covered),
+        TEST(test_log_then_sync_then_publish),
+        TEST(test_cut_at_each_operation),
         TEST(test_changed_channels_keep_old_reports_readable),
         TEST(test_cbor_reports),
         TEST(test_full_log_overwrites_and_says_so),
+        TEST(test_first_follows_overwriting),
+        TEST(test_failed_syncs_tell_nothing),
+        TEST(test_fast_clock_loses_no_number),
         TEST(test_unset_clock),
         TEST(test_broken_log_still_tells),
         TEST(test_wrong_options),

@@ -1,7 +1,8 @@
 /*
- * A flash in memory for the station's tests: NOR rules, and a power cut at a
- * chosen operation. The operation under way is torn; of what was not synced each
- * block keeps any number of its first operations (a file's pages do the same).
+ * A flash in memory for the station's tests: NOR rules, a power cut or a failure at a
+ * chosen operation. The operation under way is torn: only its first bytes are reached, or
+ * only some bits of all of them. Of what was not synced each block keeps any number of its
+ * first operations (a file's pages do the same).
  */
 #ifndef TESTS_STATION_FLASH_H
 #define TESTS_STATION_FLASH_H
@@ -22,6 +23,9 @@ struct fake_operation {
     uint8_t bytes[320];
 };
 
+/* What an operation that fails has done; LIES does nothing and says that all is well. */
+enum fake_failure { FAKE_DOES_NOTHING, FAKE_TEARS, FAKE_DOES_ALL, FAKE_LIES, FAKE_FAILURES };
+
 struct fake_flash {
     uint32_t block_size, block_count;
     uint8_t *now, *synced; /* as the program sees it; as it was at the last sync */
@@ -29,8 +33,12 @@ struct fake_flash {
     size_t pending_count;
     long operations, cut_at; /* cut_at < 0: never */
     bool cut, lose_unsynced;
-    bool rule_broken;   /* something was programmed that was not erased */
-    uint32_t bad_block; /* fails to erase; UINT32_MAX = none */
+    bool rule_broken;           /* something was programmed that was not erased */
+    uint32_t bad_block;         /* fails to erase; UINT32_MAX = none */
+    long fail_from, fail_count; /* operations that fail; fail_count 0: none */
+    enum fake_failure failure;
+    bool unreadable, syncs_fail;
+    unsigned long reads, bytes_read;
     uint64_t random;
 };
 
@@ -52,17 +60,31 @@ static inline void fake_apply(uint8_t *image, const struct fake_operation *opera
     }
 }
 
-/* The last operation reaches only part of its bytes, and of one byte only some bits. */
+/* Of the bytes from `from` to `to` some bits are reached. */
+static inline void fake_tear_bits(struct fake_flash *flash, uint8_t *image,
+                                  const struct fake_operation *operation, uint32_t from,
+                                  uint32_t to)
+{
+    for (uint32_t i = from; i < to; i++) {
+        uint8_t *byte = &image[operation->offset + i];
+        uint8_t bits = (uint8_t)fake_random(&flash->random);
+        *byte = operation->erase ? *byte | bits : *byte & (uint8_t)(operation->bytes[i] | bits);
+    }
+}
+
+/*
+ * The operation under way: its first bytes are done, of those behind, to any length, some bits,
+ * of the rest nothing.
+ */
 static inline void fake_tear(struct fake_flash *flash, uint8_t *image,
                              const struct fake_operation *operation)
 {
     uint32_t length = operation->erase ? flash->block_size : operation->length;
-    uint32_t part = fake_random(&flash->random) % (length + 1);
-    fake_apply(image, operation, part, flash->block_size);
-    if (!operation->erase && part < length) {
-        image[operation->offset + part] &=
-            (uint8_t)(operation->bytes[part] | fake_random(&flash->random));
-    }
+    uint32_t a = fake_random(&flash->random) % (length + 1);
+    uint32_t b = fake_random(&flash->random) % (length + 1);
+    uint32_t done = fake_random(&flash->random) % 3 == 0 ? 0 : a < b ? a : b;
+    fake_apply(image, operation, done, flash->block_size);
+    fake_tear_bits(flash, image, operation, done, a < b ? b : a);
 }
 
 static inline void fake_cut(struct fake_flash *flash, const struct fake_operation *under_way)
@@ -92,6 +114,26 @@ static inline void fake_cut(struct fake_flash *flash, const struct fake_operatio
     }
 }
 
+static inline bool fake_fails(const struct fake_flash *flash, long operation)
+{
+    return operation >= flash->fail_from && operation < flash->fail_from + flash->fail_count;
+}
+
+/* An operation that fails: it is in the image as far as it came. */
+static inline enum hal_result fake_fail(struct fake_flash *flash,
+                                        const struct fake_operation *operation)
+{
+    if (flash->failure == FAKE_TEARS) {
+        fake_tear(flash, flash->now, operation);
+        memcpy(flash->synced + operation->offset, flash->now + operation->offset,
+               operation->erase ? flash->block_size : operation->length);
+    } else if (flash->failure == FAKE_DOES_ALL) {
+        fake_apply(flash->now, operation, operation->length, flash->block_size);
+        flash->pending[flash->pending_count++] = *operation;
+    }
+    return flash->failure == FAKE_LIES ? HAL_OK : HAL_FAILED;
+}
+
 /* Counts an operation and does it, torn if the power goes here. */
 static inline enum hal_result fake_do(struct fake_flash *flash,
                                       const struct fake_operation *operation)
@@ -99,14 +141,18 @@ static inline enum hal_result fake_do(struct fake_flash *flash,
     if (flash->cut) {
         return HAL_FAILED;
     }
-    if (flash->cut_at >= 0 && flash->operations++ == flash->cut_at) {
+    long number = flash->operations++;
+    if (number == flash->cut_at) {
         fake_cut(flash, operation);
         return HAL_FAILED;
     }
-    fake_apply(flash->now, operation, operation->length, flash->block_size);
     if (flash->pending_count == FAKE_FLASH_PENDING) {
         abort(); /* the test forgot to sync */
     }
+    if (fake_fails(flash, number)) {
+        return fake_fail(flash, operation);
+    }
+    fake_apply(flash->now, operation, operation->length, flash->block_size);
     flash->pending[flash->pending_count++] = *operation;
     return HAL_OK;
 }
@@ -114,8 +160,10 @@ static inline enum hal_result fake_do(struct fake_flash *flash,
 static inline enum hal_result fake_flash_read(void *context, uint32_t offset, void *bytes,
                                               size_t length)
 {
-    const struct fake_flash *flash = context;
-    if (offset + length > flash->block_size * flash->block_count) {
+    struct fake_flash *flash = context;
+    flash->reads++;
+    flash->bytes_read += length;
+    if (flash->unreadable || offset + length > flash->block_size * flash->block_count) {
         return HAL_FAILED;
     }
     memcpy(bytes, flash->now + offset, length);
@@ -158,15 +206,20 @@ static inline enum hal_result fake_flash_erase(void *context, uint32_t block)
 static inline enum hal_result fake_flash_sync(void *context)
 {
     struct fake_flash *flash = context;
-    if (flash->cut) {
+    if (flash->cut || flash->syncs_fail) {
         return HAL_FAILED;
     }
-    if (flash->cut_at >= 0 && flash->operations++ == flash->cut_at) {
+    long number = flash->operations++;
+    if (number == flash->cut_at) {
         fake_cut(flash, NULL);
         return HAL_FAILED;
     }
+    if (fake_fails(flash, number)) {
+        return HAL_FAILED; /* the next one makes good for it: hal.h */
+    }
     for (size_t i = 0; i < flash->pending_count; i++) {
-        fake_apply(flash->synced, &flash->pending[i], flash->pending[i].length, flash->block_size);
+        uint32_t start = flash->pending[i].offset / flash->block_size * flash->block_size;
+        memcpy(flash->synced + start, flash->now + start, flash->block_size);
     }
     flash->pending_count = 0;
     return HAL_OK;
@@ -205,6 +258,7 @@ static inline void fake_flash_power_on(struct fake_flash *flash)
     memcpy(flash->now, flash->synced, (size_t)flash->block_size * flash->block_count);
     flash->pending_count = 0;
     flash->operations = 0;
+    flash->fail_count = 0;
     flash->cut_at = -1;
     flash->cut = false;
 }

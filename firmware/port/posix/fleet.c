@@ -203,7 +203,8 @@ static bool count_boot(const struct fleet *fleet, struct unit *unit, struct prob
     unit->boot = read_count(path) + 1;
     unit->boot += unit->boot == 0;
     int length = snprintf(text, sizeof text, "%u\n", unit->boot);
-    if (files_replace(&files_posix, path, text, (size_t)length) != 0) {
+    const struct file_part part = { text, (size_t)length };
+    if (files_replace(&files_posix, path, &part, 1) != 0) {
         problem_set(problem, "%s: %s", path, strerror(errno));
         return false;
     }
@@ -266,7 +267,9 @@ static void fill_options(const struct fleet *fleet, const struct unit *unit,
                                          .boot = unit->boot,
                                          .resend_after_ns = RESEND_AFTER,
                                          .sendings_max = SENDINGS_MAX,
-                                         .backlog_per_s = options->backlog_per_s,
+                                         .backlog_per_s = unit->registered->backlog_rate > 0
+                                                              ? unit->registered->backlog_rate
+                                                              : options->backlog_per_s,
                                          .sample_from_ns = options->from_ns,
                                          .sample_until_ns = options->until_ns };
     for (size_t i = 0; i < unit->channel_count; i++) {

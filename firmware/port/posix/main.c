@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "dump.h"
 #include "fleet.h"
 
 #define WAIT_MAX_NS (50 * MILLI_NS) /* a step at least this often, for simulated time */
@@ -184,6 +185,22 @@ static int run_fleet(const struct options *options, const struct settings *setti
     return good ? EXIT_GOOD : EXIT_BAD;
 }
 
+static int run_dump(const char *path)
+{
+    struct problem problem = { 0 };
+    struct dump_totals totals;
+    if (!dump_log(path, stdout, &totals, &problem)) {
+        fprintf(stderr, "phusa-station: %s\n", problem.text);
+        return EXIT_BAD;
+    }
+    if (totals.printed == 0 || totals.absent > 0 || totals.nameless > 0) {
+        fprintf(stderr, "phusa-station: %s: %llu reports, %llu without names; %llu not readable\n",
+                path, (unsigned long long)totals.printed, (unsigned long long)totals.nameless,
+                (unsigned long long)totals.absent);
+    }
+    return EXIT_GOOD;
+}
+
 int main(int argc, char **argv)
 {
     static struct options options;
@@ -197,6 +214,9 @@ int main(int argc, char **argv)
     if (options.help) {
         fputs(OPTIONS_HELP, stdout);
         return EXIT_GOOD;
+    }
+    if (options.dump_log != NULL) {
+        return run_dump(options.dump_log);
     }
     catch_signals();
     allow_files();

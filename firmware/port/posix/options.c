@@ -10,12 +10,12 @@
 #include "flash_file.h"
 #include "source_replay.h"
 
-#define LOG_BYTES_DEFAULT (12u << 20) /* 60 days of one-minute reports of 9 values: 9.9 MB */
-#define BACKLOG_DEFAULT   200
-#define BACKLOG_MAX       100000
+#define BACKLOG_DEFAULT 200
+#define BACKLOG_MAX     100000
 
 const char OPTIONS_HELP[] =
     "usage: phusa-station -c FILE (--station ID ... | --all) --broker URI [options]\n"
+    "       phusa-station --dump-log FILE\n"
     "\n"
     "  -c, --config FILE        the configuration with the stations (phusa.cfg)\n"
     "      --station ID         this station of the registry; may be repeated\n"
@@ -35,7 +35,10 @@ const char OPTIONS_HELP[] =
     "      --exit-when-delivered  end when all is sampled and covered by receipts\n"
     "      --data DIR           folder of the stations' logs; default station-data\n"
     "      --log-size SIZE      size of one station's log; default 12M\n"
-    "      --backlog-rate N     reports of the backlog a second and station; default 200\n"
+    "      --backlog-rate N     reports of the backlog a second and station; default 200; a\n"
+    "                           station's backlog_rate in the registry goes before it\n"
+    "      --dump-log FILE      print what the log FILE (ID.log) of a station that is not running\n"
+    "                           holds, one JSON object a line, and end\n"
     "      --format json|cbor   form of the reports; default json\n"
     "      --seed N             of the simulation; default 1\n"
     "      --clock SPEC         start=EPOCH,speed=N,origin=EPOCH; default PHUSA_CLOCK or the real "
@@ -62,6 +65,7 @@ enum option_code {
     OPT_DATA,
     OPT_LOG_SIZE,
     OPT_BACKLOG_RATE,
+    OPT_DUMP_LOG,
     OPT_FORMAT,
     OPT_SEED,
     OPT_CLOCK
@@ -87,6 +91,7 @@ static const struct option OPTIONS[] = {
     { "data", required_argument, NULL, OPT_DATA },
     { "log-size", required_argument, NULL, OPT_LOG_SIZE },
     { "backlog-rate", required_argument, NULL, OPT_BACKLOG_RATE },
+    { "dump-log", required_argument, NULL, OPT_DUMP_LOG },
     { "format", required_argument, NULL, OPT_FORMAT },
     { "seed", required_argument, NULL, OPT_SEED },
     { "clock", required_argument, NULL, OPT_CLOCK },
@@ -222,6 +227,9 @@ static bool set_text(struct options *options, int code, const char *value)
     case OPT_DATA:
         options->data = value;
         return true;
+    case OPT_DUMP_LOG:
+        options->dump_log = value;
+        return true;
     case OPT_ALL:
         options->all = true;
         return true;
@@ -329,7 +337,7 @@ static const char *find_misfit(const struct options *options)
 bool options_parse(struct options *options, int argc, char **argv, struct problem *problem)
 {
     *options = (struct options){ .data = "station-data",
-                                 .log_bytes = LOG_BYTES_DEFAULT,
+                                 .log_bytes = FLASH_FILE_BYTES_DEFAULT,
                                  .backlog_per_s = BACKLOG_DEFAULT,
                                  .seed = 1 };
     const char *clock = NULL;
@@ -354,7 +362,7 @@ bool options_parse(struct options *options, int argc, char **argv, struct proble
             }
         }
     }
-    if (options->help) {
+    if (options->help || options->dump_log != NULL) {
         return true;
     }
     if (optind < argc) {

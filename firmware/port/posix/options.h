@@ -22,7 +22,7 @@ struct options_map {
 
 /* Texts point into argv. */
 struct options {
-    const char *config, *broker, *user, *ca, *data, *csv;
+    const char *config, *broker, *user, *ca, *data, *csv, *dump_log;
     char password[OPTIONS_SECRET_MAX]; /* empty = none given */
     bool has_password;
     const char *stations[OPTIONS_STATIONS_MAX];
@@ -38,7 +38,8 @@ struct options {
     struct clock clock;
 };
 
-/* False with problem set when something is wrong; with options->help nothing else was looked at. */
+/* False with problem set when something is wrong; with options->help or options->dump_log
+ * nothing else was looked at. */
 bool options_parse(struct options *options, int argc, char **argv, struct problem *problem);
 
 /* What --help prints. */

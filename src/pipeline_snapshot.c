@@ -1,0 +1,403 @@
+/*
+ * The pipeline's state over a restart, as numbers and texts of base/state.h, in this order:
+ *
+ *   version           SNAPSHOT_VERSION; another one is not read
+ *   position          of the last record taken
+ *   counters          messages, received, duplicates, accepted, quarantined, lost, went_back,
+ *                     renumbered, transitions; reasons of no known station
+ *   stations          how many; each (ascending by id):
+ *     id
+ *     ledger          numbered, has status, online, its log, its log/boot/first/next as last told,
+ *                     last seen; gap alarm: state, told, since; receipt wanted
+ *     logs            how many; each (newest first): log, ended, sequence (ledger/sequence.c)
+ *     counts          reports, renumbered, went_back, forgotten_closed, received, duplicates,
+ *                     accepted, quarantined, marked, stored, lost; reasons
+ *     series          how many; each (in the order in which they began):
+ *       parameter     its name
+ *       sections      each begins with its number, SECTION_END is the last:
+ *         SECTION_HISTORY  limit, history (ledger/history.c)
+ *         SECTION_LAST     last reading: value, time, flag
+ *         SECTION_ALARM    rule's id, its fingerprint, state (alarm/machine.c); once for each rule
+ *   reasons           how many; a count for each, in the order of enum phusa_reason
+ *
+ * What settings say is not in it, so it can be read under others: what has no place any more is
+ * read and left out. What is read is not trusted: every number has its bounds, every loop
+ * consumes bytes or ends at the first that cannot be read.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline_state.h"
+
+#define SNAPSHOT_VERSION 1
+
+enum section { SECTION_END = 0, SECTION_HISTORY, SECTION_LAST, SECTION_ALARM, SECTION_COUNT };
+
+/* --- numbers, the same way out and in -----------------------------------------------------------
+ */
+
+#define COUNTERS 9
+#define COUNTS   11
+
+/* Which counters there are, in their order. */
+static void list_counters(struct pipeline_counters *counters, uint64_t *list[COUNTERS])
+{
+    uint64_t *all[COUNTERS] = {
+        &counters->messages,  &counters->received,    &counters->duplicates,
+        &counters->accepted,  &counters->quarantined, &counters->lost,
+        &counters->went_back, &counters->renumbered,  &counters->transitions
+    };
+    memcpy(list, all, sizeof all);
+}
+
+static void list_counts(struct station_counts *counts, uint64_t *list[COUNTS])
+{
+    uint64_t *all[COUNTS] = { &counts->reports,          &counts->renumbered,  &counts->went_back,
+                              &counts->forgotten_closed, &counts->received,    &counts->duplicates,
+                              &counts->accepted,         &counts->quarantined, &counts->marked,
+                              &counts->stored,           &counts->lost };
+    memcpy(list, all, sizeof all);
+}
+
+static void save_list(uint64_t *const *list, size_t count, struct state_writer *writer)
+{
+    for (size_t i = 0; i < count; i++) {
+        state_put(writer, *list[i]);
+    }
+}
+
+static void load_list(uint64_t *const *list, size_t count, struct state_reader *reader)
+{
+    for (size_t i = 0; i < count; i++) {
+        *list[i] = state_get(reader);
+    }
+}
+
+static void save_reasons(const uint64_t reasons[PHUSA_REASON_COUNT], struct state_writer *writer)
+{
+    state_put(writer, PHUSA_REASON_COUNT);
+    for (int i = 0; i < PHUSA_REASON_COUNT; i++) {
+        state_put(writer, reasons[i]);
+    }
+}
+
+/* New reasons are put behind the others, so an older list is a shorter one. */
+static void load_reasons(uint64_t reasons[PHUSA_REASON_COUNT], struct state_reader *reader)
+{
+    uint64_t count = state_get_upto(reader, PHUSA_REASON_COUNT);
+    for (uint64_t i = 0; i < count; i++) {
+        reasons[i] = state_get(reader);
+    }
+}
+
+/* Receive times and times of readings are after 1970: differences of two do not overflow. */
+static int64_t load_time(struct state_reader *reader)
+{
+    int64_t time_ns = state_get_signed(reader);
+    if (time_ns < 0) {
+        reader->failed = true;
+        return 0;
+    }
+    return time_ns;
+}
+
+/* --- save --------------------------------------------------------------------------------------
+ */
+
+static void save_ledger(const struct station_state *station, struct state_writer *writer)
+{
+    const struct station_ledger *ledger = &station->ledger;
+    state_put_bool(writer, ledger->numbered);
+    state_put_bool(writer, ledger->has_status);
+    state_put_bool(writer, ledger->online);
+    state_put(writer, ledger->status_log);
+    state_put(writer, ledger->last_numbers.log);
+    state_put(writer, ledger->last_numbers.boot);
+    state_put(writer, ledger->last_numbers.first);
+    state_put(writer, ledger->last_numbers.next);
+    state_put_signed(writer, ledger->last_seen_ns);
+    state_put(writer, ledger->gaps.state);
+    state_put(writer, ledger->gaps.told);
+    state_put_signed(writer, ledger->gaps.since_ns);
+    state_put_bool(writer, station->receipt_wanted);
+    state_put(writer, ledger->log_count);
+    for (size_t i = 0; i < ledger->log_count; i++) {
+        state_put(writer, ledger->logs[i]->log);
+        state_put_bool(writer, ledger->logs[i]->ended);
+        sequence_save(&ledger->logs[i]->sequence, writer);
+    }
+}
+
+static void save_series(const struct series *series, struct state_writer *writer)
+{
+    state_put_text(writer, series->parameter->name);
+    state_put(writer, SECTION_HISTORY);
+    state_put(writer, series->history.limit);
+    history_save(&series->history, writer);
+    if (series->has_last) {
+        state_put(writer, SECTION_LAST);
+        state_put_double(writer, series->last.value);
+        state_put_signed(writer, series->last.time_ns);
+        state_put(writer, series->last.flag);
+    }
+    for (size_t i = 0; i < series->alarm_count; i++) {
+        state_put(writer, SECTION_ALARM);
+        state_put_text(writer, phusa_text_of(series->alarms[i].rule->id));
+        state_put(writer, alarm_rule_fingerprint(series->alarms[i].rule));
+        alarm_save(&series->alarms[i].state, writer);
+    }
+    state_put(writer, SECTION_END);
+}
+
+static void save_station(const struct station_state *station, struct state_writer *writer)
+{
+    struct station_counts counts = station->counts;
+    uint64_t *list[COUNTS];
+    list_counts(&counts, list);
+    state_put_text(writer, phusa_text_of(station->station->id));
+    save_ledger(station, writer);
+    save_list(list, COUNTS, writer);
+    save_reasons(counts.reasons, writer);
+    state_put(writer, station->series_count);
+    for (size_t i = 0; i < station->series_count; i++) {
+        save_series(&station->series[i], writer);
+    }
+}
+
+void pipeline_save(const struct pipeline *pipeline, struct state_writer *writer)
+{
+    struct pipeline_counters counters = pipeline->counters;
+    uint64_t *list[COUNTERS];
+    list_counters(&counters, list);
+    state_put(writer, SNAPSHOT_VERSION);
+    state_put(writer, pipeline->position);
+    save_list(list, COUNTERS, writer);
+    save_reasons(counters.unknown_reasons, writer);
+    state_put(writer, pipeline->station_count);
+    for (size_t i = 0; i < pipeline->station_count; i++) {
+        save_station(&pipeline->stations[i], writer);
+    }
+}
+
+/* --- restore ------------------------------------------------------------------------------------
+ */
+
+/*
+ * Each function reads all of its part, whether or not it has a place (a NULL where it would
+ * go); false: what is read is damaged (reader->failed), or memory is out.
+ */
+
+static bool load_logs(struct station_ledger *ledger, struct state_reader *reader)
+{
+    uint64_t count = state_get_upto(reader, STATION_LOGS_MAX);
+    for (uint64_t i = 0; i < count && !reader->failed; i++) {
+        struct log_state *log = calloc(1, sizeof *log);
+        if (log == NULL) {
+            return false;
+        }
+        ledger->logs[ledger->log_count++] = log;
+        log->log = (uint32_t)state_get_upto(reader, UINT32_MAX);
+        log->ended = state_get_bool(reader);
+        (void)sequence_load(&log->sequence, reader);
+        for (uint64_t k = 0; k < i; k++) {
+            reader->failed |= ledger->logs[k]->log == log->log;
+        }
+    }
+    return !reader->failed;
+}
+
+static bool load_ledger(struct station_ledger *ledger, bool *receipt_wanted,
+                        struct state_reader *reader)
+{
+    ledger->numbered = state_get_bool(reader);
+    ledger->has_status = state_get_bool(reader);
+    ledger->online = state_get_bool(reader);
+    ledger->status_log = (uint32_t)state_get_upto(reader, UINT32_MAX);
+    ledger->last_numbers.log = (uint32_t)state_get_upto(reader, UINT32_MAX);
+    ledger->last_numbers.boot = (uint32_t)state_get_upto(reader, UINT32_MAX);
+    ledger->last_numbers.first = state_get(reader);
+    ledger->last_numbers.next = state_get(reader);
+    ledger->last_seen_ns = load_time(reader);
+    ledger->gaps.state = (enum severity)state_get_upto(reader, SEVERITY_MINOR);
+    ledger->gaps.told = (enum severity)state_get_upto(reader, SEVERITY_EXTREME);
+    ledger->gaps.since_ns = load_time(reader);
+    *receipt_wanted = state_get_bool(reader);
+    return load_logs(ledger, reader);
+}
+
+static void free_logs(struct station_ledger *ledger)
+{
+    while (ledger->log_count > 0) {
+        free(ledger->logs[--ledger->log_count]);
+    }
+}
+
+static bool load_history(struct series *series, struct state_reader *reader)
+{
+    struct history history;
+    history_init(&history, (uint32_t)state_get_upto(reader, HISTORY_FOREIGN_MAX));
+    if (!history_load(&history, reader)) {
+        return false;
+    }
+    if (series != NULL) {
+        history_free(&series->history);
+        series->history = history;
+    } else {
+        history_free(&history);
+    }
+    return true;
+}
+
+static bool load_last(struct series *series, struct state_reader *reader)
+{
+    struct console_reading last = { .value = state_get_double(reader) };
+    last.time_ns = load_time(reader);
+    last.flag = (uint8_t)state_get_upto(reader, PHUSA_FLAG_MISSING);
+    if (series != NULL) {
+        last.parameter = series->parameter;
+        series->has_last = true;
+        series->last = last;
+    }
+    return !reader->failed;
+}
+
+static struct alarm_slot *slot_of(struct series *series, struct phusa_text rule,
+                                  uint64_t fingerprint)
+{
+    for (size_t i = 0; series != NULL && i < series->alarm_count; i++) {
+        if (phusa_text_equal(phusa_text_of(series->alarms[i].rule->id), rule) &&
+            alarm_rule_fingerprint(series->alarms[i].rule) == fingerprint) {
+            return &series->alarms[i];
+        }
+    }
+    return NULL;
+}
+
+static bool load_alarm(struct series *series, struct state_reader *reader)
+{
+    struct alarm_series state;
+    struct phusa_text rule = state_get_text(reader);
+    struct alarm_slot *slot = slot_of(series, rule, state_get(reader));
+    if (!alarm_load(&state, reader)) {
+        return false;
+    }
+    if (slot != NULL) {
+        slot->state = state;
+    }
+    return true;
+}
+
+/* The series a name stands for; *series is NULL when it has no place. */
+static bool begin_series(struct pipeline *pipeline, struct station_state *station,
+                         struct state_reader *reader, struct series **series)
+{
+    struct phusa_text name = state_get_text(reader);
+    const struct phusa_parameter *parameter =
+        phusa_catalogue_find(&pipeline->settings->catalogue, name);
+    *series = NULL;
+    if (reader->failed || station == NULL || parameter == NULL) {
+        return !reader->failed;
+    }
+    size_t before = station->series_count;
+    *series = state_series(pipeline, station, parameter);
+    if (*series != NULL && station->series_count == before) {
+        reader->failed = true; /* it stood there already */
+    }
+    return *series != NULL && !reader->failed;
+}
+
+static bool load_series(struct pipeline *pipeline, struct station_state *station,
+                        struct state_reader *reader)
+{
+    struct series *series;
+    bool good = begin_series(pipeline, station, reader, &series);
+    while (good) {
+        switch ((enum section)state_get_upto(reader, SECTION_COUNT - 1)) {
+        case SECTION_HISTORY:
+            good = load_history(series, reader);
+            break;
+        case SECTION_LAST:
+            good = load_last(series, reader);
+            break;
+        case SECTION_ALARM:
+            good = load_alarm(series, reader);
+            break;
+        case SECTION_END:
+        case SECTION_COUNT:
+            return !reader->failed;
+        }
+    }
+    return false;
+}
+
+static bool load_all_series(struct pipeline *pipeline, struct station_state *station,
+                            struct state_reader *reader)
+{
+    uint64_t count = state_get_upto(reader, PHUSA_PARAMETERS_MAX);
+    bool good = !reader->failed;
+    for (uint64_t i = 0; i < count && good; i++) {
+        good = load_series(pipeline, station, reader);
+    }
+    return good;
+}
+
+/* Ids ascend, so none stands there twice. */
+static bool ascends(struct phusa_text before, struct phusa_text id)
+{
+    size_t common = before.length < id.length ? before.length : id.length;
+    int order = common == 0 ? 0 : memcmp(before.data, id.data, common);
+    return order != 0 ? order < 0 : before.length < id.length;
+}
+
+static bool load_station(struct pipeline *pipeline, struct phusa_text *before,
+                         struct state_reader *reader)
+{
+    struct phusa_text id = state_get_text(reader);
+    struct station_state *station = state_find(pipeline, id), nowhere = { 0 };
+    struct station_state *to = station != NULL ? station : &nowhere;
+    uint64_t *list[COUNTS];
+    bool receipt_wanted = false;
+    reader->failed |= !ascends(*before, id);
+    *before = id;
+    list_counts(&to->counts, list);
+    bool good = !reader->failed && load_ledger(&to->ledger, &receipt_wanted, reader);
+    if (good) {
+        load_list(list, COUNTS, reader);
+        load_reasons(to->counts.reasons, reader);
+        good = load_all_series(pipeline, station, reader);
+    }
+    if (good && station != NULL) {
+        ledger_enlist(pipeline, station, receipt_wanted);
+    }
+    free_logs(&nowhere.ledger);
+    return good;
+}
+
+enum pipeline_restored pipeline_restore(struct pipeline *pipeline, struct state_reader *reader)
+{
+    uint64_t *list[COUNTERS];
+    struct phusa_text before = { "", 0 };
+    if (state_get(reader) != SNAPSHOT_VERSION) {
+        return PIPELINE_DAMAGED;
+    }
+    list_counters(&pipeline->counters, list);
+    pipeline->position = state_get(reader);
+    load_list(list, COUNTERS, reader);
+    load_reasons(pipeline->counters.unknown_reasons, reader);
+    uint64_t count = state_get_upto(reader, STATIONS_MAX);
+    for (uint64_t i = 0; i < count; i++) {
+        if (!load_station(pipeline, &before, reader)) {
+            return reader->failed ? PIPELINE_DAMAGED : PIPELINE_NO_MEMORY;
+        }
+    }
+    return reader->failed || reader->at != reader->end ? PIPELINE_DAMAGED : PIPELINE_RESTORED;
+}
+
+uint64_t pipeline_saved_position(struct state_reader *reader)
+{
+    if (state_get(reader) != SNAPSHOT_VERSION) {
+        reader->failed = true;
+    }
+    uint64_t position = state_get(reader);
+    return reader->failed ? 0 : position;
+}

@@ -1,0 +1,184 @@
+/* The collector's own alarms. They are no part of the rulebook: what they judge is no reading. */
+#include <math.h>
+#include <string.h>
+
+#include "phusa/report.h"
+#include "phusa/topic.h"
+#include "settings/load.h"
+#include "settings/schema.h"
+
+#define KIND       "collector" /* of the rules, and kind and site of `self` */
+#define EVERY_NS   INT64_C(60000000000)
+#define MAX_GAP_NS (60 * EVERY_NS)
+#define TEXT(string)                                                                               \
+    {                                                                                              \
+        (string), sizeof(string) - 1                                                               \
+    }
+
+/* ---- what each is about ---- */
+
+/* What the alarms' values are, as parameters: in no catalogue, since no station reports them. */
+#define QUANTITY(id, vi, en, of)                                                                   \
+    {                                                                                              \
+        .name = TEXT(id), .unit = TEXT(of), .label_vi = (vi), .label_en = (en), .minimum = 0,      \
+        .maximum = 1e18, .resolution = 1                                                           \
+    }
+
+static const struct phusa_parameter quantities[MAINTENANCE_COUNT] = {
+    [MAINTENANCE_REPORTS_MISSING] =
+        QUANTITY("reports_missing", "Số bản tin còn thiếu", "Missing reports", ""),
+    [MAINTENANCE_DISK_FULL] =
+        QUANTITY("disk_free", "Dung lượng đĩa còn trống", "Free disk space", "MB"),
+    [MAINTENANCE_SPOOL_FULL] =
+        QUANTITY("spool_lost", "Số giá trị đo bị gác lại", "Readings set aside", ""),
+    [MAINTENANCE_BROKER_DROPS] = QUANTITY("broker_dropped", "Số bản tin máy chủ MQTT đã bỏ",
+                                          "Messages dropped by the broker", ""),
+    [MAINTENANCE_JOURNAL] = QUANTITY("journal_damaged", "Số byte hỏng trong nhật ký",
+                                     "Damaged bytes in the journal", ""),
+};
+
+struct wording {
+    const char *id, *vi, *en;
+};
+
+static const struct wording wordings[MAINTENANCE_COUNT] = {
+    [MAINTENANCE_REPORTS_MISSING] = { "reports-missing",
+                                      "Trạm thiếu bản tin đã lâu: hãy kiểm tra đường truyền và bộ "
+                                      "nhớ của trạm",
+                                      "Reports have been missing for long: check the station's "
+                                      "link and its log" },
+    [MAINTENANCE_DISK_FULL] = { "disk-full",
+                                "Đĩa của bộ thu thập đã đầy: dữ liệu đang nằm lại ở trạm; hãy giải "
+                                "phóng dung lượng",
+                                "The collector's disk is full: readings stay at the stations; free "
+                                "some space" },
+    [MAINTENANCE_SPOOL_FULL] = { "spool-full",
+                                 "Kho số liệu ngừng nhận đã lâu, hàng đợi đầy nên phần cũ nhất bị "
+                                 "gác lại: hãy sửa kho, rồi chạy phusa resend",
+                                 "The store has taken nothing for long, so the oldest part of the "
+                                 "spool was set aside: mend the store, then run phusa resend" },
+    [MAINTENANCE_BROKER_DROPS] = { "broker-drops",
+                                   "Máy chủ MQTT đã bỏ bớt bản tin: hãy nới giới hạn hàng đợi của "
+                                   "nó và xem bộ thu thập có theo kịp không",
+                                   "The MQTT broker threw messages away: raise the limits of its "
+                                   "queue, and see whether the collector keeps up" },
+    [MAINTENANCE_JOURNAL] = { "journal",
+                              "Đĩa báo lỗi hoặc nhật ký có byte hỏng: hãy kiểm tra đĩa, rồi chạy "
+                              "phusa journal verify",
+                              "The disk failed, or the journal holds damaged bytes: check the "
+                              "disk, then run phusa journal verify" },
+};
+
+int maintenance_find(const struct maintenance_settings *maintenance, const char *rule)
+{
+    for (int i = 0; i < MAINTENANCE_COUNT; i++) {
+        if (strcmp(maintenance->rules[i].id, rule) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* ---- reading ---- */
+
+struct maintenance_read {
+    int64_t gap_ns;
+    struct config_list channels;
+};
+
+#define AT(member) offsetof(struct maintenance_read, member)
+static const struct config_key maintenance_keys[] = {
+    { "gap", CONFIG_DURATION, AT(gap_ns), .fallback = "6h", .least = "1m", .most = "365d" },
+    { "channels", CONFIG_STRINGS, AT(channels), .most = "16", .example = "[\"ioc\"]" },
+};
+#undef AT
+const struct config_schema schema_maintenance = SCHEMA("maintenance", maintenance_keys);
+
+static void set_rules(struct loader *loader, int line)
+{
+    struct maintenance_settings *maintenance = &loader->settings->maintenance;
+    for (int i = 0; i < MAINTENANCE_COUNT; i++) {
+        maintenance->rules[i] = (struct rule){ .id = wordings[i].id,
+                                               .kind = KIND,
+                                               .parameter = &quantities[i],
+                                               .max_gap_ns = MAX_GAP_NS,
+                                               .accept = 1u << PHUSA_FLAG_GOOD,
+                                               .message_vi = wordings[i].vi,
+                                               .message_en = wordings[i].en,
+                                               .file = loader->settings->file,
+                                               .line = line };
+    }
+}
+
+/* A rule has room for fewer channels than a configuration may hold. */
+static void tell_all_channels(const struct loader *loader, const struct config_node *phusa,
+                              struct rule *rule)
+{
+    size_t count = loader->settings->channel_count;
+    if (count > RULE_CHANNELS_MAX) {
+        config_complain(phusa,
+                        "%zu channels are too many to tell all of the collector's own alarms; "
+                        "write maintenance : { channels = [...]; } with at most %d of them",
+                        count, RULE_CHANNELS_MAX);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        rule->channels[rule->channel_count++] = i;
+    }
+}
+
+static void set_channels(struct loader *loader, const struct config_node *phusa,
+                         const struct config_list *list)
+{
+    struct rule *rules = loader->settings->maintenance.rules;
+    if (list->node != NULL) {
+        load_rule_channels(loader, list, &rules[0]);
+    } else {
+        tell_all_channels(loader, phusa, &rules[0]);
+    }
+    for (int i = 1; i < MAINTENANCE_COUNT; i++) {
+        memcpy(rules[i].channels, rules[0].channels, sizeof rules[i].channels);
+        rules[i].channel_count = rules[0].channel_count;
+    }
+}
+
+/* Without services the broker's part is not read: then it has its default name. */
+static void set_self(struct loader *loader, int line)
+{
+    const struct settings *settings = loader->settings;
+    const char *name = settings->broker.client_id;
+    const char *id = name != NULL && phusa_id_valid(phusa_text_of(name)) ? name : "phusa";
+    loader->settings->maintenance.self =
+        (struct station){ .id = id,
+                          .site = KIND,
+                          .kind = KIND,
+                          .name = arena_print(loader->arena, "Bộ thu thập %s", id),
+                          .lat = NAN,
+                          .lon = NAN,
+                          .every_ns = EVERY_NS,
+                          .file = settings->file,
+                          .line = line };
+    const struct station *same = registry_find(&settings->registry, phusa_text_of(id));
+    if (same != NULL && (loader->need & SETTINGS_SERVICES) != 0) {
+        loader_complain(loader, same->file, same->line,
+                        "station \"%s\" has the id of the collector itself; choose another, or "
+                        "another client_id of the broker",
+                        id);
+    }
+}
+
+void load_maintenance(struct loader *loader, const struct config_node *phusa,
+                      const struct config_node *group)
+{
+    struct maintenance_read read = { 0 };
+    if (group == NULL) {
+        config_read_fallbacks(&loader->sink, &schema_maintenance, &read);
+    } else {
+        (void)config_read_group(group, &schema_maintenance, &read);
+    }
+    int line = config_line(group == NULL ? phusa : group);
+    loader->settings->maintenance.gap_ns = read.gap_ns;
+    set_rules(loader, line);
+    set_channels(loader, phusa, &read.channels);
+    set_self(loader, line);
+}

@@ -1,0 +1,570 @@
+/*
+ * Every allocation of ours fails in turn: once alone, and once with all that follow. What was asked
+ * for is then refused or done, nothing crashes or leaks (the sanitizers see to that), and what
+ * was promised before is kept. Linked with -Wl,--wrap for malloc, calloc and realloc, so that
+ * those of the libraries we use do not count.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../unit/notify_sample.h"
+#include "base/kept.h"
+#include "journal/journal.h"
+#include "notify/notify.h"
+#include "pipeline.h"
+#include "settings/settings.h"
+#include "sweep.h"
+
+#define ALLOCATIONS_MAX 20000 /* of one run; more, and the sweep would never end */
+
+/* --- the allocator ---------------------------------------------------------------- */
+
+static struct {
+    bool armed, lasting;
+    unsigned long count, at; /* allocations since it was armed; the one to fail, from 1 */
+    bool struck;
+} plan;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *block, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+
+static bool refused(void)
+{
+    if (!plan.armed) {
+        return false;
+    }
+    plan.count++;
+    if (plan.count != plan.at && !(plan.lasting && plan.count > plan.at)) {
+        return false;
+    }
+    plan.struck = true;
+    errno = ENOMEM;
+    return true;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return refused() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return refused() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *block, size_t size)
+{
+    return refused() ? NULL : __real_realloc(block, size);
+}
+
+/* The part of a run between the two has memory trouble. */
+static void trouble_begins(void)
+{
+    plan.armed = true;
+}
+
+static void trouble_ends(void)
+{
+    plan.armed = false;
+}
+
+/*
+ * run gets true when all must work. It is called with every allocation between trouble_begins and
+ * trouble_ends failing in turn, until there is none left to fail.
+ */
+static void sweep_allocations(const char *name, void (*run)(bool healthy))
+{
+    unsigned long failed = 0;
+    for (int lasting = 0; lasting < 2; lasting++) {
+        bool struck = true;
+        for (unsigned long at = 1; struck; at++) {
+            assert_true(at < ALLOCATIONS_MAX);
+            sweep_stands_at("%s: allocation %lu fails%s", name, at,
+                            lasting ? ", and all after it" : "");
+            plan.at = at;
+            plan.lasting = lasting != 0;
+            plan.count = 0;
+            plan.struck = false;
+            run(false);
+            trouble_ends();
+            struck = plan.struck;
+            failed += struck ? 1 : 0;
+        }
+    }
+    sweep_stands_at("%s: nothing fails", name);
+    plan.at = 0;
+    plan.lasting = false;
+    run(true);
+    trouble_ends();
+    print_message("# %s: %lu failed allocations\n", name, failed);
+    assert_true(failed > 0);
+}
+
+static void must(bool good, bool healthy, const char *what)
+{
+    if (!good && healthy) {
+        sweep_broken("%s though there is memory", what);
+    }
+}
+
+/* --- the disk: its own memory is not in question --------------------------------------- */
+
+static struct disk *disk;
+static struct file_ops files; /* disk's, with the allocator at peace */
+
+#define PEACEFUL(result, name, parameters, arguments)                                              \
+    static result peaceful_##name parameters                                                       \
+    {                                                                                              \
+        bool armed = plan.armed;                                                                   \
+        plan.armed = false;                                                                        \
+        result done = disk_files(disk)->name arguments;                                            \
+        plan.armed = armed;                                                                        \
+        return done;                                                                               \
+    }
+
+PEACEFUL(int, open, (void *c, const char *path, int flags, unsigned mode), (c, path, flags, mode))
+PEACEFUL(ssize_t, write, (void *c, int fd, const void *b, size_t length), (c, fd, b, length))
+PEACEFUL(int, fdatasync, (void *c, int fd), (c, fd))
+PEACEFUL(int, allocate, (void *c, int fd, int64_t length), (c, fd, length))
+PEACEFUL(int, ftruncate, (void *c, int fd, int64_t length), (c, fd, length))
+
+static void new_disk(void)
+{
+    disk = disk_create(1);
+    files = *disk_files(disk);
+    files.open = peaceful_open;
+    files.write = peaceful_write;
+    files.fdatasync = peaceful_fdatasync;
+    files.allocate = peaceful_allocate;
+    files.ftruncate = peaceful_ftruncate;
+}
+
+static void end_disk(void)
+{
+    if (disk_open_files(disk) != 0) {
+        sweep_broken("%zu descriptors are left open", disk_open_files(disk));
+    }
+    disk_free(disk);
+    disk = NULL;
+}
+
+/* --- journal ------------------------------------------------------------------------------ */
+
+#define JOURNAL_PATH "/d/journal"
+#define RECORDS      12
+
+static uint64_t promised[RECORDS]; /* by record: its position once it was synced, else 0 */
+
+static struct journal_record sample_record(uint64_t number)
+{
+    static char payload[70000];
+    memset(payload, (int)('a' + number), sizeof payload);
+    size_t length = number % 5 == 4 ? sizeof payload : (size_t)(number * 40);
+    return (struct journal_record){ .origin = number + 1,
+                                    .time = { 1 },
+                                    .kind = JOURNAL_MESSAGE,
+                                    .topic = { "t", 1 },
+                                    .payload = { payload, length } };
+}
+
+static void fill_journal(uint64_t first, uint64_t last, bool healthy)
+{
+    const struct journal_options options = {
+        .path = JOURNAL_PATH, .files = &files, .segment_bytes = 400, .reserve_bytes = 1000
+    };
+    struct problem problem = { "" };
+    struct journal *journal = NULL;
+    struct journal_reader *reader = NULL;
+    struct journal_record record;
+    uint64_t positions[RECORDS] = { 0 };
+    if (journal_open(&options, &journal, NULL, &problem) != JOURNAL_OK) {
+        must(false, healthy, problem.text);
+        return;
+    }
+    for (uint64_t number = first; number < last; number++) {
+        record = sample_record(number);
+        uint64_t position = 0;
+        if (journal_append(journal, &record, &position) == JOURNAL_OK) {
+            positions[number] = position;
+        }
+        must(positions[number] != 0, healthy, "a record is refused");
+        (void)(number % 3 == 2 ? journal_sync(journal, NULL) : JOURNAL_OK);
+    }
+    must(journal_sync(journal, NULL) == JOURNAL_OK, healthy, "no sync");
+    for (uint64_t number = first; number < last; number++) {
+        promised[number] = positions[number] <= journal_synced(journal) ? positions[number] : 0;
+    }
+    if (journal_reader_open(journal, 0, &reader, &problem) == JOURNAL_OK) {
+        while (journal_next(reader, &record) == JOURNAL_OK) {
+        }
+    }
+    journal_reader_close(reader);
+    journal_close(journal);
+}
+
+static void check_journal(unsigned may_be_lost)
+{
+    unsigned lost = 0;
+    struct journal_reader *reader;
+    struct journal_record record;
+    uint64_t found[RECORDS] = { 0 };
+    assert_int_equal(journal_reader_open_path(JOURNAL_PATH, &files, 0, &reader, NULL), JOURNAL_OK);
+    while (journal_next(reader, &record) == JOURNAL_OK) {
+        struct journal_record wanted = sample_record(record.origin - 1);
+        if (record.origin == 0 || record.origin > RECORDS ||
+            record.payload.length != wanted.payload.length ||
+            memcmp(record.payload.data, wanted.payload.data, wanted.payload.length) != 0) {
+            sweep_broken("a record was never appended");
+        }
+        found[record.origin - 1] = record.position;
+    }
+    for (uint64_t number = 0; number < RECORDS; number++) {
+        if (promised[number] != 0 && promised[number] != found[number]) {
+            lost++;
+        }
+    }
+    if (lost > may_be_lost) {
+        sweep_broken("%u records are lost", lost);
+    }
+    journal_reader_close(reader);
+}
+
+/* A byte of the last record in the oldest segment. */
+static void damage_journal(void)
+{
+    size_t length = 0;
+    uint8_t *bytes = disk_bytes(disk, JOURNAL_PATH "/0000000000000001.seg", &length);
+    if (bytes != NULL && length > 120) {
+        bytes[length - 20] ^= 0x55;
+    }
+}
+
+static void run_journal(bool healthy)
+{
+    struct journal_repair repair;
+    struct problem problem = { "" };
+    memset(promised, 0, sizeof promised);
+    new_disk();
+    trouble_begins();
+    fill_journal(0, RECORDS / 2, healthy);
+    fill_journal(RECORDS / 2, RECORDS, healthy);
+    trouble_ends();
+    if (disk_files(disk)->sync_directory(disk, JOURNAL_PATH) == 0) { /* there is one */
+        check_journal(0);
+        damage_journal();
+        trouble_begins();
+        must(journal_repair(JOURNAL_PATH, &files, NULL, NULL, &repair, &problem) == JOURNAL_OK,
+             healthy, "no repair");
+        trouble_ends();
+        check_journal(1);
+    }
+    end_disk();
+}
+
+static void test_journal(void **state)
+{
+    (void)state;
+    sweep_allocations("journal", run_journal);
+}
+
+/* --- kept files ------------------------------------------------------------------------------ */
+
+static void run_kept(bool healthy)
+{
+    void *body = NULL;
+    size_t length = 0;
+    new_disk();
+    assert_int_equal(kept_write(&files, "/d/kept", "trial", 1, "old", 3), KEPT_OK);
+    trouble_begins();
+    bool written = kept_write(&files, "/d/kept", "trial", 1, "new", 3) == KEPT_OK;
+    enum kept_status status = kept_read(&files, "/d/kept", "trial", 1, 100, &body, &length);
+    trouble_ends();
+    must(written && status == KEPT_OK, healthy, "no kept file");
+    if (status != KEPT_OK && (status != KEPT_FAILED || errno != ENOMEM || body != NULL)) {
+        sweep_broken("no memory, and reading says %d", (int)status);
+    }
+    free(body);
+    assert_int_equal(kept_read(&files, "/d/kept", "trial", 1, 100, &body, &length), KEPT_OK);
+    assert_memory_equal(body, written ? "new" : "old", 3);
+    free(body);
+    end_disk();
+}
+
+static void test_kept(void **state)
+{
+    (void)state;
+    sweep_allocations("kept file", run_kept);
+}
+
+/* --- settings -----------------------------------------------------------------------------------
+ */
+
+static void run_settings(bool healthy)
+{
+    struct settings *settings = NULL;
+    struct settings_errors errors = { 0 };
+    trouble_begins();
+    enum settings_status status =
+        settings_load("config/phusa.cfg", SETTINGS_ALL, &settings, &errors);
+    trouble_ends();
+    must(status == SETTINGS_OK, healthy, "the shipped configuration does not load");
+    if (status == SETTINGS_BAD) {
+        sweep_broken("no memory, and the file is blamed: %s",
+                     errors.count > 0 ? errors.items[0].text : "without a word");
+    }
+    if ((status == SETTINGS_OK) != (settings != NULL)) {
+        sweep_broken("status and settings do not agree");
+    }
+    if (settings != NULL && (settings->registry.count == 0 || settings->rulebook.count == 0)) {
+        sweep_broken("it is called good and is not whole");
+    }
+    settings_free(settings);
+    settings_errors_clear(&errors);
+}
+
+static void test_settings(void **state)
+{
+    (void)state;
+    sweep_allocations("settings", run_settings);
+}
+
+/* --- pipeline
+ * -------------------------------------------------------------------------------------- */
+
+#define NOW INT64_C(1700000000)
+#define OBS "phusa/1/my-tho/s1/obs"
+
+static struct settings *before, *after; /* two configurations to go over from one to the other */
+
+struct world {
+    struct pipeline *pipeline;
+    uint64_t position, lines, aside;
+};
+
+static void take_lines(void *context, struct phusa_text text, uint32_t readings, uint64_t position)
+{
+    struct world *world = context;
+    (void)text;
+    (void)position;
+    world->lines += readings;
+}
+
+static void take_set_aside(void *context, const struct set_aside *item)
+{
+    struct world *world = context;
+    assert_non_null(item->detail);
+    world->aside++;
+}
+
+static void send(struct world *world, int64_t seconds, const char *payload)
+{
+    struct journal_record record = { .position = ++world->position,
+                                     .time = { (NOW + seconds) * SECOND_NS },
+                                     .kind = JOURNAL_MESSAGE,
+                                     .topic = phusa_text_of(OBS),
+                                     .payload = phusa_text_of(payload) };
+    pipeline_take(world->pipeline, &record);
+}
+
+static void send_some(struct world *world)
+{
+    char payload[256];
+    for (int i = 0; i < 12; i++) {
+        (void)snprintf(payload, sizeof payload,
+                       "[{\"bn\":\"s1:\",\"bt\":%lld,\"log\":\"%s\",\"seq\":%d,\"n\":\"salinity\","
+                       "\"u\":\"g/L\",\"v\":%d},{\"n\":\"temp\",\"v\":%d}]",
+                       (long long)(NOW + i * 60), i < 6 ? "5f3a09c1" : "0badcafe", 1 + i * 2, i,
+                       20 + i);
+        send(world, i * 60, payload);
+    }
+    send(world, 800, "[{\"n\":\"nope\",\"v\":7}]");
+    send(world, 801, "hello");
+}
+
+static bool publish(void *context, const char *topic, struct phusa_text payload)
+{
+    (void)context;
+    return topic[0] != '\0' && payload.length > 0;
+}
+
+/* Nothing that was received is neither stored nor set aside. */
+static void check_counts(const struct world *world)
+{
+    struct pipeline_counters counters;
+    pipeline_read_counters(world->pipeline, &counters);
+    if (counters.received != counters.accepted + counters.duplicates + counters.quarantined ||
+        counters.accepted != world->lines || counters.quarantined != world->aside) {
+        sweep_broken("received %llu, accepted %llu (in lines %llu), duplicates %llu, quarantined "
+                     "%llu (set aside %llu)",
+                     (unsigned long long)counters.received, (unsigned long long)counters.accepted,
+                     (unsigned long long)world->lines, (unsigned long long)counters.duplicates,
+                     (unsigned long long)counters.quarantined, (unsigned long long)world->aside);
+    }
+}
+
+/* Saved, restored and saved again: the same bytes, unless one of the three says it has no memory.
+ */
+static void save_and_restore(const struct world *world, bool healthy)
+{
+    struct state_writer first = { 0 }, second = { 0 };
+    const struct pipeline_sink sink = { 0 };
+    trouble_begins();
+    pipeline_save(world->pipeline, &first);
+    struct pipeline *copy = first.failed ? NULL : pipeline_create(before, &sink);
+    trouble_ends();
+    must(copy != NULL, healthy, "no copy");
+    if (copy != NULL) {
+        struct state_reader reader = state_reader_of(first.bytes, first.used);
+        trouble_begins();
+        enum pipeline_restored restored = pipeline_restore(copy, &reader);
+        trouble_ends();
+        must(restored == PIPELINE_RESTORED, healthy, "it is not restored");
+        if (restored == PIPELINE_DAMAGED) {
+            sweep_broken("no memory, and the snapshot is called damaged");
+        }
+        if (restored == PIPELINE_RESTORED) {
+            pipeline_save(copy, &second);
+            if (second.failed || second.used != first.used ||
+                memcmp(second.bytes, first.bytes, first.used) != 0) {
+                sweep_broken("it is called restored and is another");
+            }
+        }
+    }
+    pipeline_free(copy);
+    state_writer_free(&first);
+    state_writer_free(&second);
+}
+
+static void use_pipeline(struct world *world, bool healthy)
+{
+    struct console_view view = { 0 };
+    trouble_begins();
+    send_some(world);
+    trouble_ends();
+    check_counts(world);
+    trouble_begins();
+    bool filled = pipeline_fill_view(world->pipeline, (NOW + 900) * SECOND_NS, &view);
+    trouble_ends();
+    must(filled, healthy, "no view");
+    pipeline_view_free(&view);
+    trouble_begins();
+    (void)pipeline_receipts(world->pipeline, (mono_time){ 5 * SECOND_NS }, publish, NULL);
+    trouble_ends();
+    save_and_restore(world, healthy);
+    trouble_begins();
+    bool changed = pipeline_reconfigure(world->pipeline, after, (NOW + 1000) * SECOND_NS);
+    send_some(world);
+    trouble_ends();
+    must(changed, healthy, "it does not go over to other settings");
+    check_counts(world);
+}
+
+static void run_pipeline(bool healthy)
+{
+    struct world world = { 0 };
+    const struct pipeline_sink sink = { .context = &world,
+                                        .lines = take_lines,
+                                        .set_aside = take_set_aside };
+    trouble_begins();
+    world.pipeline = pipeline_create(before, &sink);
+    trouble_ends();
+    must(world.pipeline != NULL, healthy, "no pipeline");
+    if (world.pipeline != NULL) {
+        use_pipeline(&world, healthy);
+    }
+    pipeline_free(world.pipeline);
+}
+
+/* Two small configurations; the second lacks the first rule. */
+static const struct phusa_unit salinity_units[] = { { { "g/L", 3 }, 1, 1, 0 } };
+static const struct phusa_parameter parameters[] = {
+    { { "salinity", 8 }, { "/1000", 5 }, "Độ mặn", "Salinity", 0, 45, 0.01, salinity_units, 1 },
+    { { "temp", 4 }, { "Cel", 3 }, "Nhiệt độ", "Temperature", -5, 60, 0.1, NULL, 0 },
+};
+static const struct station stations[] = {
+    { .id = "s1", .site = "my-tho", .kind = "water", .name = "Trạm 1", .every_ns = 60 * SECOND_NS },
+};
+
+#define RULE(name, which)                                                                          \
+    {                                                                                              \
+        .id = (name), .kind = "water", .parameter = &parameters[which], .direction = RULE_ABOVE,   \
+        .levels = { { SEVERITY_SEVERE, 0, 4, 0, 3.5, 0, 0 } }, .level_count = 1,                   \
+        .max_gap_ns = 3600 * SECOND_NS, .accept = 6, .message_vi = "Mặn", .message_en = "Salt"     \
+    }
+
+static struct rule rules[] = { RULE("salinity-high", 0), RULE("temp-high", 1) };
+static struct settings configurations[2];
+
+static void test_pipeline(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        configurations[i] = (struct settings){ .file = "test",
+                                               .ahead_ns = 300 * SECOND_NS,
+                                               .catalogue = { parameters, 2 },
+                                               .registry = { stations, 1 },
+                                               .rulebook = { rules + i, 2 - i } };
+    }
+    before = &configurations[0];
+    after = &configurations[1];
+    sweep_allocations("pipeline", run_pipeline);
+}
+
+/* --- outbox
+ * -------------------------------------------------------------------------------------------- */
+
+static void run_outbox(bool healthy)
+{
+    static const struct channel_settings channels[] = { { .id = "ioc" }, { .id = "farmers" } };
+    struct notice notices[3];
+    struct outbox *outbox = NULL;
+    struct problem problem = { "" };
+    uint64_t position = 0;
+    for (size_t i = 0; i < 3; i++) {
+        notices[i] = sample_notice(RULE_BOTH, 0, (int64_t)i * 60, SEVERITY_NORMAL, SEVERITY_MINOR);
+    }
+    sample_make_folder();
+    trouble_begins();
+    enum outbox_status opened = outbox_open(sample_path, &outbox, &position, &problem);
+    bool committed =
+        opened == OUTBOX_OK && outbox_commit(outbox, notices, 3, channels, 200,
+                                             (wall_time){ NOW * SECOND_NS }, &problem) == OUTBOX_OK;
+    trouble_ends();
+    must(committed, healthy, problem.text);
+    outbox_close(opened == OUTBOX_OK ? outbox : NULL);
+    assert_int_equal(outbox_open(sample_path, &outbox, &position, &problem), OUTBOX_OK);
+    if (position != (committed ? 200u : 0u)) {
+        sweep_broken("position %llu is committed", (unsigned long long)position);
+    }
+    outbox_close(outbox);
+    sample_remove_folder();
+}
+
+static void test_outbox(void **state)
+{
+    (void)state;
+    sweep_allocations("outbox", run_outbox);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_journal),  cmocka_unit_test(test_kept),
+        cmocka_unit_test(test_settings), cmocka_unit_test(test_pipeline),
+        cmocka_unit_test(test_outbox),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
