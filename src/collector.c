@@ -50,28 +50,6 @@ static bool open_one(struct collector *collector, const char *below, uint64_t le
     return true;
 }
 
-/* How many of the items with the quarantine's last origin are there: a crash may have come between
- * two of one message. */
-static uint64_t count_last_origin(struct collector *collector, const struct journal_recovery *found)
-{
-    struct journal_reader *reader;
-    struct journal_record record;
-    uint64_t from = found->last_position > PHUSA_REPORT_READINGS_MAX
-                        ? found->last_position - PHUSA_REPORT_READINGS_MAX
-                        : 0;
-    uint64_t count = 0;
-    if (journal_reader_open(collector->quarantine, from, &reader, NULL) != JOURNAL_OK) {
-        return 0;
-    }
-    while (journal_next(reader, &record) == JOURNAL_OK) {
-        /* What the sender or an operator put there has no topic. */
-        bool from_raw = record.kind == JOURNAL_SET_ASIDE && record.topic.length > 0;
-        count += from_raw && record.origin == found->last_origin ? 1 : 0;
-    }
-    journal_reader_close(reader);
-    return count;
-}
-
 static uint64_t highest(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
@@ -129,11 +107,9 @@ static bool open_files(struct collector *collector, struct problem *problem)
         !open_outbox(collector, problem)) {
         return false;
     }
-    collector->quarantine_origin = found.last_origin;
     collector->set_aside_origin = found.last_origin;
-    collector->quarantine_origin_items = count_last_origin(collector, &found);
     uint64_t least = highest(highest(collector->spool_origin, collector->outbox_position),
-                             highest(collector->quarantine_origin, snapshot_survey(collector)));
+                             highest(found.last_origin, snapshot_survey(collector)));
     if (!open_one(collector, "", least, &collector->raw, &found, problem)) {
         return false;
     }

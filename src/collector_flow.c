@@ -55,15 +55,25 @@ static void take_notice(void *context, const struct notice *notice)
     collector->notices[collector->notice_count++] = *notice;
 }
 
+/* Taken again after a restart: an earlier run has put it into the quarantine. Positions ascend. */
+static bool was_kept(struct collector *collector, uint64_t position)
+{
+    while (collector->kept_aside_next < collector->kept_aside_count &&
+           collector->kept_aside[collector->kept_aside_next] < position) {
+        collector->kept_aside_next++;
+    }
+    if (collector->kept_aside_next == collector->kept_aside_count ||
+        collector->kept_aside[collector->kept_aside_next] != position) {
+        return false;
+    }
+    collector->kept_aside_next++;
+    return true;
+}
+
 static void take_set_aside(void *context, const struct set_aside *item)
 {
     struct collector *collector = context;
-    if (item->record->position < collector->quarantine_origin) {
-        return;
-    }
-    if (item->record->position == collector->quarantine_origin &&
-        collector->quarantine_origin_items > 0) {
-        collector->quarantine_origin_items--;
+    if (was_kept(collector, item->record->position)) {
         return;
     }
     quarantine_append(collector, aside_describe(item),
@@ -131,10 +141,17 @@ static void commit_notices(struct collector *collector)
     }
 }
 
+/*
+ * One record of the spool at most is not synced at any time: after a power cut its last origin says
+ * that everything before it is there, and of several unsynced ones any might be missing.
+ */
 static bool append_lines(struct collector *collector)
 {
     if (collector->lines_used == 0) {
         return true;
+    }
+    if (journal_synced(collector->spool) < journal_appended(collector->spool)) {
+        (void)journal_sync(collector->spool, NULL);
     }
     struct journal_record record = { .kind = JOURNAL_LINES,
                                      .origin = collector->lines_position,
@@ -202,6 +219,7 @@ static void go_over(struct collector *collector, int64_t at_ns)
     collector->current = next;
     (void)pthread_mutex_unlock(&collector->state_lock);
     shared_settings_drop(old);
+    collector->next_snapshot.ns = 0; /* so that a restart does not judge the past by these */
 }
 
 /* --- what people know --------------------------------------------------------------------- */
@@ -410,6 +428,7 @@ void flow_free(struct collector *collector)
 {
     journal_reader_close(collector->reader);
     pipeline_free(collector->pipeline);
+    free(collector->kept_aside);
     free(collector->notices);
     free(collector->lines);
 }

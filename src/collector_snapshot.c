@@ -91,20 +91,43 @@ static void recount_one(struct collector *collector, struct phusa_text payload)
     json_decref(item);
 }
 
-/* Readings that went lost behind the pipeline after the snapshot; the quarantine knows. */
-static void recount_lost(struct collector *collector, uint64_t from)
+static bool remember_kept(struct collector *collector, uint64_t origin, size_t *capacity)
+{
+    if (collector->kept_aside_count == *capacity) {
+        size_t larger = *capacity == 0 ? 1024 : *capacity * 2;
+        uint64_t *positions = realloc(collector->kept_aside, larger * sizeof *positions);
+        if (positions == NULL) {
+            return false;
+        }
+        collector->kept_aside = positions;
+        *capacity = larger;
+    }
+    collector->kept_aside[collector->kept_aside_count++] = origin;
+    return true;
+}
+
+/*
+ * What the quarantine got after the snapshot: set-asides of messages that will be taken again, and
+ * readings that went lost behind the pipeline. As many as there are, bounded by QUARANTINE_BYTES.
+ */
+static bool recall_quarantine(struct collector *collector, uint64_t from)
 {
     struct journal_reader *reader;
     struct journal_record record;
+    size_t capacity = 0;
+    bool good = true;
     if (journal_reader_open(collector->quarantine, from, &reader, NULL) != JOURNAL_OK) {
-        return;
+        return false;
     }
-    while (journal_next(reader, &record) == JOURNAL_OK) {
-        if (record.kind == JOURNAL_SET_ASIDE && record.topic.length == 0) {
+    while (good && journal_next(reader, &record) == JOURNAL_OK) {
+        if (record.kind == JOURNAL_SET_ASIDE && record.topic.length > 0) {
+            good = remember_kept(collector, record.origin, &capacity);
+        } else if (record.kind == JOURNAL_SET_ASIDE) {
             recount_one(collector, record.payload);
         }
     }
     journal_reader_close(reader);
+    return good;
 }
 
 static enum pipeline_restored restore_one(struct collector *collector, int which, struct head *head)
@@ -158,7 +181,10 @@ bool snapshot_restore(struct collector *collector, const struct pipeline_sink *s
     }
     atomic_store(&collector->broker_dropped_last, head.broker_dropped_last);
     collector->snapshot_taken = pipeline_position(collector->pipeline);
-    recount_lost(collector, head.quarantine + 1);
+    if (!recall_quarantine(collector, head.quarantine + 1)) {
+        problem_set(problem, "out of memory for what was set aside");
+        return false;
+    }
     return true;
 }
 

@@ -67,8 +67,6 @@ struct collector {
     struct journal *raw, *spool, *quarantine;
     struct outbox *outbox;
     uint64_t outbox_position, spool_origin; /* what earlier runs have passed on */
-    uint64_t quarantine_origin;             /* likewise; of that position so many: */
-    uint64_t quarantine_origin_items;
     uint64_t replay_from, replay_upto; /* records of earlier runs to take again: until then nothing
                                           is told to stations */
     struct mqtt *mqtt;
@@ -80,6 +78,9 @@ struct collector {
     struct pipeline *pipeline;
     struct shared_settings *pending; /* to go over to at the next record that announces it */
     uint64_t set_aside_origin;       /* raw position of what was set aside last */
+    uint64_t *kept_aside;            /* positions whose set-asides an earlier run has kept, each as
+                                        often; ascending */
+    size_t kept_aside_count, kept_aside_next;
 
     /* the flow's batch */
     struct journal_reader *reader;

@@ -8,11 +8,6 @@
 #include "pipeline_aside.h"
 #include "pipeline_state.h"
 
-static void lower(uint64_t *count, uint64_t by)
-{
-    *count -= *count < by ? *count : by;
-}
-
 /* Whether the message had got as far as to count as a report. */
 static bool was_report(const struct aside *aside, struct phusa_text topic)
 {
@@ -21,23 +16,33 @@ static bool was_report(const struct aside *aside, struct phusa_text topic)
            phusa_topic_parse(topic, &parts) == PHUSA_OK && parts.leaf == PHUSA_LEAF_OBS;
 }
 
+static uint64_t at_most(uint64_t wanted, uint64_t there)
+{
+    return wanted < there ? wanted : there;
+}
+
+/*
+ * No more than was counted: a journal that is read again with other settings may have accepted
+ * what was set aside then. It then counts as come twice, and the books balance all the same.
+ */
 static void take_back(struct pipeline *pipeline, const struct aside *aside, struct phusa_text topic,
-                      uint64_t readings)
+                      uint64_t wanted)
 {
     struct pipeline_counters *all = &pipeline->counters;
     struct station_state *station =
         aside->station.length == 0 ? NULL : state_find(pipeline, aside->station);
     bool line = aside->kind == ASIDE_LINE;
-    lower(&all->quarantined, readings);
-    lower(line ? &all->lost : &all->received, readings);
-    if (station == NULL) {
-        lower(&all->unknown_reasons[aside->reason], readings);
-        return;
+    uint64_t *reasons = station == NULL ? all->unknown_reasons : station->counts.reasons;
+    uint64_t readings = at_most(wanted, reasons[aside->reason]);
+    reasons[aside->reason] -= readings;
+    all->quarantined -= readings;
+    *(line ? &all->lost : &all->received) -= readings;
+    if (station != NULL && readings > 0) {
+        station->counts.quarantined -= readings;
+        *(line ? &station->counts.lost : &station->counts.received) -= readings;
+        station->counts.reports -=
+            was_report(aside, topic) ? at_most(1, station->counts.reports) : 0;
     }
-    lower(&station->counts.quarantined, readings);
-    lower(&station->counts.reasons[aside->reason], readings);
-    lower(line ? &station->counts.lost : &station->counts.received, readings);
-    lower(&station->counts.reports, was_report(aside, topic) ? 1 : 0);
 }
 
 static void take_reading(struct pipeline *pipeline, const struct aside *aside,

@@ -163,6 +163,8 @@ bool pipeline_build(struct pipeline *pipeline, const struct settings *settings)
     pipeline->station_count = 0;
     pipeline->wanting_count = 0;
     pipeline->watched_count = 0;
+    pipeline->rules = NULL; /* those of other settings are not ours to free */
+    pipeline->rules_of = NULL;
     pipeline->stations = calloc(settings->registry.count + 1, sizeof *pipeline->stations);
     pipeline->wanting = calloc(settings->registry.count + 1, sizeof *pipeline->wanting);
     pipeline->watched = calloc(settings->registry.count + 1, sizeof *pipeline->watched);

@@ -42,7 +42,7 @@ class Verdict:
 BLOCK = 4096
 HEADER = struct.Struct("<IHHIIQQII")
 RECORD = struct.Struct("<IHHQqIIII")
-MAGIC = 0x4c534850
+MAGIC, VERSION = 0x4c534850, 2
 
 
 def crc32c_table():
@@ -96,15 +96,16 @@ class Flash:
         """The header, or its copy at the end of the block; None when both are damaged."""
         for at in (0, BLOCK - HEADER.size):
             fields = HEADER.unpack_from(block, at)
-            if fields[0] == MAGIC and fields[1] == 1 and fields[8] == crc32c(0, block[at:at + HEADER.size - 4]):
+            if fields[0] == MAGIC and fields[1] == VERSION and fields[8] == crc32c(0, block[at:at + HEADER.size - 4]):
                 return fields
         return None
 
     def _read(self, header, block):
         names = self._layout(block[HEADER.size:HEADER.size + header[2]])
+        seed = crc32c(self.identity, struct.pack("<I", header[4]))
         at, end = HEADER.size + (header[2] + 7) // 8 * 8, BLOCK - HEADER.size
         while at + RECORD.size <= end:
-            at += self._record(block, at, end, names) or 8
+            at += self._record(seed, block, at, end, names) or 8
 
     @staticmethod
     def _layout(data):
@@ -117,12 +118,12 @@ class Flash:
             at += 1 + data[at]
         return names
 
-    def _record(self, block, at, end, names):
+    def _record(self, seed, block, at, end, names):
         """The length of the record there; 0 when there is none."""
         crc, length, _, seq, time_ns, boot, present, _, _ = RECORD.unpack_from(block, at)
         if length != RECORD.size + 8 * bin(present).count("1") or at + length > end:
             return 0
-        if crc != crc32c(self.identity, block[at + 4:at + length]):
+        if crc != crc32c(seed, block[at + 4:at + length]):
             return 0
         assert boot == 0, "the clock of a simulated station is always set"
         channels = [name for bit, name in enumerate(names) if present >> bit & 1]
@@ -171,6 +172,12 @@ def dump(phusa, folder):
                           stderr=subprocess.DEVNULL) as process:
         for line in process.stdout:
             yield json.loads(line)
+
+
+def verified(phusa, folder):
+    """What `phusa journal verify` says of a journal."""
+    done = subprocess.run([phusa, "journal", "verify", "--json", folder], capture_output=True, text=True, check=False)
+    return json.loads(done.stdout)
 
 
 class Journal:

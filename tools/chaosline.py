@@ -16,7 +16,8 @@ from chaoscheck import KIND, SECOND_NS, Rule
 from chaosplan import DAY
 from chaosproxy import PASS, HookProcess, Proxies, SmallDisk
 
-SPEED = 600.0  # simulated seconds in a real one
+SPEED = 600.0  # simulated seconds in a real one ...
+SPEED_UPTO_S = 1800.0  # ... in a run of this length; a longer one is slower and so reports no more than that
 EVERY_S = 600  # simulated seconds between the reports of a station: one a real second
 SMALL_LOGS = 3  # so many stations report more often, into a log that holds 3 to 6 real seconds of it
 SMALL_EVERY_S = 30
@@ -29,7 +30,16 @@ RULES = (
 )
 LIMITS = {"keep_bytes": 1 << 40, "spool_bytes": 256 << 20}  # bytes, as the collector is told
 DAMAGE_MOST = 4096  # bytes put behind the newest segment at once
-STOP_S = 15.0
+STOP_S = 60.0  # longest orderly stop of the collector or the broker on a busy machine
+
+
+def speed_for(seconds):
+    return SPEED * min(1.0, SPEED_UPTO_S / seconds)
+
+
+def disk_megabytes(seconds):
+    """Room for the journal of a whole run and half as much again."""
+    return 128 + int(0.15 * min(seconds, SPEED_UPTO_S) + 0.02 * seconds)
 
 
 def station_name(number):
@@ -39,7 +49,8 @@ def station_name(number):
 class Line:
     """Starts all parts, makes trouble, mends it, and counts what it did."""
 
-    def __init__(self, folder, build, stations, seed, store, sampling_s, back_s, disk_mb):
+    def __init__(self, folder, build, stations, seed, store, sampling_s, longest_s):
+        """Stations measure for sampling_s; the run takes longest_s at most and must not reach the present."""
         self.folder, self.build, self.seed = Path(folder), build, seed
         self.names = [station_name(number) for number in range(stations)]
         self.small = set(self.names[-SMALL_LOGS:])
@@ -48,11 +59,11 @@ class Line:
         self.fallen = []  # parts that ended although nobody asked them to
         self.disk_full = False
         self.proxies = Proxies()
-        self.disk = SmallDisk(self.folder / "disk", disk_mb)
+        self.disk = SmallDisk(self.folder / "disk", disk_megabytes(sampling_s))
         self._write_registry()
-        now = time.time()
-        self.clock = phusarun.Clock(now - back_s, SPEED, now)
-        self.until = self.clock.start + sampling_s * SPEED
+        now, speed = time.time(), speed_for(sampling_s)
+        self.clock = phusarun.Clock(now - longest_s * speed, speed, now)
+        self.until = self.clock.start + sampling_s * speed
         self.offset_file = self.folder / "offset"
         self.set_offset(0)
         self._make_parts(store)

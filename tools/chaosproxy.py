@@ -33,6 +33,7 @@ PASS = "pass"
 STALL = "stall"  # connections stand, no byte moves
 REFUSE = "refuse"  # nobody listens
 HANG = "hang"  # requests are taken and never answered
+SWALLOW = "lost answers"  # requests go through, their answers do not
 ANSWERS = {"400": "400 Bad Request", "401": "401 Unauthorized", "429": "429 Too Many Requests",
            "500": "500 Internal Server Error", "503": "503 Service Unavailable"}
 
@@ -118,7 +119,7 @@ class Proxy:
     async def _serve(self, reader, writer):
         self.connections.add(writer)
         try:
-            if self.mode in (PASS, STALL):
+            if self.mode in (PASS, STALL, SWALLOW):
                 await self._carry(reader, writer)
             else:
                 await self._answer(reader, writer)
@@ -147,6 +148,8 @@ class Proxy:
     async def _move(self, source, target, answers):
         while data := await source.read(CHUNK):
             await self.moving.wait()
+            if answers and self.mode == SWALLOW:
+                continue
             target.write(data)
             await target.drain()
             if answers and data.startswith(b"HTTP/1.1 204"):

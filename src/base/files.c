@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -226,6 +227,13 @@ int files_replace(const struct file_ops *files, const char *path, const struct f
     return result == 0 ? sync_parent(files, path) : -1;
 }
 
+/* A folder that cannot be opened or synced was not made here. */
+static bool is_elsewhere(int failed)
+{
+    return failed == EACCES || failed == EPERM || failed == ENOENT || failed == EROFS ||
+           failed == EINVAL;
+}
+
 int files_make_path(const struct file_ops *files, const char *path)
 {
     char part[PATH_CHARS];
@@ -241,6 +249,9 @@ int files_make_path(const struct file_ops *files, const char *path)
         memcpy(part, path, i);
         part[i] = '\0';
         if (files->mkdir(files->context, part, 0750) != 0) {
+            return -1;
+        }
+        if (sync_parent(files, part) != 0 && !is_elsewhere(errno)) {
             return -1;
         }
     }

@@ -53,7 +53,7 @@ struct file_part {
 int files_replace(const struct file_ops *files, const char *path, const struct file_part *parts,
                   size_t count);
 
-/* Makes a directory with its parents. 0 or -1. */
+/* Makes a directory with its parents, durably. 0 or -1. */
 int files_make_path(const struct file_ops *files, const char *path);
 
 /*

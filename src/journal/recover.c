@@ -206,34 +206,6 @@ static bool make_durable(struct recovery *recovery)
     return done;
 }
 
-/* Folders above that cannot be opened or synced were not made here. */
-static bool is_elsewhere(int failed)
-{
-    return failed == EACCES || failed == EPERM || failed == ENOENT || failed == EROFS ||
-           failed == EINVAL;
-}
-
-/* Makes the folder's own entry and those above it durable: they may have been made just now. */
-static bool sync_ancestors(const struct file_ops *files, const char *path)
-{
-    char parent[JOURNAL_PATH_MAX];
-    size_t length = strlen(path);
-    do {
-        while (length > 0 && path[length - 1] == '/') {
-            length--;
-        }
-        while (length > 0 && path[length - 1] != '/') {
-            length--;
-        }
-        int kept = length > 1 ? (int)length - 1 : 1;
-        (void)snprintf(parent, sizeof parent, "%.*s", kept, length > 0 ? path : ".");
-        if (files->sync_directory(files->context, parent) != 0 && !is_elsewhere(errno)) {
-            return false;
-        }
-    } while (length > 1);
-    return true;
-}
-
 static bool recover(struct recovery *recovery, uint64_t least_position)
 {
     struct journal *journal = recovery->journal;
@@ -241,7 +213,7 @@ static bool recover(struct recovery *recovery, uint64_t least_position)
     size_t count = journal->segments.count;
     if (count == 0) {
         journal->appended = least_position;
-        return sync_ancestors(journal->files, journal->path);
+        return true;
     }
     recovery->surveys = calloc(count, sizeof *recovery->surveys);
     if (recovery->surveys == NULL || !read_headers(recovery) || !survey_all(recovery) ||

@@ -76,7 +76,7 @@ def test_the_proxy_fails_as_told_and_recovers(proxy):
     proxy.set_mode(chaosproxy.REFUSE)
     with pytest.raises(ConnectionRefusedError):
         post(proxy.port)
-    for mode in (chaosproxy.HANG, chaosproxy.STALL):
+    for mode in (chaosproxy.HANG, chaosproxy.SWALLOW, chaosproxy.STALL):
         proxy.set_mode(mode)
         with pytest.raises(TimeoutError):
             post(proxy.port, 0.3)

@@ -207,7 +207,8 @@ def test_a_bad_unit_is_put_back_once_it_is_known(stage):
         sender.send(report(second + at, at * 1000.0, u="grains"))
     sender.send("this is no report")
     until(lambda: ledger(stage.collector, "quarantined") == 4, "four are set aside")
-    assert [(item["reason"], item["station"]) for item in aside(stage)] == [("unit", "apacp")] * 3 + [("syntax", "apacp")]
+    assert [item["reason"] for item in aside(stage)] == ["unit"] * 3 + ["syntax"]
+    assert {item["station"] for item in aside(stage)} == {"apacp"}
     code, out, err = quarantine(stage, "list", "--reason", "unit", "--limit", "2")
     assert [f"salinity = {value} grains" in line for value, line in zip((2000, 3000), out.splitlines())] == [True] * 2
     assert err.split() == ["unit", "2"]

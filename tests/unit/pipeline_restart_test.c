@@ -336,7 +336,7 @@ static void other_settings_take_what_is_theirs(void **state)
 
 static enum pipeline_restored try_to_restore(const uint8_t *bytes, size_t length)
 {
-    static struct transcript fresh; /* its text is used again each time */
+    static struct transcript fresh;      /* its text is used again each time */
     uint8_t *exact = malloc(length + 1); /* so that a sanitizer sees every read beyond it */
     assert_non_null(exact);
     memcpy(exact, bytes, length);

@@ -210,6 +210,10 @@ static enum hal_result flash_program(void *context, uint32_t offset, const void 
     return HAL_OK;
 }
 
+/*
+ * Synced at once: what is not may reach the disk in any order, and a block must not keep its
+ * old header, or old reports, under new ones.
+ */
 static enum hal_result flash_erase(void *context, uint32_t block)
 {
     struct flash_file *flash = context;
@@ -219,7 +223,7 @@ static enum hal_result flash_erase(void *context, uint32_t block)
         return HAL_FAILED;
     }
     remember(flash, (struct written){ .offset = offset, .erase = true }, NULL);
-    return HAL_OK;
+    return flash_sync(flash);
 }
 
 /* --- opening ---------------------------------------------------------------------------- */
