@@ -20,15 +20,16 @@ struct options {
 
 static void print_usage(FILE *out)
 {
-    (void)fputs("usage: phusad [-n] [-v] [--clock SPEC] -c FILE\n"
-                "  -c, --config FILE  the configuration, see phusa.cfg(5)\n"
-                "  -n, --check        check the configuration with all it includes, and end\n"
-                "  -v, --verbose      log more\n"
-                "      --clock SPEC   simulated time, start=EPOCH,speed=N,origin=EPOCH[,offset=FILE]\n"
-                "                     (default: the environment's PHUSA_CLOCK, else real time)\n"
-                "  -V, --version      print the version\n"
-                "  -h, --help         print this\n",
-                out);
+    (void)fputs(
+        "usage: phusad [-n] [-v] [--clock SPEC] -c FILE\n"
+        "  -c, --config FILE  the configuration, see phusa.cfg(5)\n"
+        "  -n, --check        check the configuration with all it includes, and end\n"
+        "  -v, --verbose      log more\n"
+        "      --clock SPEC   simulated time, start=EPOCH,speed=N,origin=EPOCH[,offset=FILE]\n"
+        "                     (default: the environment's PHUSA_CLOCK, else real time)\n"
+        "  -V, --version      print the version\n"
+        "  -h, --help         print this\n",
+        out);
 }
 
 /* 0 go on, otherwise the exit code plus one. */

@@ -79,9 +79,9 @@ class Flash:
             return
         self.identity = newest[3]
         lap = newest[4] - len(blocks)  # a bad block may still hold what is of an earlier one
-        ring = [(header, block) for header, block in headers if header and header[3] == self.identity and header[4] > lap]
-        for header, block in sorted(ring, key=lambda pair: pair[0][4]):
-            self._read(header, block)
+        for header, block in sorted((pair for pair in headers if pair[0]), key=lambda pair: pair[0][4]):
+            if header[3] == self.identity and header[4] > lap:
+                self._read(header, block)
 
     @property
     def first(self):

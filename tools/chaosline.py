@@ -28,7 +28,7 @@ RULES = (
     Rule("murk", "turb", [("minor", 42.0, 36.0)], max_gap_m=30),
     Rule("warm", "temp", [("severe", 29.3, 29.1)], max_gap_m=60, for_m=20),
 )
-LIMITS = {"keep_bytes": 1 << 40, "spool_bytes": 256 << 20}  # bytes, as the collector is told
+SPOOL_MIB = 256  # limit, as the collector is told
 DAMAGE_MOST = 4096  # bytes put behind the newest segment at once
 STOP_S = 60.0  # longest orderly stop of the collector or the broker on a busy machine
 
@@ -46,6 +46,20 @@ def station_name(number):
     return f"chaos-{number + 1:03d}"
 
 
+def append_damage(folder, chance):
+    """Appends to the newest segment; how many bytes."""
+    segments = sorted(folder.glob("*.seg"))
+    if not segments:
+        return 0
+    with open(segments[-1], "r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        length = chance.randrange(1, DAMAGE_MOST)
+        file.seek(max(0, size - length))
+        old = file.read()  # records of before, whole and torn, with the segment's own salt
+        file.write(chance.choice((chance.randbytes(length), bytes(length), old)))
+        return file.tell() - size
+
+
 class Line:
     """Starts all parts, makes trouble, mends it, and counts what it did."""
 
@@ -55,7 +69,8 @@ class Line:
         self.names = [station_name(number) for number in range(stations)]
         self.small = set(self.names[-SMALL_LOGS:])
         self.killed = dict.fromkeys(("station", "collector", "broker", "store", "webhook"), 0)
-        self.damaged_bytes = self.starts_on_a_full_disk = 0
+        self.damaged = {"": 0, "spool": 0, "quarantine": 0}  # bytes, by folder of the journal
+        self.starts_on_a_full_disk = 0
         self.fallen = []  # parts that ended although nobody asked them to
         self.disk_full = False
         self.proxies = Proxies()
@@ -66,7 +81,8 @@ class Line:
         self.until = self.clock.start + sampling_s * speed
         self.offset_file = self.folder / "offset"
         self.set_offset(0)
-        self._make_parts(store)
+        self.kind_of_store = store
+        self.parts = []  # in the order of their start
 
     def _write_registry(self):
         rows = [f'  {{ id = "{name}"; site = "chaos"; kind = "{KIND}"; every = "{self.every_s(name)}s"; '
@@ -80,26 +96,33 @@ class Line:
     def every_ns(self):
         return {name: self.every_s(name) * SECOND_NS for name in self.names}
 
-    def _make_parts(self, store):
-        self.broker = phusarun.Broker(self.folder / "broker", self.names)
-        self.store = phusarun.STORES[store](self.folder / "store")
-        self.webhook = HookProcess(self.folder / "webhook")
-        for part in (self.broker, self.store, self.webhook):
-            part.start()
+    def _add(self, part):
+        self.parts.append(part)
+        part.start()
+        return part
+
+    def start(self):
+        self.broker = self._add(phusarun.Broker(self.folder / "broker", self.names))
+        self.store = self._add(phusarun.STORES[self.kind_of_store](self.folder / "store"))
+        self.webhook = self._add(HookProcess(self.folder / "webhook"))
         self.links = {"store": self.proxies.proxy(self.store.port), "webhook": self.proxies.proxy(self.webhook.port),
                       "stations' link": self.proxies.proxy(self.broker.port),
                       "collector's link": self.proxies.proxy(self.broker.port)}
+        self.collector = self._add(self._make_collector())
+        self.stations = [self._add(self._make_station(name)) for name in self.names]
+
+    def _make_collector(self):
         parts = phusarun.Parts(stations=self.folder / "stations.cfg", rules=self.folder / "rules.cfg")
+        store = types.SimpleNamespace(kind=self.store.kind, url=self.links["store"].url)
         clock = f"{self.clock},offset={self.offset_file}"
-        self.collector = phusarun.Collector(
-            self.folder / "collector", self.build, parts, self._broker_behind("collector's link"),
-            types.SimpleNamespace(kind=self.store.kind, url=self.links["store"].url), self.links["webhook"], clock,
-            extra=self._settings())
-        at_broker = self._broker_behind("stations' link")
-        self.stations = [phusarun.StationProcess(
-            self.folder / "stations", self.build, self.collector.config, at_broker, station=name, clock=self.clock,
-            seed=self.seed, from_=f"{self.clock.start:.3f}", until=f"{self.until:.3f}", exit_when_delivered=True,
-            log_size=SMALL_LOG if name in self.small else None) for name in self.names]
+        return phusarun.Collector(self.folder / "collector", self.build, parts, self._broker_behind("collector's link"),
+                                  store, self.links["webhook"], clock, extra=self._settings())
+
+    def _make_station(self, name):
+        return phusarun.StationProcess(
+            self.folder / "stations", self.build, self.collector.config, self._broker_behind("stations' link"),
+            station=name, clock=self.clock, seed=self.seed, from_=f"{self.clock.start:.3f}",
+            until=f"{self.until:.3f}", exit_when_delivered=True, log_size=SMALL_LOG if name in self.small else None)
 
     def _broker_behind(self, link):
         return types.SimpleNamespace(uri=f"tcp://127.0.0.1:{self.links[link].port}",
@@ -108,19 +131,11 @@ class Line:
     def _settings(self):
         return {"journal": {"path": self.journal, "segment": "4M", "reserve": "4M", "keep": "3650d",
                             "keep_bytes": "1T", "snapshot": "5s"},
-                "store": {"timeout": "3s", "spool_bytes": "256M"}}
+                "store": {"timeout": "3s", "spool_bytes": f"{SPOOL_MIB}M"}}
 
     @property
     def journal(self):
         return self.disk.folder / "journal"
-
-    def parts(self):
-        return [self.broker, self.store, self.webhook, self.collector, *self.stations]
-
-    def start(self):
-        self.collector.start()
-        for station in self.stations:
-            station.start()
 
     # --- trouble and its end --------------------------------------------------------------------
 
@@ -158,7 +173,7 @@ class Line:
         self._free_disk()
         for link in self.links.values():
             link.set_mode(PASS)
-        for part in self.parts():
+        for part in self.parts:
             self._up(part)
 
     def set_offset(self, seconds):
@@ -210,25 +225,17 @@ class Line:
 
     def _damage(self, chance):
         """Puts bytes behind the newest segment, as a cut of the power may leave them: behind everything
-        that was receipted."""
-        segments = sorted(self.journal.glob("*.seg"))
-        if not segments or self.disk_full:
-            return
-        newest = segments[-1]
-        with open(newest, "r+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            length = chance.randrange(1, DAMAGE_MOST)
-            file.seek(max(0, size - length))
-            old = file.read()  # records of before, whole and torn, with the segment's own salt
-            file.write(chance.choice((chance.randbytes(length), bytes(length), old)))
-            self.damaged_bytes += file.tell() - size
+        that was receipted. Spool and quarantine get theirs in turn."""
+        if not self.disk_full:
+            for below in ("", chance.choice(("spool", "quarantine"))):
+                self.damaged[below] += append_damage(self.journal / below, chance)
 
     # --- watching ---------------------------------------------------------------------------------
 
     def look_after(self):
         """Notes parts that ended by themselves. A collector that cannot start on a full disk is started
         again, as systemd does."""
-        for part in self.parts():
+        for part in self.parts:
             if part.running() or part.asked_to_stop or part.process is None:
                 continue
             code = part.exit_code()
@@ -241,9 +248,12 @@ class Line:
             self.fallen.append(f"{part.name} ended by itself with {code}\n{part.tail()}")
             part.asked_to_stop = True
 
+    def stations_running(self):
+        return [station.name for station in self.stations if station.running()]
+
     def delivered(self):
         """All stations have a receipt for all they hold, and the collector has passed everything on."""
-        if any(station.running() for station in self.stations):
+        if self.stations_running():
             return False
         try:
             return self.collector.ready() and self.collector.drained() and self._ledger_settled()
@@ -255,8 +265,11 @@ class Line:
         return all(station["pending"] == 0 for station in self.collector.ledger()["stations"])
 
     def stop(self):
-        """Ends what was started, in reverse order."""
-        for part in reversed(self.parts()):
+        """Ends what was started, in reverse order, the stations together."""
+        for part in self.parts:
+            if isinstance(part, phusarun.StationProcess):
+                part.signal(signal.SIGTERM)
+        for part in reversed(self.parts):
             part.stop()
         self.proxies.stop()
 

@@ -25,6 +25,7 @@ CHUNK = 65536  # bytes moved at once
 HEAD_MAX = 65536  # bytes of a request's head; more is no request of ours
 PATIENCE_S = 10.0  # longest time in which a change of a proxy has to be made
 
+FILL_TRIES = 100
 RELEASE_TRIES = 20  # a tenth of a second apart
 
 RST_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
@@ -248,14 +249,19 @@ class SmallDisk:
         self.mounted = done.returncode == 0
         self.refusal = done.stderr.strip()
 
-    def fill(self, leave=0):
-        """Takes all that is free but for `leave` bytes."""
-        free = os.statvfs(self.folder).f_bavail * os.statvfs(self.folder).f_frsize
+    def free(self):
+        """Bytes."""
+        room = os.statvfs(self.folder)
+        return room.f_bavail * room.f_frsize
+
+    def fill(self):
+        """Takes all that is free."""
         with open(self.filling, "ab") as file:
-            try:
-                os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), max(4096, free - leave))
-            except OSError:
-                pass  # somebody else took some meanwhile
+            for _ in range(FILL_TRIES):
+                if self.free() == 0:
+                    return
+                with contextlib.suppress(OSError):  # somebody else took some of it meanwhile
+                    os.posix_fallocate(file.fileno(), file.seek(0, os.SEEK_END), self.free())
 
     def empty(self):
         self.filling.unlink(missing_ok=True)

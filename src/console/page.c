@@ -100,8 +100,8 @@ static void add_reports(const struct console_view *view, struct text_buffer *out
         missing += view->stations[i].missing_reports;
         closed += view->stations[i].closed_reports;
     }
-    add_counted(out, "Báo cáo thiếu", "missing", missing);
-    add_counted(out, "Báo cáo mất", "lost", closed);
+    add_counted(out, "Bản tin thiếu", "missing", missing);
+    add_counted(out, "Bản tin mất", "lost", closed);
 }
 
 /* What is so wrong that it stands above everything else. */
@@ -109,7 +109,7 @@ static void add_banner(const struct console_totals *totals, struct text_buffer *
 {
     if (totals->journal_held) {
         text_buffer_add_text(out, "<p class=banner role=alert><b>Đĩa đầy hoặc hỏng: đã ngừng nhận "
-                                  "báo cáo.</b> Các trạm giữ số liệu và gửi lại khi nhật ký ghi "
+                                  "bản tin.</b> Các trạm giữ số liệu và gửi lại khi nhật ký ghi "
                                   "được. <span class=en lang=en>Disk full or failing: no reports "
                                   "are taken. Stations keep theirs and send them again when the "
                                   "journal can be written.</span></p>");
@@ -309,7 +309,7 @@ static void add_lacking(const struct console_view *view, const struct console_st
     text_buffer_add_text(out, "<p class=lacks>");
     if (missing > 0) {
         text_buffer_add(out,
-                        "<b>còn thiếu %llu báo cáo</b> <span class=en lang=en>%llu missing</span>",
+                        "<b>còn thiếu %llu bản tin</b> <span class=en lang=en>%llu missing</span>",
                         missing, missing);
     }
     if (station->oldest_gap_ns != 0) {
@@ -460,7 +460,7 @@ static void add_site_summary(const struct site *site, struct text_buffer *out)
         add_state_count(out, site->links[order[i]], word_of_link(order[i]));
     }
     add_state_count(out, site->lacking,
-                    (struct word){ "thiếu báo cáo", "reports missing", "warn" });
+                    (struct word){ "thiếu bản tin", "reports missing", "warn" });
     text_buffer_add_text(out, "</div></article>\n");
 }
 
@@ -519,7 +519,7 @@ static void add_foot(const struct console_view *view, struct text_buffer *out)
     text_buffer_add_text(out, " ");
     add_duration(out, totals->up_ns);
     text_buffer_add_text(out, " · ");
-    add_both(out, "báo cáo nhận", "messages");
+    add_both(out, "bản tin nhận", "messages");
     text_buffer_add_text(out, " ");
     add_count(out, totals->messages);
     text_buffer_add_text(out, "</p><p>");

@@ -89,7 +89,7 @@ def test_a_gap_is_found_asked_for_filled_and_closed(stage):
     assert metrics["phusa_ledger_reports_missing"] == 2
     assert [key for key in metrics if key.startswith("phusa_ledger_oldest_gap_seconds")] == [
         "phusa_ledger_oldest_gap_seconds" + OURS]
-    assert "còn thiếu 2 báo cáo" in stage.collector.get("/")[1]
+    assert "còn thiếu 2 bản tin" in stage.collector.get("/")[1]
 
     sender.send(report(second + 3, 1.0, log=LOG, seq=3))
     until(lambda: (5, [[4, 4]]) in receipts(sender), "one of them came")

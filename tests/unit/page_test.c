@@ -152,9 +152,9 @@ static void says_which_reports_are_missing(void **state)
 {
     (void)state;
     render(NULL);
-    assert_has("<dt>Báo cáo thiếu <span class=en lang=en>missing</span></dt><dd>5<");
-    assert_has("<dt>Báo cáo mất <span class=en lang=en>lost</span></dt><dd>19<");
-    assert_has("còn thiếu 5 báo cáo</b> <span class=en lang=en>5 missing</span> · từ <span "
+    assert_has("<dt>Bản tin thiếu <span class=en lang=en>missing</span></dt><dd>5<");
+    assert_has("<dt>Bản tin mất <span class=en lang=en>lost</span></dt><dd>19<");
+    assert_has("còn thiếu 5 bản tin</b> <span class=en lang=en>5 missing</span> · từ <span "
                "class=en lang=en>since</span> 3 giờ trước");
     assert_has("19 mất hẳn <span class=en lang=en>19 lost for good</span>");
     assert_int_equal(occurrences("<p class=lacks>"), 1);
@@ -246,11 +246,11 @@ static void gives_an_overview_of_many(void **state)
     assert_has("650 trạm");
     assert_has("50 trạm");
     assert_has("650 có cảnh báo");
-    assert_lacks("thiếu báo cáo <");
+    assert_lacks("thiếu bản tin <");
     many[3].missing_reports = 1;
     text_buffer_free(&page);
     assert_true(console_page(&view, NULL, &page));
-    assert_has("1 thiếu báo cáo <span class=en lang=en>reports missing</span>");
+    assert_has("1 thiếu bản tin <span class=en lang=en>reports missing</span>");
     assert_int_equal(occurrences("<article"), 2);
 }
 
