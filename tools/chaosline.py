@@ -30,6 +30,7 @@ RULES = (
 )
 SPOOL_MIB = 256  # limit, as the collector is told
 DAMAGE_MOST = 4096  # bytes put behind the newest segment at once
+START_S = 5.0  # a start that failed so soon after the disk was full may have met it full
 STOP_S = 60.0  # longest orderly stop of the collector or the broker on a busy machine
 
 
@@ -72,7 +73,7 @@ class Line:
         self.damaged = {"": 0, "spool": 0, "quarantine": 0}  # bytes, by folder of the journal
         self.starts_on_a_full_disk = 0
         self.fallen = []  # parts that ended although nobody asked them to
-        self.disk_full = False
+        self.disk_full, self.disk_freed = False, 0.0
         self.proxies = Proxies()
         self.disk = SmallDisk(self.folder / "disk", disk_megabytes(sampling_s))
         self._write_registry()
@@ -188,7 +189,8 @@ class Line:
 
     def _free_disk(self):
         self.disk.empty()
-        self.disk_full = False
+        if self.disk_full:
+            self.disk_full, self.disk_freed = False, time.monotonic()
 
     def _take_down(self, event):
         part = getattr(self, event.track)
@@ -241,7 +243,7 @@ class Line:
             code = part.exit_code()
             if isinstance(part, phusarun.StationProcess) and code in (0, 1):
                 continue  # sampled and delivered; judged at the end
-            if part is self.collector and self.disk_full:
+            if part is self.collector and (self.disk_full or time.monotonic() - self.disk_freed < START_S):
                 self.starts_on_a_full_disk += 1
                 part.start(wait=False)
                 continue
