@@ -81,22 +81,29 @@ static int by_value(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-static void recall_refusal(struct collector *collector, struct phusa_text payload, uint64_t sent)
+static void recall_refusal(struct collector *collector, struct phusa_text payload, uint64_t sent,
+                           struct store_cursor *cursor)
 {
     const char *line = NULL;
-    json_int_t after = -1;
+    json_int_t after = -1, next = 0;
     json_t *item = json_loadb(payload.data, payload.length, 0, NULL);
     if (item != NULL && json_unpack(item, "{s:s, s:I}", "line", &line, "after", &after) == 0 &&
         after >= 0 && (uint64_t)after >= sent && collector->refused_count < REFUSED_BEFORE_MAX) {
         collector->refused_before[collector->refused_count++] = hash_of(phusa_text_of(line));
     }
+    if (item != NULL && json_unpack(item, "{s:I}", "spool_next", &next) == 0 && next > 0 &&
+        (uint64_t)next > cursor->safe + 1) {
+        cursor->safe = (uint64_t)next - 1; /* what went with a full spool is not to be sent */
+        cursor->sent = cursor->sent > cursor->safe ? cursor->sent : cursor->safe;
+    }
     json_decref(item);
 }
 
-static bool recall_refusals(struct collector *collector, uint64_t sent)
+static bool recall_refusals(struct collector *collector, struct store_cursor *cursor)
 {
     struct journal_reader *reader;
     struct journal_record record;
+    uint64_t sent = cursor->sent;
     collector->refused_before = calloc(REFUSED_BEFORE_MAX, sizeof *collector->refused_before);
     if (collector->refused_before == NULL ||
         journal_reader_open(collector->quarantine, 0, &reader, NULL) != JOURNAL_OK) {
@@ -104,7 +111,7 @@ static bool recall_refusals(struct collector *collector, uint64_t sent)
     }
     while (journal_next(reader, &record) == JOURNAL_OK) {
         if (record.kind == JOURNAL_SET_ASIDE && record.topic.length == 0) {
-            recall_refusal(collector, record.payload, sent);
+            recall_refusal(collector, record.payload, sent, cursor);
         }
     }
     journal_reader_close(reader);
@@ -224,7 +231,7 @@ static bool add_segment(struct collector *collector, struct losses *losses, uint
     return true;
 }
 
-static void tell_losses(struct collector *collector, const struct losses *losses)
+static void tell_losses(struct collector *collector, const struct losses *losses, uint64_t next)
 {
     uint64_t readings = 0;
     for (size_t i = 0; i < losses->count; i++) {
@@ -235,6 +242,7 @@ static void tell_losses(struct collector *collector, const struct losses *losses
             json_string("the spool was full; phusa resend writes this range from the journal"));
         (void)json_object_set_new(text, "from_ns", json_integer(loss->from_ns));
         (void)json_object_set_new(text, "to_ns", json_integer(loss->to_ns));
+        (void)json_object_set_new(text, "spool_next", json_integer((json_int_t)next));
         set_aside(collector, text, phusa_text_of(loss->station), PHUSA_REASON_SPOOL,
                   loss->readings);
         readings += loss->readings;
@@ -248,31 +256,34 @@ static void tell_losses(struct collector *collector, const struct losses *losses
 }
 
 /*
- * Lets the oldest segments of a full spool go. In the sender's thread, so that nothing is sent
- * meanwhile: what it has in hand still goes out and is not counted as lost.
+ * Lets the oldest segments of a full spool go, in the sender's thread, so that nothing of them is
+ * sent meanwhile. First it is written down what goes, and up to where: after a crash in between
+ * the next start leaves out what was written down (store_create).
  */
+static bool drop_oldest(struct collector *collector, uint64_t first, uint64_t next)
+{
+    struct sender_counters sender;
+    sender_read_counters(collector->sender, &sender);
+    uint64_t from = sender.position_sent + 1 > first ? sender.position_sent + 1 : first;
+    struct losses *losses = calloc(1, sizeof *losses);
+    bool done = losses != NULL && (from >= next || add_segment(collector, losses, from, next)) &&
+                sender_skip(collector->sender, next - 1);
+    if (done) {
+        tell_losses(collector, losses, next);
+        done = journal_sync(collector->quarantine, NULL) == JOURNAL_OK &&
+               journal_retain(collector->spool, next, (wall_time){ INT64_MAX }, INT64_MAX) > 0;
+    }
+    free(losses);
+    return done;
+}
+
 static void make_room(struct collector *collector)
 {
     uint64_t limit = (uint64_t)collector->first->settings->store.spool_bytes;
     uint64_t first, next;
     while (journal_bytes(collector->spool) > limit &&
-           journal_oldest_segment(collector->spool, &first, &next)) {
-        struct sender_counters sender;
-        sender_read_counters(collector->sender, &sender);
-        struct losses *losses = calloc(1, sizeof *losses);
-        uint64_t from = sender.position_taken + 1 > first ? sender.position_taken + 1 : first;
-        if (losses == NULL || (from < next && !add_segment(collector, losses, from, next))) {
-            free(losses);
-            return; /* in the next round */
-        }
-        uint64_t gone = journal_retain(collector->spool, next, (wall_time){ INT64_MAX }, INT64_MAX);
-        if (gone > 0) {
-            tell_losses(collector, losses);
-        }
-        free(losses);
-        if (gone == 0) {
-            return;
-        }
+           journal_oldest_segment(collector->spool, &first, &next) &&
+           drop_oldest(collector, first, next)) {
     }
 }
 
@@ -282,7 +293,7 @@ bool store_create(struct collector *collector, struct problem *problem)
                                    spool_refused };
     struct store_cursor cursor;
     store_read_cursor(collector, &cursor);
-    if (!recall_refusals(collector, cursor.sent)) {
+    if (!recall_refusals(collector, &cursor)) {
         problem_set(problem, "out of memory for the sender");
         return false;
     }

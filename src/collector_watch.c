@@ -162,8 +162,10 @@ static void visit_told(void *context, const struct outbox_told *told)
 {
     struct collector *collector = context;
     int which = find_own(collector, told);
-    if (which >= 0) {
-        collector->watched[which].told = told->severity != SEVERITY_NORMAL;
+    if (which >= 0 && told->severity != SEVERITY_NORMAL) {
+        /* When the event was is not known any more: it counts from now. */
+        collector->watched[which].told = true;
+        collector->watched[which].until_ns = collector->started.ns + EVENT_NS;
     }
 }
 

@@ -30,6 +30,8 @@ RULES = (
 )
 SPOOL_MIB = 256  # limit, as the collector is told
 DAMAGE_MOST = 4096  # bytes put behind the newest segment at once
+UNDELIVERED = ("phusa_readings_pending", "phusa_pipeline_behind_records", "phusa_journal_unsynced_records",
+               "phusa_notifications_waiting")  # metrics that are 0 when all was passed on
 START_S = 5.0  # a start that failed so soon after the disk was full may have met it full
 STOP_S = 60.0  # longest orderly stop of the collector or the broker on a busy machine
 
@@ -253,18 +255,22 @@ class Line:
     def stations_running(self):
         return [station.name for station in self.stations if station.running()]
 
-    def delivered(self):
-        """All stations have a receipt for all they hold, and the collector has passed everything on."""
-        if self.stations_running():
-            return False
+    def waits_for(self):
+        """What is still to come, as words: receipts of stations, and what the collector has not passed on;
+        empty when all is delivered."""
+        running = self.stations_running()
+        if running:
+            return [f"receipts of {len(running)} stations"]
         try:
-            return self.collector.ready() and self.collector.drained() and self._ledger_settled()
-        except (OSError, phusarun.RunError):
-            return False
-
-    def _ledger_settled(self):
-        """The numbers of single stations follow the totals by some seconds."""
-        return all(station["pending"] == 0 for station in self.collector.ledger()["stations"])
+            metrics, ledger = self.collector.metrics(), self.collector.ledger()
+            ready = self.collector.ready()
+        except (OSError, phusarun.RunError) as error:
+            return [f"phusad: {error}"]
+        numbers = {name: phusarun.sum_metric(metrics, name) for name in UNDELIVERED}
+        # The numbers of single stations follow the totals by some seconds.
+        numbers["readings pending in the ledger"] = sum(station["pending"] for station in ledger["stations"])
+        return [] if ready and not any(numbers.values()) else \
+            [f"{count:.0f} {name}" for name, count in numbers.items() if count] + ["/readyz"] * (not ready)
 
     def stop(self):
         """Ends what was started, in reverse order, the stations together."""

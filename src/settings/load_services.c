@@ -119,7 +119,7 @@ static const struct config_key store_keys[] = {
     { "gzip", CONFIG_CHOICE, AT(kept.gzip), .fallback = "auto", .choices = gzip_choices },
     { "margin", CONFIG_DURATION, AT(kept.margin_ns), .fallback = "10s", .least = "10s",
       .most = "1h" },
-    { "spool_bytes", CONFIG_SIZE, AT(kept.spool_bytes), .fallback = "10G", .least = "64M",
+    { "spool_bytes", CONFIG_SIZE, AT(kept.spool_bytes), .fallback = "10G", .least = "1M",
       .most = "1024T" },
 };
 #undef AT

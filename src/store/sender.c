@@ -174,20 +174,9 @@ static void keep_if_due(struct sender *sender, mono_time now)
     }
 }
 
-/* What is in hand goes out, even if the source no longer has it. */
-static uint64_t taken(const struct sender *sender)
-{
-    uint64_t position = sender->counters.position_sent;
-    if (sender->batch.items > 0 && sender->batch.last_position > position) {
-        position = sender->batch.last_position;
-    }
-    return sender->has_held && sender->held.position > position ? sender->held.position : position;
-}
-
 static void tell(struct sender *sender)
 {
     sender->counters.position_safe = sender->margin.safe;
-    sender->counters.position_taken = taken(sender);
     sender->counters.readings_safe = sender->margin.readings_safe;
     (void)pthread_mutex_lock(&sender->lock);
     sender->told = sender->counters;
@@ -254,6 +243,18 @@ bool sender_flush(struct sender *sender, mono_time now)
 {
     step(sender, now, true);
     return sender->drained && sender->batch.items == 0;
+}
+
+bool sender_skip(struct sender *sender, uint64_t position)
+{
+    if (sender->sending && sender->batch.refusals > 0) {
+        return false;
+    }
+    uint64_t sent = sender->counters.position_sent;
+    sender->sending = false;
+    collect_from(sender, (sent > position ? sent : position) + 1);
+    tell(sender);
+    return true;
 }
 
 /* --- from other threads ----------------------------------------------------------- */

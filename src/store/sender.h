@@ -50,8 +50,7 @@ struct sender_counters {
     uint64_t store_rows_invalid,
         store_rows_ignored; /* the store's own counters (VictoriaMetrics) */
     uint64_t position_sent, position_safe;
-    uint64_t position_taken; /* read from the source: up to here it does not need it to be sent */
-    bool store_up;           /* the store answers; nothing waits to be tried again */
+    bool store_up; /* the store answers; nothing waits to be tried again */
 };
 
 struct sender;
@@ -94,6 +93,13 @@ mono_time sender_step(struct sender *sender, mono_time now);
  * say store_up; what is left stays in the spool.
  */
 bool sender_flush(struct sender *sender, mono_time now);
+
+/*
+ * The source lets go of everything up to position: what of it is in hand and not answered is
+ * forgotten, and reading goes on behind it. False (nothing is forgotten) while a batch is answered
+ * in part: a further step ends that. In the thread of sender_step.
+ */
+bool sender_skip(struct sender *sender, uint64_t position);
 
 /* A consistent copy; thread-safe. */
 void sender_read_counters(struct sender *sender, struct sender_counters *counters);

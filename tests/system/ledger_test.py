@@ -309,6 +309,37 @@ def test_a_wiped_store_is_filled_again(stage):
     until(lambda: stage.store.export() == before, "every point is back")
 
 
+def spool_losses(stage):
+    """Readings that went with the oldest part of the spool, as the quarantine tells it."""
+    return sum(json.loads(quarantine(stage, "show", item["position"], "--json")[1])["readings"]
+               for item in aside(stage, "--reason", "spool"))
+
+
+def test_a_full_spool_lets_its_oldest_part_go_and_says_so(stage):
+    """Counted, told once, written again from the journal on an operator's word."""
+    stage.line(extra={"journal": {"segment": "1M"}, "store": {"spool_bytes": "1M"}})
+    stage.store.stop()
+    sender, second = stage.client(), int(time.time()) - 86400
+    packs = [[{"bn": "apacp:", "bt": second + 200 * i, "n": "salinity", "v": i % 40 / 10}]
+             + [{"n": "salinity", "t": t, "v": (i + t) % 40 / 10} for t in range(1, 200)] for i in range(300)]
+    for pack in packs:
+        sender.send(pack, wait=pack is packs[-1])
+    until(lambda: ledger(stage.collector, "received") == 60000, "all came", 60)
+    until(lambda: stage.collector.metric("phusa_spool_bytes") < 2.5e6, "the spool made room", 60)
+    until(lambda: [a["to"] for a in stage.webhook.alarms() if a["rule"] == "spool-full"] == ["severe"], "it is told")
+    stage.collector.kill()  # what went is still counted after a restart
+    stage.collector.start()
+    stage.store.start()
+    totals = books(stage)
+    assert totals["received"] == 60000 and totals["duplicates"] == 0
+    assert totals["quarantined"] == spool_losses(stage) > 1000
+    until(lambda: len(stored(stage)) == totals["stored"], "the rest is in the store")
+    assert [a["to"] for a in stage.webhook.alarms() if a["rule"] == "spool-full"] == ["severe"], "told once"
+    assert phusa("resend", "-c", stage.collector.config, "--from", second, "--to", second + 60000, "--no-wait",
+                 check=0)[1].startswith("wrote 60000 readings")
+    until(lambda: len(stored(stage)) == 60000, "every point is there")
+
+
 def test_resend_names_what_the_store_refuses_and_ends_when_asked(stage, tmp_path):
     stage.line(store="influxdb")
     sender, second = stage.client(), int(time.time()) - 600
