@@ -55,12 +55,23 @@ static uint64_t highest(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+/* Gives the journal's reserve back to the disk; true if there was one. */
+static bool spend_reserve(const struct collector *collector)
+{
+    char path[COLLECTOR_PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/reserve", collector->first->settings->journal.path);
+    return unlink(path) == 0;
+}
+
 static bool open_outbox(struct collector *collector, struct problem *problem)
 {
     char path[COLLECTOR_PATH_MAX];
     (void)snprintf(path, sizeof path, "%s/outbox.db", collector->first->settings->journal.path);
     enum outbox_status status =
         outbox_open(path, &collector->outbox, &collector->outbox_position, problem);
+    if (status == OUTBOX_FAILED && spend_reserve(collector)) { /* the disk may be full */
+        status = outbox_open(path, &collector->outbox, &collector->outbox_position, problem);
+    }
     if (status == OUTBOX_REPLACED) {
         /* What was passed on before is not told again; alarms that last are, at their next reading.
          */

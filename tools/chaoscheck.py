@@ -356,11 +356,11 @@ def recorded(outbox, rules):
     return changed, told
 
 
-def replayed(phusa, config, journal, rules):
+def replayed(phusa, config, journal, rules, *options):
     """What `phusa replay --journal` prints, sorted like judge()."""
     names = {rule.name for rule in rules}
-    done = subprocess.run([phusa, "replay", "-c", config, "--journal", journal], capture_output=True, text=True,
-                          timeout=600, check=True)
+    done = subprocess.run([phusa, "replay", "-c", config, "--journal", journal, *options], capture_output=True,
+                          text=True, timeout=600, check=True)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return sorted((to_ns(line["time"]), line["rule"], line["station"], line["from"], line["to"]) for line in lines
                   if line["rule"] in names)

@@ -12,7 +12,8 @@
  *    32 u32 CRC32C of the layout
  *    36 u32 CRC32C of bytes 0..35
  *   record  (40 bytes and 8 for each value; starts at a multiple of 8)
- *     0 u32 CRC32C, seeded with the log's identity and the block's ordinal, of bytes 4..end:
+ *     0 u32 CRC32C of bytes 4..end, seeded with the CRC32C, seeded with the log's identity, of
+ *       the block's ordinal as u32:
  *       what a half-done erase leaves of an earlier lap is no record of this one
  *     4 u16 length              6 u16 zero            8 u64 seq
  *    16 i64 time                24 u32 boot           28 u32 present

@@ -42,6 +42,8 @@ static void print_usage(FILE *out)
         "  -c, --config FILE  configuration with parameters, stations and rules\n"
         "      --csv FILE     time,station,parameter,value[,status] with a header; - is stdin\n"
         "      --journal DIR  a journal of phusad\n"
+        "      --as-received  with --journal: as phusad judged it, in the order of arrival\n"
+        "                     (late readings as history); otherwise by time of reading\n"
         "  -h, --help         print this\n"
         "Prints one JSON object a line for each change of an alarm's state; sends nothing.\n",
         out);
@@ -94,10 +96,11 @@ static void collect_reading(void *context, const struct pipeline_sample *sample,
     (void)collect(context, sample);
 }
 
-static bool collect_journal(struct samples *samples, const char *path)
+/* Takes a journal through a pipeline, in its order. False after saying why not. */
+static bool read_journal(const struct settings *settings, const char *path,
+                         const struct pipeline_sink *sink)
 {
-    struct pipeline_sink sink = { .context = samples, .reading = collect_reading };
-    struct pipeline *pipeline = pipeline_create(samples->settings, &sink);
+    struct pipeline *pipeline = pipeline_create(settings, sink);
     struct journal_reader *reader = NULL;
     struct journal_record record;
     struct problem problem = { 0 };
@@ -109,7 +112,7 @@ static bool collect_journal(struct samples *samples, const char *path)
         return false;
     }
     enum journal_status status;
-    while ((status = journal_next(reader, &record)) == JOURNAL_OK && !samples->failed) {
+    while ((status = journal_next(reader, &record)) == JOURNAL_OK) {
         pipeline_take(pipeline, &record);
     }
     uint64_t damaged = journal_reader_damaged(reader);
@@ -120,6 +123,12 @@ static bool collect_journal(struct samples *samples, const char *path)
     journal_reader_close(reader);
     pipeline_free(pipeline);
     return status != JOURNAL_FAILED;
+}
+
+static bool collect_journal(struct samples *samples, const char *path)
+{
+    struct pipeline_sink sink = { .context = samples, .reading = collect_reading };
+    return read_journal(samples->settings, path, &sink);
 }
 
 static const char *collect_row(void *context, const struct csv_row *row)
@@ -137,6 +146,23 @@ static int by_time(const void *a, const void *b)
 }
 
 /* --- printing ------------------------------------------------------------------------ */
+
+/* The transitions that phusad made of this journal, in the order in which it made them. */
+static void print_notice(void *context, const struct notice *notice)
+{
+    char line[NOTICE_BODY_MAX];
+    (void)context;
+    if (notice->transition && notice->rule->level_count > 0) {
+        (void)fwrite(line, 1, notice_replay_json(notice, line, sizeof line), stdout);
+        (void)putchar('\n');
+    }
+}
+
+static int replay_as_received(const struct settings *settings, const char *journal)
+{
+    struct pipeline_sink sink = { .notice = print_notice };
+    return read_journal(settings, journal, &sink) ? CLI_GOOD : CLI_BAD;
+}
 
 static int by_rule(const void *a, const void *b)
 {
@@ -226,13 +252,12 @@ static int replay(const struct settings *settings, const char *csv, const char *
 int cli_replay(int argc, char **argv)
 {
     static const struct option known[] = {
-        { "config", required_argument, NULL, 'c' },
-        { "csv", required_argument, NULL, 's' },
-        { "journal", required_argument, NULL, 'j' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
+        { "config", required_argument, NULL, 'c' },  { "csv", required_argument, NULL, 's' },
+        { "journal", required_argument, NULL, 'j' }, { "as-received", no_argument, NULL, 'a' },
+        { "help", no_argument, NULL, 'h' },          { NULL, 0, NULL, 0 },
     };
     const char *config = NULL, *csv = NULL, *journal = NULL;
+    bool as_received = false;
     int option;
     while ((option = getopt_long(argc, argv, "c:h", known, NULL)) != -1) {
         if (option == 'c') {
@@ -241,12 +266,15 @@ int cli_replay(int argc, char **argv)
             csv = optarg;
         } else if (option == 'j') {
             journal = optarg;
+        } else if (option == 'a') {
+            as_received = true;
         } else {
             print_usage(option == 'h' ? stdout : stderr);
             return option == 'h' ? CLI_GOOD : CLI_USAGE;
         }
     }
-    if (config == NULL || (csv == NULL) == (journal == NULL) || optind != argc) {
+    if (config == NULL || (csv == NULL) == (journal == NULL) || (as_received && csv != NULL) ||
+        optind != argc) {
         print_usage(stderr);
         return CLI_USAGE;
     }
@@ -254,7 +282,8 @@ int cli_replay(int argc, char **argv)
     if (settings == NULL) {
         return CLI_BAD;
     }
-    int result = replay(settings, csv, journal);
+    int result =
+        as_received ? replay_as_received(settings, journal) : replay(settings, csv, journal);
     settings_free(settings);
     return result;
 }

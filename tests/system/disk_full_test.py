@@ -108,3 +108,23 @@ def test_a_full_disk_is_met_and_left_behind(stage):
         finally:
             flow.stop()
         assert collector.stop() == 0
+
+
+def test_a_start_on_a_full_disk_waits_for_room(stage):
+    """After an orderly stop: the reserve lets it start, the alarm goes out, and room brings everything back."""
+    with small_disk(stage.folder / "disk", DISK_MB) as disk:
+        collector = stage.line(extra={"journal": {"path": disk.folder / "journal", "reserve": "4M", "segment": "1M"}})
+        sender = stage.client()
+        second = int(time.time()) - 3600
+        sender.send(report(second, 1.5))
+        until(lambda: len(stored(stage)) == 1, "one is stored")
+        assert collector.stop() == 0
+        disk.fill()
+        collector.start(wait=False)
+        until(lambda: alarms(stage), "the alarm comes by HTTP")
+        sender.send(report(second + 1, 2.5))
+        disk.empty()
+        collector.wait_ready()
+        until(lambda: len(stored(stage)) == 2, "what the broker kept is stored")
+        until(lambda: alarms(stage)[1:] == ["normal"], "the alarm ends")
+        assert collector.stop() == 0
