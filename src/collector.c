@@ -33,7 +33,9 @@ static bool open_one(struct collector *collector, const char *below, uint64_t le
     char path[COLLECTOR_PATH_MAX];
     (void)snprintf(path, sizeof path, "%s%s", settings->path, below);
     struct journal_options options = { .path = path,
-                                       .segment_bytes = settings->segment_bytes,
+                                       .segment_bytes = strcmp(below, "/quarantine") == 0
+                                                            ? QUARANTINE_SEGMENT
+                                                            : settings->segment_bytes,
                                        .reserve_bytes =
                                            below[0] == '\0' ? settings->reserve_bytes : 0,
                                        .least_position = least };
@@ -45,7 +47,6 @@ static bool open_one(struct collector *collector, const char *below, uint64_t le
                     " bytes are no records; they are kept in *.damaged files "
                     "there and read past",
                     path, found->damaged_bytes);
-        (void)atomic_fetch_add(&collector->damage_found, found->damaged_bytes);
     }
     return true;
 }
@@ -77,7 +78,7 @@ static bool open_outbox(struct collector *collector, struct problem *problem)
          */
         collector->outbox_position = collector->spool_origin;
         log_error("%s; a new one is begun: what waited in it is not sent", problem->text);
-        (void)atomic_fetch_add(&collector->damage_found, 1);
+        atomic_store(&collector->outboxes_replaced, 1);
     }
     return status == OUTBOX_OK || status == OUTBOX_REPLACED;
 }

@@ -70,17 +70,58 @@ static bool was_kept(struct collector *collector, uint64_t position)
     return true;
 }
 
+static bool add_aside(struct asides *asides, const struct set_aside *item)
+{
+    if (asides->count == asides->capacity) {
+        size_t capacity = asides->capacity == 0 ? 64 : asides->capacity * 2;
+        struct aside_entry *items = realloc(asides->items, capacity * sizeof *items);
+        if (items == NULL) {
+            return false;
+        }
+        asides->items = items;
+        asides->capacity = capacity;
+    }
+    struct phusa_text topic = item->record->topic;
+    struct aside_entry *entry = &asides->items[asides->count];
+    char *copy = malloc(topic.length + 1);
+    entry->text = copy == NULL ? NULL : aside_describe(item);
+    if (entry->text == NULL) {
+        free(copy);
+        return false;
+    }
+    memcpy(copy, topic.data, topic.length);
+    entry->record = (struct journal_record){ .kind = JOURNAL_SET_ASIDE,
+                                             .origin = item->record->position,
+                                             .time = item->record->time };
+    entry->record.topic.data = copy;
+    entry->record.topic.length = topic.length;
+    asides->count++;
+    return true;
+}
+
+/* Lets the first `count` go. */
+static void drop_asides(struct asides *asides, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        json_decref(asides->items[i].text);
+        free((char *)(uintptr_t)asides->items[i].record.topic.data);
+    }
+    asides->count -= count;
+    if (asides->count > 0) {
+        memmove(asides->items, asides->items + count, asides->count * sizeof *asides->items);
+    }
+}
+
 static void take_set_aside(void *context, const struct set_aside *item)
 {
     struct collector *collector = context;
     if (was_kept(collector, item->record->position)) {
         return;
     }
-    quarantine_append(collector, aside_describe(item),
-                      (struct journal_record){ .kind = JOURNAL_SET_ASIDE,
-                                               .origin = item->record->position,
-                                               .time = item->record->time,
-                                               .topic = item->record->topic });
+    if (!add_aside(&collector->asides, item)) {
+        log_error("out of memory: a set-aside of record %" PRIu64 " is not kept",
+                  item->record->position);
+    }
 }
 
 /* --- a batch ----------------------------------------------------------------------------- */
@@ -112,14 +153,13 @@ static bool take_batch(struct collector *collector, int64_t *announced_ns)
 }
 
 /* What cannot be committed now waits for the next batch: storage does not wait for it. */
-static void commit_notices(struct collector *collector)
+static void commit_notices(struct collector *collector, const struct settings *settings)
 {
     struct problem problem = { 0 };
     long long now = clock_mono().ns;
     if (collector->notice_count == 0) {
         return;
     }
-    const struct settings *settings = collector->current->settings;
     uint64_t position = collector->notices[collector->notice_count - 1].position;
     if (outbox_commit(collector->outbox, collector->notices, collector->notice_count,
                       settings->channels, position, clock_real(), &problem) == OUTBOX_OK) {
@@ -175,11 +215,26 @@ static bool append_lines(struct collector *collector)
     return true;
 }
 
-/* Passes the batch on; tries again each second until the spool has it or the collector stops. */
+static bool append_asides(struct collector *collector)
+{
+    struct asides *asides = &collector->asides;
+    size_t done = 0;
+    (void)pthread_mutex_lock(&collector->state_lock);
+    while (done < asides->count &&
+           quarantine_append(collector, asides->items[done].text, asides->items[done].record)) {
+        done++;
+    }
+    (void)pthread_mutex_unlock(&collector->state_lock);
+    drop_asides(asides, done);
+    return asides->count == 0;
+}
+
+/* Passes the batch on; tries again each second until quarantine and spool have it or the collector
+ * stops. */
 static void deliver(struct collector *collector)
 {
-    commit_notices(collector);
-    while (!append_lines(collector)) {
+    commit_notices(collector, collector->current->settings);
+    while (!append_asides(collector) || !append_lines(collector)) {
         if (atomic_load(&collector->stopping)) {
             return; /* taken from the journal again at the next start */
         }
@@ -201,13 +256,14 @@ static void go_over(struct collector *collector, int64_t at_ns)
     struct shared_settings *next = collector->pending, *old = collector->current;
     collector->pending = NULL;
     bool done = next != NULL && pipeline_reconfigure(collector->pipeline, next->settings, at_ns);
+    collector->current = done ? next : old; /* with the pipeline: a view holds on to it */
     (void)pthread_mutex_unlock(&collector->state_lock);
     if (!done) {
         log_error("reload: out of memory; the settings in force stay");
         shared_settings_drop(next);
         return;
     }
-    commit_notices(collector);
+    commit_notices(collector, old->settings);
     if (collector->notice_count > 0) { /* they point into settings that go away */
         log_error("%zu changes of alarms are given up", collector->notice_count);
         collector->notice_count = 0;
@@ -215,58 +271,8 @@ static void go_over(struct collector *collector, int64_t at_ns)
     }
     notifier_configure(collector->notifier, next->settings->channels,
                        next->settings->channel_count);
-    (void)pthread_mutex_lock(&collector->state_lock);
-    collector->current = next;
-    (void)pthread_mutex_unlock(&collector->state_lock);
     shared_settings_drop(old);
     collector->next_snapshot.ns = 0; /* so that a restart does not judge the past by these */
-}
-
-/* --- what people know --------------------------------------------------------------------- */
-
-/* An alarm that people were told of, but whose rule or station is gone: the alarm topic is
- * emptied; nobody would ever say anything of it again. */
-static void end_orphan(struct collector *collector, const struct outbox_told *told)
-{
-    char topic[PHUSA_TOPIC_MAX + 1];
-    struct phusa_topic parts = { .site = phusa_text_of(told->site),
-                                 .station = phusa_text_of(told->station),
-                                 .rest = phusa_text_of(told->rule),
-                                 .leaf = PHUSA_LEAF_ALARM };
-    log_warning("alarm %s of %s ends: its rule or station is no longer configured", told->rule,
-                told->station);
-    if (phusa_topic_print(&parts, topic, sizeof topic) > 0 &&
-        !mqtt_publish(collector->mqtt, topic, (struct phusa_text){ "", 0 }, true)) {
-        collector->told_doubtful = true; /* once more when the broker is there */
-    }
-}
-
-static void visit_told(void *context, const struct outbox_told *told)
-{
-    struct collector *collector = context;
-    if (!watch_is_own(collector, told) &&
-        !pipeline_set_told(collector->pipeline, told->rule, told->station, told->parameter,
-                           told->severity) &&
-        told->severity != SEVERITY_NORMAL) {
-        end_orphan(collector, told);
-    }
-}
-
-/*
- * The past was taken again with the rules of today, which may have changed while the collector
- * was away. What people were really told of stands in the outbox; where the state is another now,
- * the next live reading tells it.
- */
-static void recall_told(struct collector *collector)
-{
-    collector->told_doubtful = false;
-    (void)pthread_mutex_lock(&collector->state_lock);
-    pipeline_forget_told(collector->pipeline);
-    bool whole = outbox_each_told(collector->outbox, visit_told, collector);
-    (void)pthread_mutex_unlock(&collector->state_lock);
-    if (!whole) {
-        log_error("the outbox cannot be read: alarms may be told again");
-    }
 }
 
 /* --- the thread --------------------------------------------------------------------------- */
@@ -335,7 +341,7 @@ static void catch_up(struct collector *collector, bool any, mono_time now)
         show_progress(collector, now);
         return;
     }
-    recall_told(collector);
+    told_recall(collector);
     atomic_store(&collector->caught_up, true);
     if (collector->replay_upto > collector->replay_from) {
         log_info("read %" PRIu64 " records of the journal again in %.1f s",
@@ -365,9 +371,11 @@ static void do_the_rest(struct collector *collector, mono_time now)
     note_position(collector, now);
     if (collector->told_doubtful && collector->notice_count == 0 &&
         mqtt_connected(collector->mqtt)) {
-        recall_told(collector);
+        told_recall(collector);
     }
-    settle_mark(collector, now);
+    if (collector->lines_used == 0) {
+        settle_mark(collector, now);
+    }
     snapshot_take(collector, now, false);
 }
 
@@ -428,6 +436,8 @@ void flow_free(struct collector *collector)
 {
     journal_reader_close(collector->reader);
     pipeline_free(collector->pipeline);
+    drop_asides(&collector->asides, collector->asides.count);
+    free(collector->asides.items);
     free(collector->kept_aside);
     free(collector->notices);
     free(collector->lines);

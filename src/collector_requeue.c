@@ -137,14 +137,18 @@ static bool put_back(struct collector *collector, const struct item *item)
                                     .time = clock_wall(&collector->clock),
                                     .topic = { item->topic, item->topic_length },
                                     .payload = { item->payload, item->payload_length } };
-    if (journal_append(collector->raw, &again, NULL) != JOURNAL_OK) {
-        return false;
+    json_t *mark = json_pack("{s:I}", "position", (json_int_t)item->position);
+    bool done = mark != NULL && journal_append(collector->raw, &again, NULL) == JOURNAL_OK &&
+                journal_sync(collector->raw, NULL) == JOURNAL_OK;
+    if (done) {
+        (void)pthread_mutex_lock(&collector->state_lock);
+        done = quarantine_append(
+            collector, mark,
+            (struct journal_record){ .kind = JOURNAL_REQUEUED, .time = again.time });
+        (void)pthread_mutex_unlock(&collector->state_lock);
     }
-    (void)pthread_mutex_lock(&collector->state_lock);
-    quarantine_append(collector, json_pack("{s:I}", "position", (json_int_t)item->position),
-                      (struct journal_record){ .kind = JOURNAL_REQUEUED, .time = again.time });
-    (void)pthread_mutex_unlock(&collector->state_lock);
-    return true;
+    json_decref(mark);
+    return done;
 }
 
 enum console_requeue collector_requeue(void *context, const uint64_t *positions,
@@ -168,6 +172,9 @@ enum console_requeue collector_requeue(void *context, const uint64_t *positions,
             problem_set(problem, "the journal takes no more");
             result = CONSOLE_REQUEUE_FAILED;
         }
+    }
+    if (*count > 0 && journal_sync(collector->quarantine, problem) != JOURNAL_OK) {
+        result = CONSOLE_REQUEUE_FAILED;
     }
     (void)pthread_mutex_unlock(&collector->requeue_lock);
     free_selection(&selection);

@@ -31,9 +31,11 @@ struct shared_settings *shared_settings_current(struct collector *collector)
     return current;
 }
 
-void quarantine_append(struct collector *collector, json_t *text, struct journal_record record)
+bool quarantine_append(struct collector *collector, const json_t *text,
+                       struct journal_record record)
 {
-    char *body = text == NULL ? NULL : json_dumps(text, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    char *body = json_dumps(text, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    bool kept = false;
     if (record.origin > collector->set_aside_origin) {
         collector->set_aside_origin = record.origin;
     }
@@ -41,8 +43,14 @@ void quarantine_append(struct collector *collector, json_t *text, struct journal
         record.count = 1;
         record.origin = collector->set_aside_origin;
         record.payload = phusa_text_of(body);
-        (void)journal_append(collector->quarantine, &record, NULL);
+        kept = journal_append(collector->quarantine, &record, NULL) == JOURNAL_OK;
     }
     free(body);
-    json_decref(text);
+    long long now = clock_mono().ns;
+    if (!kept && log_complaint_due(&collector->quarantine_complaint, now)) {
+        log_error("what is set aside cannot be written down, trying again");
+    } else if (kept && log_complaint_over(&collector->quarantine_complaint, now, NULL)) {
+        log_info("what is set aside is written down again");
+    }
+    return kept;
 }

@@ -204,8 +204,11 @@ void snapshot_take(struct collector *collector, mono_time now, bool force)
 {
     struct snapshots *snapshots = &collector->snapshots;
     bool new = pipeline_position(collector->pipeline) > collector->snapshot_taken;
-    /* What the outbox does not have yet would be left out after a crash. */
-    if (!new || collector->notice_count > 0 || (!force && now.ns < collector->next_snapshot.ns)) {
+    /* What is not passed on yet would be left out by the next start; and as long as the past is
+     * taken again, the quarantine holds what comes after the pipeline's position. */
+    bool passed_on = collector->notice_count == 0 && collector->lines_used == 0 &&
+                     collector->asides.count == 0 && atomic_load(&collector->caught_up);
+    if (!new || !passed_on || (!force && now.ns < collector->next_snapshot.ns)) {
         return;
     }
     (void)pthread_mutex_lock(&snapshots->lock);

@@ -25,6 +25,7 @@
     100000                      /* that the outbox does not take now; beyond it they are given up */
 #define CUT_BYTES          1024 /* what is kept of a payload that is too large */
 #define QUARANTINE_BYTES   (INT64_C(256) << 20)
+#define QUARANTINE_SEGMENT (INT64_C(16) << 20)
 #define RECEIPT_STEP_NS    (50 * MILLI_NS)
 #define BEHIND_RECORDS_MAX 20000 /* more records waiting than this is "behind" */
 
@@ -55,6 +56,15 @@ struct watched {
     bool told;        /* people were told that it is so */
     int64_t until_ns; /* monotonic: how long an event counts as "so" */
     uint64_t seen;    /* the count of events when last looked */
+};
+
+/* What a batch set aside, until the quarantine has it. */
+struct asides {
+    size_t count, capacity;
+    struct aside_entry {
+        json_t *text;
+        struct journal_record record; /* its topic is a copy */
+    } * items;
 };
 
 struct collector {
@@ -90,6 +100,7 @@ struct collector {
     uint64_t lines_position;
     struct notice *notices;
     size_t notice_count, notice_capacity;
+    struct asides asides;
     bool marked; /* the pipeline's mark waits until the spool is safe up to mark_spool */
     uint64_t mark_spool;
     mono_time next_mark, next_snapshot, next_progress;
@@ -115,14 +126,15 @@ struct collector {
     atomic_uint_fast64_t broker_dropped;      /* messages, since the start */
     atomic_uint_fast64_t broker_dropped_last; /* as the broker said last, plus 1; 0 = not yet */
     atomic_uint_fast64_t spool_lost;          /* readings, since the start */
-    atomic_uint_fast64_t damage_found;        /* bytes, at the start */
+    atomic_uint_fast64_t outboxes_replaced;   /* at the start: a damaged one was set aside */
     int64_t last_tick_minute;
     mono_time next_retention, next_reserve, next_watch;
     bool held; /* the disk is full: the broker is left alone */
     atomic_bool held_shown;
     struct watched watched[MAINTENANCE_COUNT];
 
-    pthread_mutex_t requeue_lock; /* one request to put something back at a time */
+    struct log_complaint quarantine_complaint; /* under state_lock */
+    pthread_mutex_t requeue_lock;              /* one request to put something back at a time */
 
     pthread_mutex_t text_lock; /* what follows */
     struct problem reload_problem;
@@ -137,6 +149,8 @@ struct collector {
     mono_time last_refusal;
     uint64_t *refused_before; /* hashes of lines refused before a crash, ascending */
     size_t refused_count;
+    bool refusal_lost;     /* at the stop: what was refused must be refused again */
+    struct losses *losses; /* of a segment of a full spool that is about to go; NULL = none */
 };
 
 /* collector_shared.c */
@@ -145,11 +159,12 @@ void shared_settings_drop(struct shared_settings *shared);
 /* The settings in force; to be let go with shared_settings_drop. */
 struct shared_settings *shared_settings_current(struct collector *collector);
 /*
- * Writes a description (taken over; NULL when out of memory) to the quarantine; record gives time,
- * topic and kind. Its origin is the raw position it came from, 0 if it came from no record: then it
- * gets the latest one, so that origins ascend. state_lock is held.
+ * Writes a description to the quarantine; record gives time, topic and kind. Its origin is the raw
+ * position it came from, 0 if it came from no record: then it gets the latest one, so that origins
+ * ascend. False when the quarantine does not take it now: to be tried again. state_lock is held.
  */
-void quarantine_append(struct collector *collector, json_t *text, struct journal_record record);
+bool quarantine_append(struct collector *collector, const json_t *text,
+                       struct journal_record record);
 
 /* collector_intake.c: what comes in, to the raw journal; group commit */
 extern const struct mqtt_handlers intake_handlers; /* context to be set */
@@ -160,6 +175,9 @@ void *sync_run(void *context);
 bool flow_create(struct collector *collector, struct problem *problem);
 void flow_free(struct collector *collector);
 void *flow_run(void *context);
+
+/* collector_told.c: what people were told of, asked of the outbox; the flow's thread */
+void told_recall(struct collector *collector);
 
 /* collector_snapshot.c: what the pipeline remembers, kept over a restart */
 /* Reads the positions of the files there are; before the raw journal is opened. Returns the

@@ -1,4 +1,5 @@
 /* The sender's thread and its end of the spool. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,7 @@ static int spool_remember(void *context, uint64_t safe, uint64_t sent)
 {
     struct collector *collector = context;
     struct store_cursor cursor = { safe, sent };
-    if (journal_sync(collector->spool, NULL) != JOURNAL_OK) {
+    if (collector->refusal_lost || journal_sync(collector->spool, NULL) != JOURNAL_OK) {
         return -1;
     }
     return store_cursor_write(&files_posix, collector->cursor_path, &cursor) == KEPT_OK ? 0 : -1;
@@ -92,7 +93,8 @@ static void recall_refusal(struct collector *collector, struct phusa_text payloa
         collector->refused_before[collector->refused_count++] = hash_of(phusa_text_of(line));
     }
     if (item != NULL && json_unpack(item, "{s:I}", "spool_next", &next) == 0 && next > 0 &&
-        (uint64_t)next > cursor->safe + 1) {
+        (uint64_t)next > cursor->safe + 1 &&
+        (uint64_t)next <= journal_appended(collector->spool) + 1) {
         cursor->safe = (uint64_t)next - 1; /* what went with a full spool is not to be sent */
         cursor->sent = cursor->sent > cursor->safe ? cursor->sent : cursor->safe;
     }
@@ -120,26 +122,39 @@ static bool recall_refusals(struct collector *collector, struct store_cursor *cu
     return true;
 }
 
-static bool was_refused(const struct collector *collector, struct phusa_text line)
+/* True once for each: what is refused later, after it was put back, is another refusal. */
+static bool was_refused(struct collector *collector, struct phusa_text line)
 {
     uint64_t hash = hash_of(line);
-    return bsearch(&hash, collector->refused_before, collector->refused_count, sizeof hash,
-                   by_value) != NULL;
+    uint64_t *found = collector->refused_count == 0
+                          ? NULL
+                          : bsearch(&hash, collector->refused_before, collector->refused_count,
+                                    sizeof hash, by_value);
+    if (found == NULL) {
+        return false;
+    }
+    size_t behind = collector->refused_count - (size_t)(found - collector->refused_before) - 1;
+    memmove(found, found + 1, behind * sizeof *found);
+    collector->refused_count--;
+    return true;
 }
 
 /* Its readings count as quarantined from here on; both under the lock, as a snapshot takes both. */
-static void set_aside(struct collector *collector, json_t *text, struct phusa_text station,
+static bool set_aside(struct collector *collector, json_t *text, struct phusa_text station,
                       enum phusa_reason reason, uint64_t readings)
 {
     (void)json_object_set_new(text, "reason", json_string(phusa_reason_name(reason)));
     (void)json_object_set_new(text, "station", json_stringn(station.data, station.length));
     (void)json_object_set_new(text, "readings", json_integer((json_int_t)readings));
     (void)pthread_mutex_lock(&collector->state_lock);
-    quarantine_append(collector, text,
-                      (struct journal_record){ .kind = JOURNAL_SET_ASIDE,
-                                               .time = clock_wall(&collector->clock) });
-    pipeline_lost(collector->pipeline, station, reason, readings);
+    bool kept = quarantine_append(collector, text,
+                                  (struct journal_record){ .kind = JOURNAL_SET_ASIDE,
+                                                           .time = clock_wall(&collector->clock) });
+    if (kept) {
+        pipeline_lost(collector->pipeline, station, reason, readings);
+    }
     (void)pthread_mutex_unlock(&collector->state_lock);
+    return kept;
 }
 
 static void spool_refused(void *context, struct phusa_text line, const char *why)
@@ -158,7 +173,16 @@ static void spool_refused(void *context, struct phusa_text line, const char *why
     (void)json_object_set_new(text, "detail", json_string(why));
     (void)json_object_set_new(text, "line", json_stringn(line.data, line.length));
     (void)json_object_set_new(text, "after", json_integer((json_int_t)sender.position_sent));
-    set_aside(collector, text, line_tag(line, "station"), PHUSA_REASON_STORE, line_readings(line));
+    /* Nobody else has the line: it is kept at hand until the quarantine takes it, or the end. */
+    while (!set_aside(collector, text, line_tag(line, "station"), PHUSA_REASON_STORE,
+                      line_readings(line))) {
+        if (atomic_load(&collector->flush_until_ns) != 0) {
+            collector->refusal_lost = true;
+            break;
+        }
+        clock_sleep_until((mono_time){ clock_mono().ns + SECOND_NS });
+    }
+    json_decref(text);
 }
 
 /* --- a full spool ------------------------------------------------------------------------------
@@ -173,7 +197,9 @@ struct loss {
 
 /* Ascending by station; a station that does not fit counts with the last one's place. */
 struct losses {
-    size_t count;
+    uint64_t next;     /* position of the spool that stays */
+    uint64_t readings; /* of those told */
+    size_t count, told;
     struct loss items[STATIONS_MAX];
 };
 
@@ -231,28 +257,24 @@ static bool add_segment(struct collector *collector, struct losses *losses, uint
     return true;
 }
 
-static void tell_losses(struct collector *collector, const struct losses *losses, uint64_t next)
+/* One record for each station. The last one also says up to where the spool is gone, so that after
+ * a crash in between either all of it was told or all of it is sent. */
+static bool tell_loss(struct collector *collector, const struct losses *losses, size_t which)
 {
-    uint64_t readings = 0;
-    for (size_t i = 0; i < losses->count; i++) {
-        const struct loss *loss = &losses->items[i];
-        json_t *text = json_object();
-        (void)json_object_set_new(
-            text, "detail",
-            json_string("the spool was full; phusa resend writes this range from the journal"));
-        (void)json_object_set_new(text, "from_ns", json_integer(loss->from_ns));
-        (void)json_object_set_new(text, "to_ns", json_integer(loss->to_ns));
-        (void)json_object_set_new(text, "spool_next", json_integer((json_int_t)next));
-        set_aside(collector, text, phusa_text_of(loss->station), PHUSA_REASON_SPOOL,
-                  loss->readings);
-        readings += loss->readings;
+    const struct loss *loss = &losses->items[which];
+    json_t *text = json_object();
+    (void)json_object_set_new(
+        text, "detail",
+        json_string("the spool was full; phusa resend writes this range from the journal"));
+    (void)json_object_set_new(text, "from_ns", json_integer(loss->from_ns));
+    (void)json_object_set_new(text, "to_ns", json_integer(loss->to_ns));
+    if (which + 1 == losses->count) {
+        (void)json_object_set_new(text, "spool_next", json_integer((json_int_t)losses->next));
     }
-    if (readings > 0) {
-        log_error("the spool is full: its oldest %llu readings of %zu stations are set aside; the "
-                  "journal still has them, see phusa resend",
-                  (unsigned long long)readings, losses->count);
-        (void)atomic_fetch_add(&collector->spool_lost, readings);
-    }
+    bool kept = set_aside(collector, text, phusa_text_of(loss->station), PHUSA_REASON_SPOOL,
+                          loss->readings);
+    json_decref(text);
+    return kept;
 }
 
 /*
@@ -260,30 +282,57 @@ static void tell_losses(struct collector *collector, const struct losses *losses
  * sent meanwhile. First it is written down what goes, and up to where: after a crash in between
  * the next start leaves out what was written down (store_create).
  */
-static bool drop_oldest(struct collector *collector, uint64_t first, uint64_t next)
+static struct losses *begin_drop(struct collector *collector, uint64_t first, uint64_t next)
 {
     struct sender_counters sender;
     sender_read_counters(collector->sender, &sender);
     uint64_t from = sender.position_sent + 1 > first ? sender.position_sent + 1 : first;
     struct losses *losses = calloc(1, sizeof *losses);
-    bool done = losses != NULL && (from >= next || add_segment(collector, losses, from, next)) &&
-                sender_skip(collector->sender, next - 1);
-    if (done) {
-        tell_losses(collector, losses, next);
-        done = journal_sync(collector->quarantine, NULL) == JOURNAL_OK &&
-               journal_retain(collector->spool, next, (wall_time){ INT64_MAX }, INT64_MAX) > 0;
+    if (losses == NULL || (from < next && !add_segment(collector, losses, from, next)) ||
+        !sender_skip(collector->sender, next - 1)) {
+        free(losses);
+        return NULL;
     }
-    free(losses);
-    return done;
+    losses->next = next;
+    return losses;
+}
+
+/* False when something takes nothing now: it goes on there in the next round. */
+static bool finish_drop(struct collector *collector, struct losses *losses)
+{
+    for (; losses->told < losses->count; losses->told++) {
+        if (!tell_loss(collector, losses, losses->told)) {
+            return false;
+        }
+        losses->readings += losses->items[losses->told].readings;
+    }
+    if (journal_sync(collector->quarantine, NULL) != JOURNAL_OK ||
+        journal_retain(collector->spool, losses->next, (wall_time){ INT64_MAX }, INT64_MAX) == 0) {
+        return false;
+    }
+    if (losses->readings > 0) {
+        log_error("the spool is full: its oldest %" PRIu64 " readings of %zu stations are set "
+                  "aside; the journal still has them, see phusa resend",
+                  losses->readings, losses->count);
+        (void)atomic_fetch_add(&collector->spool_lost, losses->readings);
+    }
+    return true;
 }
 
 static void make_room(struct collector *collector)
 {
     uint64_t limit = (uint64_t)collector->first->settings->store.spool_bytes;
     uint64_t first, next;
-    while (journal_bytes(collector->spool) > limit &&
-           journal_oldest_segment(collector->spool, &first, &next) &&
-           drop_oldest(collector, first, next)) {
+    while (collector->losses != NULL || (journal_bytes(collector->spool) > limit &&
+                                         journal_oldest_segment(collector->spool, &first, &next))) {
+        if (collector->losses == NULL) {
+            collector->losses = begin_drop(collector, first, next);
+        }
+        if (collector->losses == NULL || !finish_drop(collector, collector->losses)) {
+            return;
+        }
+        free(collector->losses);
+        collector->losses = NULL;
     }
 }
 
@@ -315,6 +364,7 @@ void store_free(struct collector *collector)
     sender_free(collector->sender);
     journal_reader_close(collector->spool_reader);
     free(collector->refused_before);
+    free(collector->losses);
 }
 
 /* Says once that the store is away or refuses lines, and once that it is better. */

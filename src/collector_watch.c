@@ -6,8 +6,11 @@
  * dropped messages, damage was found) counts as "so" for EVENT_NS after the last one. Each
  * change is told once, by the outbox; when that takes nothing, straight to the channels.
  */
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "collector_state.h"
 
@@ -85,6 +88,29 @@ static const enum severity severity_of[MAINTENANCE_COUNT] = {
     [MAINTENANCE_BROKER_DROPS] = SEVERITY_MODERATE, [MAINTENANCE_JOURNAL] = SEVERITY_MODERATE,
 };
 
+static void marker_path(const struct collector *collector, enum maintenance which,
+                        char path[COLLECTOR_PATH_MAX])
+{
+    (void)snprintf(path, COLLECTOR_PATH_MAX, "%s/%s.told", collector->first->settings->journal.path,
+                   collector->first->settings->maintenance.rules[which].id);
+}
+
+/* What was told without the outbox is remembered by an empty file, for which even a full disk has
+ * room, mostly: so that its end is told after a restart, too. */
+static void note_urgent(const struct collector *collector, enum maintenance which, bool raised)
+{
+    char path[COLLECTOR_PATH_MAX];
+    marker_path(collector, which, path);
+    if (!raised) {
+        (void)unlink(path);
+        return;
+    }
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
 /* Leaves by the outbox, and so is remembered; else straight by HTTP. */
 static void tell(struct collector *collector, enum maintenance which, bool raised, double value)
 {
@@ -104,8 +130,14 @@ static void tell(struct collector *collector, enum maintenance which, bool raise
     if (outbox_commit(collector->outbox, &notice, 1, settings->channels, 0, now, &problem) ==
         OUTBOX_OK) {
         notifier_wake(collector->notifier);
-    } else if (!notifier_urgent(collector->notifier, &notice)) {
-        log_error("alarm %s cannot be told: out of memory", notice.rule->id);
+    } else {
+        note_urgent(collector, which, raised);
+        if (!notifier_urgent(collector->notifier, &notice)) {
+            log_error("alarm %s cannot be told: out of memory", notice.rule->id);
+        }
+    }
+    if (!raised) {
+        note_urgent(collector, which, false);
     }
     shared_settings_drop(current);
 }
@@ -130,17 +162,26 @@ static void set_by_count(struct collector *collector, enum maintenance which, ui
     set(collector, which, now.ns < watched->until_ns, (double)count);
 }
 
+/* Damage and failures of all three journals; opening counts what it finds, too. */
+static uint64_t count_trouble(struct collector *collector)
+{
+    struct journal *const journals[] = { collector->raw, collector->spool, collector->quarantine };
+    struct outbox_counters outbox;
+    outbox_read_counters(collector->outbox, &outbox);
+    uint64_t count = outbox.replaced + atomic_load(&collector->outboxes_replaced);
+    for (size_t i = 0; i < sizeof journals / sizeof journals[0]; i++) {
+        struct journal_counters counters;
+        journal_read_counters(journals[i], &counters);
+        count += counters.damaged_bytes + counters.sync_failures;
+    }
+    return count;
+}
+
 static void watch_events(struct collector *collector, mono_time now)
 {
-    struct journal_counters journal;
-    struct outbox_counters outbox;
-    journal_read_counters(collector->raw, &journal);
-    outbox_read_counters(collector->outbox, &outbox);
     set_by_count(collector, MAINTENANCE_SPOOL_FULL, atomic_load(&collector->spool_lost), now);
     set_by_count(collector, MAINTENANCE_BROKER_DROPS, atomic_load(&collector->broker_dropped), now);
-    set_by_count(
-        collector, MAINTENANCE_JOURNAL,
-        journal.damaged_bytes + journal.sync_failures + atomic_load(&collector->damage_found), now);
+    set_by_count(collector, MAINTENANCE_JOURNAL, count_trouble(collector), now);
 }
 
 /* -1 if it is none of them. */
@@ -172,6 +213,13 @@ static void visit_told(void *context, const struct outbox_told *told)
 void watch_recall(struct collector *collector)
 {
     (void)outbox_each_told(collector->outbox, visit_told, collector);
+    for (int which = 0; which < MAINTENANCE_COUNT; which++) {
+        char path[COLLECTOR_PATH_MAX];
+        marker_path(collector, (enum maintenance)which, path);
+        if (access(path, F_OK) == 0) {
+            collector->watched[which].told = true;
+        }
+    }
 }
 
 void watch_tend(struct collector *collector, mono_time now)

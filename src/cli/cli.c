@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <libgen.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -20,6 +21,23 @@ struct settings *cli_load(const char *file, unsigned need)
     settings_errors_print(&errors, stderr);
     settings_errors_clear(&errors);
     return settings;
+}
+
+int cli_point_to_help(const char *command)
+{
+    (void)fprintf(stderr, "`phusa %s --help` says more\n", command);
+    return CLI_USAGE;
+}
+
+int cli_misuse(const char *command, const char *format, ...)
+{
+    va_list arguments;
+    (void)fprintf(stderr, "phusa %s: ", command);
+    va_start(arguments, format);
+    (void)vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    (void)fputc('\n', stderr);
+    return cli_point_to_help(command);
 }
 
 void cli_print_plain(FILE *out, struct phusa_text text)
@@ -75,7 +93,10 @@ void cli_local_time(int64_t ns, int32_t utc_offset_s, char text[CLI_TIME_MAX])
     time_t seconds = (time_t)(whole + utc_offset_s);
     struct tm parts;
     (void)gmtime_r(&seconds, &parts);
-    (void)strftime(text, CLI_TIME_MAX, "%Y-%m-%d %H:%M:%S", &parts);
+    size_t used = strftime(text, CLI_TIME_MAX, "%Y-%m-%dT%H:%M:%S", &parts);
+    unsigned minutes = (unsigned)abs(utc_offset_s) / 60;
+    (void)snprintf(text + used, CLI_TIME_MAX - used, "%c%02u:%02u", utc_offset_s < 0 ? '-' : '+',
+                   minutes / 60 % 100, minutes % 60);
 }
 
 bool cli_read_time(const char *command, const char *option, const char *text, int64_t *ns)
@@ -98,4 +119,13 @@ bool cli_read_number(const char *text, uint64_t *number)
     }
     *number = strtoull(text, &end, 10);
     return *end == '\0';
+}
+
+bool cli_read_count(const char *command, const char *option, const char *text, uint64_t *number)
+{
+    if (cli_read_number(text, number)) {
+        return true;
+    }
+    (void)fprintf(stderr, "phusa %s: --%s %s: write a whole number\n", command, option, text);
+    return false;
 }

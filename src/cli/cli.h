@@ -1,6 +1,6 @@
 /*
- * phusa: one command a file. Each takes its own argv (argv[0] is the command's
- * name) and returns the exit code: 0 good, 1 the thing checked is bad, 2 usage.
+ * phusa: one command a file. Each takes its own argv (argv[0] is "phusa" and the
+ * command's name) and returns the exit code: 0 good, 1 the thing checked is bad, 2 usage.
  * Data goes to stdout, messages to stderr.
  */
 #ifndef CLI_CLI_H
@@ -33,7 +33,13 @@ struct settings *cli_load(const char *file, unsigned need);
  * COMMAND`. */
 struct settings *cli_load_or_default(const char *command, const char *file, unsigned need);
 
-/* "2026-03-01 06:00:00" */
+/* The second line of every wrong usage: where to read more. Returns CLI_USAGE. */
+int cli_point_to_help(const char *command);
+
+/* Wrong usage: one line that names the mistake, as `phusa COMMAND`, and cli_point_to_help. */
+int cli_misuse(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* "2026-03-01T06:00:00+07:00", which --from and --to take */
 void cli_local_time(int64_t ns, int32_t utc_offset_s, char text[CLI_TIME_MAX]);
 
 /* Seconds since 1970 or ISO 8601 with an offset, to nanoseconds; false with a message. */
@@ -41,6 +47,9 @@ bool cli_read_time(const char *command, const char *option, const char *text, in
 
 /* A whole number in decimal, nothing else. */
 bool cli_read_number(const char *text, uint64_t *number);
+
+/* The same, of an option; false with a message. */
+bool cli_read_count(const char *command, const char *option, const char *text, uint64_t *number);
 
 /* Text from outside for a terminal: control characters become \xNN. */
 void cli_print_plain(FILE *out, struct phusa_text text);

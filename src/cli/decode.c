@@ -14,7 +14,7 @@ struct options {
     int64_t at_ns;
 };
 
-static void print_usage(FILE *out)
+static int help(void)
 {
     (void)fputs(
         "usage: phusa decode --site S --station ID [--at SECONDS] [-c FILE] < PAYLOAD\n"
@@ -25,7 +25,8 @@ static void print_usage(FILE *out)
         "                     one; a station it does not know is then taken as it is named)\n"
         "  -h, --help         print this\n"
         "Line protocol goes to stdout, what was set aside to stderr; exit 1 if anything was.\n",
-        out);
+        stdout);
+    return CLI_GOOD;
 }
 
 static int parse_options(int argc, char **argv, struct options *options)
@@ -50,24 +51,25 @@ static int parse_options(int argc, char **argv, struct options *options)
                 phusa_decimal_scan(optarg, strlen(optarg), &decimal) == strlen(optarg) &&
                 *optarg != '\0' && phusa_decimal_to_nanos(&decimal, &options->at_ns);
             if (!options->has_at) {
-                (void)fprintf(stderr, "phusa decode: --at %s: write seconds since 1970\n", optarg);
-                return CLI_USAGE + 1;
+                return cli_misuse("decode", "--at %s: write seconds since 1970", optarg) + 1;
             }
             break;
         case 'c':
             options->config = optarg;
             break;
         case 'h':
-            print_usage(stdout);
-            return CLI_GOOD + 1;
+            return help() + 1;
         default:
-            print_usage(stderr);
-            return CLI_USAGE + 1;
+            return cli_point_to_help("decode") + 1;
         }
     }
-    if (options->site == NULL || options->station == NULL || optind != argc) {
-        print_usage(stderr);
-        return CLI_USAGE + 1;
+    if (options->site == NULL || options->station == NULL) {
+        return cli_misuse("decode", "whose report is it? --site and --station say it") + 1;
+    }
+    if (optind != argc) {
+        return cli_misuse("decode", "\"%s\" is too much; the payload is read from standard input",
+                          argv[optind]) +
+               1;
     }
     return 0;
 }

@@ -20,7 +20,7 @@ struct summary {
     uint64_t damaged, places; /* bytes, and where such bytes or wrong names were found */
 };
 
-static void print_usage(FILE *out)
+static int help(void)
 {
     (void)fputs("usage: phusa journal stat|verify|dump [--json] [--from POSITION] [--limit N] DIR\n"
                 "       phusa journal repair [--json] DIR\n"
@@ -32,7 +32,8 @@ static void print_usage(FILE *out)
                 "  -f, --from N       begin at this position\n"
                 "  -l, --limit N      end after N records\n"
                 "  -h, --help         print this\n",
-                out);
+                stdout);
+    return CLI_GOOD;
 }
 
 static const char *kind_name(unsigned kind)
@@ -133,12 +134,20 @@ static void add_up(struct summary *summary, const struct journal_record *record)
     summary->last_ns = record->time.ns;
 }
 
+/* Positions in between that no record has: they were damaged, or passed over on purpose behind
+ * damage. */
+static uint64_t without_record(const struct summary *summary)
+{
+    return summary->records == 0 ? 0 : summary->last - summary->first + 1 - summary->records;
+}
+
 static void print_summary(const struct summary *summary, bool json)
 {
     if (json) {
         (void)printf("{\"records\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"first\":%" PRIu64
-                     ",\"last\":%" PRIu64 ",\"first_time\":",
-                     summary->records, summary->bytes, summary->first, summary->last);
+                     ",\"last\":%" PRIu64 ",\"without_record\":%" PRIu64 ",\"first_time\":",
+                     summary->records, summary->bytes, summary->first, summary->last,
+                     without_record(summary));
         print_seconds(stdout, summary->first_ns);
         (void)fputs(",\"last_time\":", stdout);
         print_seconds(stdout, summary->last_ns);
@@ -151,8 +160,9 @@ static void print_summary(const struct summary *summary, bool json)
         return;
     }
     (void)printf("records        %" PRIu64 "\nbytes          %" PRIu64 "\npositions      %" PRIu64
-                 " to %" PRIu64 "\nreceive times  ",
-                 summary->records, summary->bytes, summary->first, summary->last);
+                 " to %" PRIu64 ", %" PRIu64 " without a record\nreceive times  ",
+                 summary->records, summary->bytes, summary->first, summary->last,
+                 without_record(summary));
     print_seconds(stdout, summary->first_ns);
     print_utc(stdout, summary->first_ns);
     (void)fputs(" to ", stdout);
@@ -359,6 +369,21 @@ static bool is_verb(const char *word)
            strcmp(word, "repair") == 0;
 }
 
+static int check_words(int count, char **words)
+{
+    if (count == 0) {
+        return cli_misuse("journal", "what is to be done? stat, verify, dump or repair");
+    }
+    if (!is_verb(words[0])) {
+        return cli_misuse("journal", "no verb \"%s\"; stat, verify, dump or repair", words[0]);
+    }
+    if (count == 1) {
+        return cli_misuse("journal", "%s which journal? Name its folder", words[0]);
+    }
+    return count == 2 ? CLI_GOOD
+                      : cli_misuse("journal", "\"%s\" is too much; one folder", words[2]);
+}
+
 int cli_journal(int argc, char **argv)
 {
     static const struct option known[] = {
@@ -375,21 +400,19 @@ int cli_journal(int argc, char **argv)
         if (option == 'j') {
             request.json = true;
         } else if (option == 'f') {
-            good = cli_read_number(optarg, &request.from);
+            good = cli_read_count("journal", "from", optarg, &request.from);
         } else if (option == 'l') {
-            good = cli_read_number(optarg, &request.limit);
+            good = cli_read_count("journal", "limit", optarg, &request.limit);
         } else if (option == 'h') {
-            print_usage(stdout);
-            return CLI_GOOD;
+            return help();
         }
         if (!good) {
-            print_usage(stderr);
-            return CLI_USAGE;
+            return cli_point_to_help("journal");
         }
     }
-    if (optind + 2 != argc || !is_verb(argv[optind])) {
-        print_usage(stderr);
-        return CLI_USAGE;
+    int misused = check_words(argc - optind, argv + optind);
+    if (misused != CLI_GOOD) {
+        return misused;
     }
     request.verb = argv[optind];
     request.path = argv[optind + 1];

@@ -20,7 +20,7 @@ struct options {
     bool json;
 };
 
-static void print_usage(FILE *out)
+static int help(void)
 {
     (void)fputs("usage: phusa ledger [--station ID] [--json] [-c FILE] [--url URL]\n"
                 "  -i, --station ID   one station, with its logs and each gap in them\n"
@@ -30,7 +30,8 @@ static void print_usage(FILE *out)
                 "configuration)\n"
                 "  -h, --help         print this\n"
                 "Exit 1 if phusad does not answer or knows no such station.\n",
-                out);
+                stdout);
+    return CLI_GOOD;
 }
 
 /* --- the table -------------------------------------------------------------------------- */
@@ -341,13 +342,12 @@ int cli_ledger(int argc, char **argv)
         } else if (option == 'u') {
             options.url = optarg;
         } else {
-            print_usage(option == 'h' ? stdout : stderr);
-            return option == 'h' ? CLI_GOOD : CLI_USAGE;
+            return option == 'h' ? help() : cli_point_to_help("ledger");
         }
     }
     if (optind != argc) {
-        print_usage(stderr);
-        return CLI_USAGE;
+        return cli_misuse("ledger", "\"%s\" is too much; one station is named with --station",
+                          argv[optind]);
     }
     if (options.station != NULL && !phusa_id_valid(phusa_text_of(options.station))) {
         (void)fprintf(stderr, "phusa ledger: phusad knows no station \"%s\"\n", options.station);

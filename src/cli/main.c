@@ -1,4 +1,5 @@
-/* phusa: finds the command. */
+/* phusa: finds the command, and sees that what it printed arrived. */
+#include <errno.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -26,7 +27,28 @@ static void print_usage(FILE *out)
     (void)fputs("  --help, --version; `phusa COMMAND --help` says more\n", out);
 }
 
-int main(int argc, char **argv)
+/* Data that did not arrive is no success, whatever the command says. */
+static int see_written(int result)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && ferror(stdout) == 0) {
+        return result;
+    }
+    (void)fprintf(stderr, "phusa: what was printed could not be written: %s\n",
+                  errno != 0 ? strerror(errno) : "an earlier write failed");
+    return CLI_BAD;
+}
+
+/* Its messages, and getopt's, begin with "phusa COMMAND:". */
+static int run(const struct command *command, int argc, char **argv)
+{
+    char name[32];
+    (void)snprintf(name, sizeof name, "phusa %s", command->name);
+    argv[0] = name;
+    return command->run(argc, argv);
+}
+
+static int obey(int argc, char **argv)
 {
     if (argc < 2) {
         print_usage(stderr);
@@ -42,10 +64,14 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
-            return commands[i].run(argc - 1, argv + 1);
+            return run(&commands[i], argc - 1, argv + 1);
         }
     }
-    (void)fprintf(stderr, "phusa: no command \"%s\"\n", argv[1]);
-    print_usage(stderr);
+    (void)fprintf(stderr, "phusa: no command \"%s\"\n`phusa --help` lists them\n", argv[1]);
     return CLI_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    return see_written(obey(argc, argv));
 }

@@ -10,8 +10,9 @@
 #include "phusa/topic.h"
 
 #define UTC_OFFSET_DEFAULT 25200 /* without a configuration: Vietnam */
+#define STATIONS_NAMED     20    /* of the registry, when one is asked for that is not in it */
 
-static void print_usage(FILE *out)
+static int help(void)
 {
     (void)fputs(
         "usage: phusa quarantine list    [FILTER ...] [--all] [--limit N] [--json]\n"
@@ -36,7 +37,8 @@ static void print_usage(FILE *out)
         "      --url URL        where phusad listens (default: http.listen)\n"
         "      --token-file F   what phusad wants to hear (default: http.token_file)\n"
         "  -h, --help           print this\n",
-        out);
+        stdout);
+    return CLI_GOOD;
 }
 
 /* --- list ----------------------------------------------------------------------------- */
@@ -161,6 +163,24 @@ static bool read_positions(char **words, size_t count, struct quarantine_options
     return options->position_count > 0 || count == 0;
 }
 
+static bool check_reason(const char *name)
+{
+    int reason = PHUSA_REASON_NONE + 1;
+    while (reason < PHUSA_REASON_COUNT &&
+           strcmp(phusa_reason_name((enum phusa_reason)reason), name) != 0) {
+        reason++;
+    }
+    if (reason < PHUSA_REASON_COUNT) {
+        return true;
+    }
+    (void)fprintf(stderr, "phusa quarantine: no reason \"%s\"; there are", name);
+    for (reason = PHUSA_REASON_NONE + 1; reason < PHUSA_REASON_COUNT; reason++) {
+        (void)fprintf(stderr, " %s", phusa_reason_name((enum phusa_reason)reason));
+    }
+    (void)fputc('\n', stderr);
+    return false;
+}
+
 static bool take_option(struct quarantine_options *options, int option)
 {
     switch (option) {
@@ -169,13 +189,13 @@ static bool take_option(struct quarantine_options *options, int option)
         return true;
     case 'r':
         options->filter.reason = optarg;
-        return true;
+        return check_reason(optarg);
     case 'f':
         return cli_read_time("quarantine", "from", optarg, &options->filter.from_ns);
     case 't':
         return cli_read_time("quarantine", "to", optarg, &options->filter.to_ns);
     case 'l':
-        return cli_read_number(optarg, &options->limit);
+        return cli_read_count("quarantine", "limit", optarg, &options->limit);
     case 'a':
         options->all = true;
         return true;
@@ -205,17 +225,38 @@ static bool is_filtered(const struct book_filter *filter)
            filter->to_ns != INT64_MAX;
 }
 
-/* What each verb needs and has no use for. */
-static bool fits(const char *verb, const struct quarantine_options *options)
+/* What each verb needs and has no use for; NULL when it fits. */
+static const char *mistake_of(const char *verb, const struct quarantine_options *options)
 {
-    bool positions = options->position_count > 0, filtered = is_filtered(&options->filter);
+    bool positions = options->position_count > 0;
+    bool chosen = is_filtered(&options->filter) || options->all;
     if (strcmp(verb, "list") == 0) {
-        return !positions;
+        return positions ? "list takes no positions; show does" : NULL;
     }
     if (strcmp(verb, "show") == 0) {
-        return positions && !filtered && !options->all;
+        return positions && !chosen ? NULL : "show takes positions, as list prints them";
     }
-    return strcmp(verb, "requeue") == 0 && (positions != (filtered || options->all));
+    if (!positions && !chosen) {
+        return "requeue what? Positions, a filter, or --all";
+    }
+    return positions && chosen ? "requeue takes either positions or a filter" : NULL;
+}
+
+static bool is_verb(const char *word)
+{
+    return strcmp(word, "list") == 0 || strcmp(word, "show") == 0 || strcmp(word, "requeue") == 0;
+}
+
+static int check_words(const char *verb, const struct quarantine_options *options)
+{
+    if (verb[0] == '\0') {
+        return cli_misuse("quarantine", "what is to be done? list, show or requeue");
+    }
+    if (!is_verb(verb)) {
+        return cli_misuse("quarantine", "no verb \"%s\"; list, show or requeue", verb);
+    }
+    const char *mistake = mistake_of(verb, options);
+    return mistake == NULL ? CLI_GOOD : cli_misuse("quarantine", "%s", mistake);
 }
 
 /* --- running ------------------------------------------------------------------------------ */
@@ -253,6 +294,43 @@ static bool find_url(const struct quarantine_options *options, struct place *pla
     return false;
 }
 
+static bool is_of_station(void *context, const struct book_item *item)
+{
+    (void)item;
+    *(bool *)context = true;
+    return false;
+}
+
+static void list_stations(const struct registry *registry)
+{
+    for (size_t i = 0; i < registry->count && i < STATIONS_NAMED; i++) {
+        (void)fprintf(stderr, " %s", registry->stations[i].id);
+    }
+    (void)fputs(registry->count > STATIONS_NAMED ? " ...\n" : "\n", stderr);
+}
+
+/* A misspelt station must not look like one without anything set aside. One that nobody has
+ * described may well have something: that is a reason to set aside. */
+static bool check_station(const struct book *book, const struct quarantine_options *options,
+                          const struct settings *settings)
+{
+    const char *id = options->filter.station;
+    struct book_filter filter = { id, NULL, INT64_MIN, INT64_MAX, true };
+    struct problem problem = { "" };
+    bool any = false;
+    if (id == NULL || settings == NULL ||
+        registry_find(&settings->registry, phusa_text_of(id)) != NULL ||
+        !book_each(book, &filter, 0, is_of_station, &any, &problem) || any) {
+        return true; /* what cannot be read is told by what reads it next */
+    }
+    (void)fprintf(stderr,
+                  "phusa quarantine: no station \"%s\", and nothing was set aside under that name; "
+                  "there are",
+                  id);
+    list_stations(&settings->registry);
+    return false;
+}
+
 static bool find_place(struct quarantine_options *options, const char *verb, struct place *place)
 {
     bool requeue = strcmp(verb, "requeue") == 0;
@@ -260,7 +338,9 @@ static bool find_place(struct quarantine_options *options, const char *verb, str
                   (!requeue || (options->url != NULL && options->token_file != NULL));
     options->utc_offset_s = UTC_OFFSET_DEFAULT;
     if (!enough || options->config != NULL) {
-        place->settings = cli_load_or_default("quarantine", options->config, SETTINGS_SERVICES);
+        unsigned need = SETTINGS_SERVICES;
+        need |= options->filter.station != NULL ? SETTINGS_STATIONS : 0u;
+        place->settings = cli_load_or_default("quarantine", options->config, need);
         if (place->settings == NULL) {
             return false;
         }
@@ -284,7 +364,7 @@ static int run(const char *verb, struct quarantine_options *options)
     if (find_place(options, verb, &place) && (book = book_open(place.path, &problem)) == NULL) {
         (void)fprintf(stderr, "phusa quarantine: %s\n", problem.text);
     }
-    if (book != NULL) {
+    if (book != NULL && check_station(book, options, place.settings)) {
         result = strcmp(verb, "list") == 0 ? quarantine_list(book, options)
                  : strcmp(verb, "show") == 0
                      ? quarantine_show(book, options)
@@ -313,23 +393,21 @@ int cli_quarantine(int argc, char **argv)
         { NULL, 0, NULL, 0 },
     };
     struct quarantine_options options = { .limit = UINT64_MAX, .filter = BOOK_FILTER_ALL };
-    int option, result = CLI_USAGE;
+    int option, result;
     while ((option = getopt_long(argc, argv, "i:r:f:t:l:ajc:p:h", known, NULL)) != -1) {
         if (option == 'h') {
-            print_usage(stdout);
-            return CLI_GOOD;
+            return help();
         }
         if (!take_option(&options, option)) {
-            print_usage(stderr);
-            return CLI_USAGE;
+            return cli_point_to_help("quarantine");
         }
     }
     const char *verb = optind < argc ? argv[optind++] : "";
-    if (read_positions(argv + optind, (size_t)(argc - optind), &options) && fits(verb, &options)) {
+    if (is_verb(verb) && !read_positions(argv + optind, (size_t)(argc - optind), &options)) {
+        result = cli_point_to_help("quarantine");
+    } else if ((result = check_words(verb, &options)) == CLI_GOOD) {
         options.filter.put_back_too = options.all && strcmp(verb, "list") == 0;
         result = run(verb, &options);
-    } else {
-        print_usage(stderr);
     }
     free(options.positions);
     return result;

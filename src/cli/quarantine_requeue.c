@@ -113,6 +113,12 @@ static int post_all(const struct book_positions *chosen, const char *url, const 
     }
     ask_free(ask);
     (void)printf("%" PRIu64 " of %zu put back\n", done, chosen->count);
+    if (done > 0) {
+        (void)fflush(stdout);
+        (void)fputs("phusa quarantine: what cannot be accepted now either is set aside again: "
+                    "`phusa quarantine list` shows it\n",
+                    stderr);
+    }
     return good ? CLI_GOOD : CLI_BAD;
 }
 
@@ -124,11 +130,15 @@ int quarantine_requeue(const struct book *book, const struct quarantine_options 
     if (token[0] == '\0') {
         (void)fputs("phusa quarantine: no token is configured, so phusad lets nobody change "
                     "anything.\nPut a long random word into a file that only phusad and you can "
-                    "read, e.g.\n  (umask 077; head -c 24 /dev/urandom | base64 > http.token)\n"
+                    "read, e.g.\n  (umask 077; openssl rand -hex 16 > http.token)\n"
                     "name it in the configuration, http : { token_file = \"http.token\"; }, and "
                     "start phusad again.\n",
                     stderr);
-    } else if (select_all(book, options, &selecting)) {
+    } else if (!select_all(book, options, &selecting)) {
+        result = CLI_BAD;
+    } else if (selecting.chosen.count == 0) {
+        (void)fputs("phusa quarantine: nothing that can be put back was selected\n", stderr);
+    } else {
         result = post_all(&selecting.chosen, url, token);
     }
     book_positions_free(&selecting.chosen);

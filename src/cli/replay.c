@@ -35,7 +35,7 @@ struct transitions {
     bool failed;
 };
 
-static void print_usage(FILE *out)
+static int help(void)
 {
     (void)fputs(
         "usage: phusa replay -c FILE (--csv FILE | --journal DIR)\n"
@@ -46,7 +46,8 @@ static void print_usage(FILE *out)
         "                     (late readings as history); otherwise by time of reading\n"
         "  -h, --help         print this\n"
         "Prints one JSON object a line for each change of an alarm's state; sends nothing.\n",
-        out);
+        stdout);
+    return CLI_GOOD;
 }
 
 /* --- collecting --------------------------------------------------------------------- */
@@ -153,7 +154,8 @@ static void print_notice(void *context, const struct notice *notice)
     char line[NOTICE_BODY_MAX];
     (void)context;
     if (notice->transition && notice->rule->level_count > 0) {
-        (void)fwrite(line, 1, notice_replay_json(notice, line, sizeof line), stdout);
+        size_t length = notice_replay_json(notice, line, sizeof line);
+        (void)fwrite(line, 1, length, stdout);
         (void)putchar('\n');
     }
 }
@@ -269,14 +271,20 @@ int cli_replay(int argc, char **argv)
         } else if (option == 'a') {
             as_received = true;
         } else {
-            print_usage(option == 'h' ? stdout : stderr);
-            return option == 'h' ? CLI_GOOD : CLI_USAGE;
+            return option == 'h' ? help() : cli_point_to_help("replay");
         }
     }
-    if (config == NULL || (csv == NULL) == (journal == NULL) || (as_received && csv != NULL) ||
-        optind != argc) {
-        print_usage(stderr);
-        return CLI_USAGE;
+    if (config == NULL) {
+        return cli_misuse("replay", "which configuration? -c FILE");
+    }
+    if ((csv == NULL) == (journal == NULL)) {
+        return cli_misuse("replay", "either --csv FILE or --journal DIR");
+    }
+    if (as_received && csv != NULL) {
+        return cli_misuse("replay", "--as-received goes with --journal only");
+    }
+    if (optind != argc) {
+        return cli_misuse("replay", "\"%s\" is too much", argv[optind]);
     }
     struct settings *settings = cli_load(config, SETTINGS_RULES);
     if (settings == NULL) {

@@ -26,6 +26,7 @@
 #define LINES_MAX       (1u << 20) /* bytes that the pipeline hands over at once, at most */
 #define REFUSED_NAMED   20         /* refused lines that are named; the rest is counted */
 #define PROGRESS_NS     (500 * MILLI_NS)
+#define REMINDER_NS     (10 * SECOND_NS) /* between two words about what is waited for */
 #define SIGNAL_PAUSE_NS (100 * MILLI_NS)
 
 struct options {
@@ -47,15 +48,16 @@ struct resend {
     uint64_t records, lines, readings, refused_lines, refused_readings, last_position;
     struct problem problem; /* "" while all is well */
     bool terminal;
-    mono_time next_progress;
+    mono_time next_progress, next_reminder;
     char complaint[PROBLEM_TEXT_MAX]; /* of the store, as last printed */
+    bool written;                     /* and it was said that only the margin is left */
     pthread_t watcher;
     bool watching;
     atomic_bool done, interrupted;
     _Atomic(struct sender *) sender;
 };
 
-static void print_usage(FILE *out)
+static int help(void)
 {
     (void)fputs(
         "usage: phusa resend --from TIME --to TIME [--station ID] [--dry-run] [--no-wait] [-c "
@@ -69,8 +71,10 @@ static void print_usage(FILE *out)
         "                     answered has also outlived the store's margin\n"
         "  -c, --config FILE  phusad's configuration (default: the shipped one)\n"
         "  -h, --help         print this\n"
-        "phusad may run. Exit 1 if the store refused lines, or if not all was written.\n",
-        out);
+        "It waits until the store answers. phusad may run. Exit 1 if the store refused lines, or "
+        "if not all was written.\n",
+        stdout);
+    return CLI_GOOD;
 }
 
 static bool is_well(const struct resend *resend)
@@ -345,8 +349,34 @@ static void complain(struct resend *resend, struct sender *sender)
         memcpy(resend->complaint, problem.text, sizeof resend->complaint);
         if (problem.text[0] != '\0' && !atomic_load(&resend->interrupted)) {
             end_progress(resend);
-            (void)fprintf(stderr, "phusa resend: %s; trying again\n", problem.text);
+            (void)fprintf(stderr, "phusa resend: %s; trying again until the store answers\n",
+                          problem.text);
+            resend->next_reminder.ns = clock_mono().ns + REMINDER_NS;
         }
+    }
+}
+
+/* Says once that only the store's margin is left, and from time to time that it goes on. */
+static void remind(struct resend *resend, const struct sender_counters *counters)
+{
+    bool written = counters->position_sent >= resend->last_position;
+    bool first = written && !resend->written;
+    mono_time now = clock_mono();
+    if (!first && now.ns < resend->next_reminder.ns) {
+        return;
+    }
+    resend->written = written;
+    resend->next_reminder.ns = now.ns + REMINDER_NS;
+    end_progress(resend);
+    if (written) {
+        (void)fprintf(stderr,
+                      "phusa resend: all is written; waiting for the store's margin of %" PRId64
+                      " s, whether it has to be sent again\n",
+                      resend->settings->store.margin_ns / SECOND_NS);
+    } else {
+        (void)fprintf(stderr, "phusa resend: %" PRIu64 " of %" PRIu64 " readings written%s%s\n",
+                      counters->readings_sent, resend->readings,
+                      resend->complaint[0] == '\0' ? "" : "; still waiting: ", resend->complaint);
     }
 }
 
@@ -354,6 +384,7 @@ static void send_all(struct resend *resend, struct sender *sender)
 {
     struct sender_counters counters = { 0 };
     bool no_wait = resend->options->no_wait;
+    resend->next_reminder.ns = clock_mono().ns + REMINDER_NS;
     while (is_well(resend)) {
         mono_time next = sender_step(sender, clock_mono());
         sender_read_counters(sender, &counters);
@@ -361,6 +392,7 @@ static void send_all(struct resend *resend, struct sender *sender)
         if ((no_wait ? counters.position_sent : counters.position_safe) >= resend->last_position) {
             break;
         }
+        remind(resend, &counters);
         if (progress_due(resend)) {
             (void)fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " readings written, %" PRIu64 " safe",
                           counters.readings_sent, resend->readings, counters.readings_safe);
@@ -466,6 +498,24 @@ static bool take_option(struct options *options, int option)
     }
 }
 
+static int load_and_run(const struct options *options)
+{
+    struct settings *settings = cli_load_or_default("resend", options->config, SETTINGS_ALL);
+    if (settings == NULL) {
+        return CLI_BAD;
+    }
+    int result = CLI_BAD;
+    if (options->station != NULL &&
+        registry_find(&settings->registry, phusa_text_of(options->station)) == NULL) {
+        (void)fprintf(stderr, "phusa resend: the registry has no station \"%s\"\n",
+                      options->station);
+    } else {
+        result = run(options, settings);
+    }
+    settings_free(settings);
+    return result;
+}
+
 int cli_resend(int argc, char **argv)
 {
     static const struct option known[] = {
@@ -478,34 +528,20 @@ int cli_resend(int argc, char **argv)
     int option;
     while ((option = getopt_long(argc, argv, "f:t:i:nwc:h", known, NULL)) != -1) {
         if (option == 'h') {
-            print_usage(stdout);
-            return CLI_GOOD;
+            return help();
         }
         if (!take_option(&options, option)) {
-            print_usage(stderr);
-            return CLI_USAGE;
+            return cli_point_to_help("resend");
         }
     }
-    if (optind != argc || !options.has_from || !options.has_to) {
-        print_usage(stderr);
-        return CLI_USAGE;
+    if (optind != argc) {
+        return cli_misuse("resend", "\"%s\" is too much", argv[optind]);
+    }
+    if (!options.has_from || !options.has_to) {
+        return cli_misuse("resend", "which range? --from TIME --to TIME");
     }
     if (options.from_ns >= options.to_ns) {
-        (void)fputs("phusa resend: --from is not before --to\n", stderr);
-        return CLI_USAGE;
+        return cli_misuse("resend", "--from is not before --to");
     }
-    struct settings *settings = cli_load_or_default("resend", options.config, SETTINGS_ALL);
-    if (settings == NULL) {
-        return CLI_BAD;
-    }
-    int result = CLI_BAD;
-    if (options.station != NULL &&
-        registry_find(&settings->registry, phusa_text_of(options.station)) == NULL) {
-        (void)fprintf(stderr, "phusa resend: the registry has no station \"%s\"\n",
-                      options.station);
-    } else {
-        result = run(&options, settings);
-    }
-    settings_free(settings);
-    return result;
+    return load_and_run(&options);
 }

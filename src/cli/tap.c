@@ -29,7 +29,7 @@ struct tap {
     struct phusa_senml_scratch scratch;
 };
 
-static void print_usage(FILE *out)
+static int help(void)
 {
     (void)fputs("usage: phusa tap [--json] [--for SECONDS] -c FILE [FILTER]\n"
                 "  -c, --config FILE  the collector's configuration: its broker is listened to\n"
@@ -37,7 +37,8 @@ static void print_usage(FILE *out)
                 "  -f, --for SECONDS  end after that time (default: at Ctrl-C)\n"
                 "  -h, --help         print this\n"
                 "FILTER is a part of site/station/parameter, e.g. my-tho or /salinity.\n",
-                out);
+                stdout);
+    return CLI_GOOD;
 }
 
 /* The parameter: what follows the last colon of the resolved name. */
@@ -191,18 +192,24 @@ int cli_tap(int argc, char **argv)
             config = optarg;
         } else if (option == 'j') {
             json = true;
-        } else if (option == 'f' && phusa_double_parse(optarg, strlen(optarg), &seconds)) {
-            continue;
+        } else if (option == 'f') {
+            if (!phusa_double_parse(optarg, strlen(optarg), &seconds)) {
+                return cli_misuse("tap", "--for %s: write a number of seconds", optarg);
+            }
         } else {
-            print_usage(option == 'h' ? stdout : stderr);
-            return option == 'h' ? CLI_GOOD : CLI_USAGE;
+            return option == 'h' ? help() : cli_point_to_help("tap");
         }
+    }
+    if (config == NULL) {
+        return cli_misuse("tap", "whose broker? -c FILE");
+    }
+    if (argc - optind > 1) {
+        return cli_misuse("tap", "\"%s\" is too much; one filter", argv[optind + 1]);
     }
     struct tap *tap = calloc(1, sizeof *tap);
     struct problem problem = { 0 };
-    if (config == NULL || argc - optind > 1 || tap == NULL ||
-        clock_parse(&tap->clock, getenv("PHUSA_CLOCK"), &problem) != CLOCK_OK) {
-        print_usage(stderr);
+    if (tap == NULL || clock_parse(&tap->clock, getenv("PHUSA_CLOCK"), &problem) != CLOCK_OK) {
+        (void)fprintf(stderr, "phusa tap: %s\n", tap == NULL ? "out of memory" : problem.text);
         free(tap);
         return CLI_USAGE;
     }

@@ -335,8 +335,10 @@ void console_metrics(const struct console_view *view, struct text_buffer *out)
     text_buffer_add_text(out, "phusa_build_info{");
     add_label(out, "version", view->totals.version == NULL ? "" : view->totals.version);
     text_buffer_add_text(out, "} 1\n");
+    struct console_totals totals = view->totals;
+    totals.journal_writable = totals.journal_writable && !totals.journal_held;
     for (size_t i = 0; i < sizeof singles / sizeof singles[0]; i++) {
-        add_single(&view->totals, &singles[i], out);
+        add_single(&totals, &singles[i], out);
     }
     add_ledger(&view->totals, out);
     add_reports(view, out);

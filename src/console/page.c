@@ -43,32 +43,50 @@ static void add_head(const struct console_view *view, struct text_buffer *out)
 
 /* --- summary ------------------------------------------------------------------------ */
 
-static void add_health(struct text_buffer *out, const char *vi, const char *en, bool good,
-                       struct word yes, struct word no)
+static const char *mark_of(struct word word)
 {
-    struct word word = good ? yes : no;
+    return strcmp(word.style, "good") == 0 ? "✓" : strcmp(word.style, "warn") == 0 ? "!" : "✕";
+}
+
+static void add_health(struct text_buffer *out, const char *vi, const char *en, struct word word)
+{
     text_buffer_add_text(out, "<li><span>");
     add_both(out, vi, en);
-    text_buffer_add(out, "</span> <span class=\"badge %s\">%s ", word.style, good ? "✓" : "✕");
+    text_buffer_add(out, "</span> <span class=\"badge %s\">%s ", word.style, mark_of(word));
     add_both(out, word.vi, word.en);
     text_buffer_add_text(out, "</span></li>");
 }
 
+/* While the disk takes no more, the broker is left so that it keeps what comes: no second fault. */
+static struct word word_of_broker(const struct console_totals *totals)
+{
+    if (totals->broker_connected) {
+        return (struct word){ "đã nối", "connected", "good" };
+    }
+    return totals->journal_held ? (struct word){ "chủ động ngắt", "left on purpose", "warn" }
+                                : (struct word){ "mất kết nối", "not connected", "bad" };
+}
+
+static struct word word_of_journal(const struct console_totals *totals)
+{
+    if (totals->journal_held) {
+        return (struct word){ "đĩa không nhận thêm", "the disk takes no more", "bad" };
+    }
+    return totals->journal_writable ? (struct word){ "ghi được", "writable", "good" }
+                                    : (struct word){ "không ghi được", "not writable", "bad" };
+}
+
 static void add_links(const struct console_totals *totals, struct text_buffer *out)
 {
-    const struct word connected = { "đã nối", "connected", "good" };
-    const struct word apart = { "mất kết nối", "not connected", "bad" };
-    const struct word writable = { "ghi được", "writable", "good" };
-    const struct word stuck = { "không ghi được", "not writable", "bad" };
     const struct word answers = { "trả lời", "answers", "good" };
     const struct word silent = { "không trả lời", "no answer", "bad" };
-    const struct word current = { "kịp thời", "up to date", "good" };
+    const struct word current = { "theo kịp", "up to date", "good" };
     const struct word behind = { "đang trễ", "behind", "warn" };
     text_buffer_add_text(out, "<ul class=links>");
-    add_health(out, "Máy chủ MQTT", "broker", totals->broker_connected, connected, apart);
-    add_health(out, "Nhật ký", "journal", totals->journal_writable, writable, stuck);
-    add_health(out, "Kho dữ liệu", "store", totals->store_up, answers, silent);
-    add_health(out, "Xử lý", "pipeline", totals->pipeline_behind < BEHIND_SHOWN, current, behind);
+    add_health(out, "Máy chủ MQTT", "broker", word_of_broker(totals));
+    add_health(out, "Nhật ký", "journal", word_of_journal(totals));
+    add_health(out, "Kho dữ liệu", "store", totals->store_up ? answers : silent);
+    add_health(out, "Xử lý", "pipeline", totals->pipeline_behind < BEHIND_SHOWN ? current : behind);
     text_buffer_add_text(out, "</ul>");
 }
 
@@ -93,6 +111,21 @@ static void add_note(struct text_buffer *out, const char *vi, const char *en, co
     text_buffer_add_text(out, "</span></p>");
 }
 
+/* Why it is not ready, in Vietnamese where the reason is known. */
+static void add_not_ready(struct text_buffer *out, const char *reason)
+{
+    const char *vi = vietnamese_of(reason);
+    if (vi == NULL) {
+        add_note(out, "Chưa sẵn sàng", "not ready", reason);
+        return;
+    }
+    text_buffer_add_text(out, "<p class=note><b>");
+    add_both(out, "Chưa sẵn sàng", "not ready");
+    text_buffer_add_text(out, ":</b> ");
+    add_both(out, vi, reason);
+    text_buffer_add_text(out, "</p>");
+}
+
 static void add_reports(const struct console_view *view, struct text_buffer *out)
 {
     uint64_t missing = 0, closed = 0;
@@ -110,9 +143,11 @@ static void add_banner(const struct console_totals *totals, struct text_buffer *
     if (totals->journal_held) {
         text_buffer_add_text(out, "<p class=banner role=alert><b>Đĩa đầy hoặc hỏng: đã ngừng nhận "
                                   "bản tin.</b> Các trạm giữ số liệu và gửi lại khi nhật ký ghi "
-                                  "được. <span class=en lang=en>Disk full or failing: no reports "
+                                  "được. Hãy giải phóng dung lượng, ít nhất bằng journal.reserve. "
+                                  "<span class=en lang=en>Disk full or failing: no reports "
                                   "are taken. Stations keep theirs and send them again when the "
-                                  "journal can be written.</span></p>");
+                                  "journal can be written. Free some space, at least as much as "
+                                  "journal.reserve.</span></p>");
     }
 }
 
@@ -131,7 +166,7 @@ static void add_notes(const struct console_totals *totals, struct text_buffer *o
     if (totals->start_progress < 1) {
         add_progress(totals->start_progress, out); /* and so it is not ready */
     } else {
-        add_note(out, "Chưa sẵn sàng", "not ready", totals->ready ? "" : totals->not_ready);
+        add_not_ready(out, totals->ready ? "" : totals->not_ready);
     }
     add_note(out, "Kho dữ liệu", "store", totals->store_problem);
     add_note(out, "Cấu hình mới bị từ chối", "new configuration refused",
@@ -148,7 +183,7 @@ static void add_summary(const struct console_view *view, struct text_buffer *out
     add_counted(out, "Số đo nhận", "received", totals->received);
     add_counted(out, "Đã lưu", "stored", totals->stored);
     add_counted(out, "Đang chờ", "pending", totals->pending);
-    add_counted(out, "Cách ly", "quarantined", totals->quarantined);
+    add_counted(out, "Tạm giữ", "quarantined", totals->quarantined);
     add_counted(out, "Trùng", "duplicates", totals->duplicates);
     add_reports(view, out);
     text_buffer_add_text(out, "</dl></section>");

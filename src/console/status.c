@@ -78,7 +78,8 @@ static void set_flags(json_t *object, const struct console_totals *totals)
     (void)json_object_set_new(object, "not_ready",
                               json_string(totals->not_ready == NULL ? "" : totals->not_ready));
     (void)json_object_set_new(object, "broker_connected", json_boolean(totals->broker_connected));
-    (void)json_object_set_new(object, "journal_writable", json_boolean(totals->journal_writable));
+    (void)json_object_set_new(object, "journal_writable",
+                              json_boolean(totals->journal_writable && !totals->journal_held));
     (void)json_object_set_new(object, "journal_held", json_boolean(totals->journal_held));
     (void)json_object_set_new(object, "start_progress", value_number(totals->start_progress));
     (void)json_object_set_new(object, "snapshot_age",

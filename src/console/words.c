@@ -1,6 +1,7 @@
 #include "console/words.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "settings/display.h"
 
@@ -12,7 +13,7 @@ struct word word_of_link(enum console_link link)
     case CONSOLE_ONLINE:
         return (struct word){ "đang hoạt động", "online", "good" };
     case CONSOLE_QUIET:
-        return (struct word){ "im lặng", "quiet", "warn" };
+        return (struct word){ "không có tín hiệu", "quiet", "warn" };
     case CONSOLE_OFFLINE:
         return (struct word){ "mất kết nối", "offline", "bad" };
     case CONSOLE_NEVER_SEEN:
@@ -41,6 +42,27 @@ struct word word_of_severity(enum severity severity)
 {
     const char *style = severity == SEVERITY_NORMAL ? "good" : severity_name(severity);
     return (struct word){ severity_name_vi(severity), severity_name(severity), style };
+}
+
+/* The reasons that the collector gives (src/collector_view.c). */
+static const struct {
+    const char *en, *vi;
+} reasons[] = {
+    { "reading the journal again after the start", "đang đọc lại nhật ký sau khi khởi động" },
+    { "broker not connected", "mất kết nối với máy chủ MQTT" },
+    { "journal not writable", "không ghi được nhật ký" },
+    { "pipeline behind", "xử lý đang trễ" },
+    { "the disk takes no more", "đĩa không nhận thêm dữ liệu" },
+};
+
+const char *vietnamese_of(const char *reason)
+{
+    for (size_t i = 0; reason != NULL && i < sizeof reasons / sizeof reasons[0]; i++) {
+        if (strcmp(reasons[i].en, reason) == 0) {
+            return reasons[i].vi;
+        }
+    }
+    return NULL;
 }
 
 void add_both(struct text_buffer *out, const char *vi, const char *en)

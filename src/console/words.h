@@ -13,6 +13,9 @@ struct word word_of_link(enum console_link link);
 struct word word_of_flag(uint8_t flag);
 struct word word_of_severity(enum severity severity);
 
+/* Why the collector is not ready, in Vietnamese; NULL for an English reason that is not known. */
+const char *vietnamese_of(const char *reason);
+
 /* "<vi> <span class=en lang=en>en</span>"; both are ours, so not escaped. */
 void add_both(struct text_buffer *out, const char *vi, const char *en);
 

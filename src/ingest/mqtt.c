@@ -16,6 +16,7 @@
 #define CONNECT_SECONDS  10
 #define BACKOFF_FIRST_NS (INT64_C(250) * MILLI_NS)
 #define BACKOFF_LAST_NS  (INT64_C(15) * SECOND_NS)
+#define GIVE_UP_NS       (3 * CONNECT_SECONDS * SECOND_NS) /* for a connect that Paho never ends */
 #define STOP_MS          1000
 #define WHY_MAX          200
 
@@ -33,7 +34,7 @@ struct mqtt {
 
     pthread_mutex_t lock; /* never held while Paho or a handler is called */
     enum link_state state;
-    int64_t next_try_ns, backoff_ns;
+    int64_t next_try_ns, backoff_ns, give_up_ns;
     uint64_t connections;
     unsigned random;
     bool refusing;      /* the last message could not be written down */
@@ -84,11 +85,18 @@ static void went_down(struct mqtt *mqtt, const char *why)
     mqtt->handlers.link(mqtt->handlers.context, false, why);
 }
 
+static void leave(struct mqtt *mqtt)
+{
+    MQTTAsync_disconnectOptions options = MQTTAsync_disconnectOptions_initializer;
+    (void)MQTTAsync_disconnect(mqtt->client, &options);
+}
+
 static void came_up(struct mqtt *mqtt)
 {
     (void)pthread_mutex_lock(&mqtt->lock);
     if (is_kept_down(mqtt->state)) {
         (void)pthread_mutex_unlock(&mqtt->lock);
+        leave(mqtt); /* it was under way when it was no longer wanted */
         return;
     }
     mqtt->state = LINK_UP;
@@ -359,11 +367,16 @@ void mqtt_tend(struct mqtt *mqtt, mono_time now)
 {
     (void)pthread_mutex_lock(&mqtt->lock);
     bool due = mqtt->state == LINK_DOWN && now.ns >= mqtt->next_try_ns;
+    bool overdue = mqtt->state == LINK_CONNECTING && clock_mono().ns >= mqtt->give_up_ns;
     if (due) {
         mqtt->state = LINK_CONNECTING;
+        mqtt->give_up_ns = clock_mono().ns + GIVE_UP_NS;
     }
     (void)pthread_mutex_unlock(&mqtt->lock);
-    if (due) {
+    if (overdue || (due && MQTTAsync_isConnected(mqtt->client))) {
+        leave(mqtt); /* a connection of which no end was heard, or that nobody took over */
+        went_down(mqtt, "no answer");
+    } else if (due) {
         connect_now(mqtt);
     }
 }
@@ -378,8 +391,7 @@ void mqtt_hold(struct mqtt *mqtt, bool hold)
     }
     (void)pthread_mutex_unlock(&mqtt->lock);
     if (changes && hold) {
-        MQTTAsync_disconnectOptions options = MQTTAsync_disconnectOptions_initializer;
-        (void)MQTTAsync_disconnect(mqtt->client, &options);
+        leave(mqtt);
         mqtt->handlers.link(mqtt->handlers.context, false, "held: the journal takes no more");
     }
 }

@@ -87,6 +87,6 @@ bool journal_place_stands(struct journal *journal, struct segment_place *place);
 /* What may be read, and how often segments were replaced before that. */
 void journal_published(struct journal *journal, uint64_t *synced, uint64_t *replacements);
 
-void journal_note_damage(struct journal *journal, uint64_t bytes);
+void journal_note_damage(struct journal *journal, uint64_t first, uint64_t bytes);
 
 #endif

@@ -136,7 +136,7 @@ static enum journal_status begin_segment(struct journal *journal)
         bool left;
         header.first = journal->next;
         header.salt = fresh_salt(header.first);
-        struct segment segment = { header.first, 0, header.created_ns, ++journal->births };
+        struct segment segment = { header.first, 0, header.created_ns, ++journal->births, 0 };
         if (!segments_put(&journal->segments, segment)) {
             return JOURNAL_FAILED;
         }
@@ -530,9 +530,15 @@ void journal_published(struct journal *journal, uint64_t *synced, uint64_t *repl
     (void)pthread_mutex_unlock(&journal->lock);
 }
 
-void journal_note_damage(struct journal *journal, uint64_t bytes)
+void journal_note_damage(struct journal *journal, uint64_t first, uint64_t bytes)
 {
     (void)pthread_mutex_lock(&journal->lock);
-    journal->counters.damaged_bytes += bytes;
+    struct segments *segments = &journal->segments;
+    size_t at = segments_find(segments, first);
+    if (at < segments->count && segments->items[at].first == first &&
+        bytes > segments->items[at].damaged) {
+        journal->counters.damaged_bytes += bytes - segments->items[at].damaged;
+        segments->items[at].damaged = bytes;
+    }
     (void)pthread_mutex_unlock(&journal->lock);
 }

@@ -115,8 +115,8 @@ struct journal_counters {
     uint64_t
         sync_failures; /* of fdatasync or of the folder's sync, or of a new segment after one */
     uint64_t rewritten_records; /* that were written to a new segment after one */
-    uint64_t damaged_bytes; /* that opening and each reader of this journal passed over: the same
-                               bytes count for each of them */
+    uint64_t
+        damaged_bytes; /* in segments, as far as opening or a reader has seen them; each once */
 };
 void journal_read_counters(struct journal *journal, struct journal_counters *counters);
 

@@ -24,7 +24,7 @@ struct journal_reader {
     struct segment_place place; /* the open segment */
     bool open;                  /* a segment is open (or was tried, if its header is damaged) */
     bool readable;
-    uint64_t counted; /* damaged bytes the journal was told of */
+    uint64_t damaged_before; /* damaged bytes of the segments before this one */
     void (*found)(void *context, const struct journal_damage *damage);
     void *context;
 };
@@ -75,9 +75,20 @@ static void tell_bytes(void *context, const struct scan *scan, int64_t offset, i
     (void)scan;
 }
 
+/* The journal counts damage once for each segment, whoever finds it. */
+static void tell_damage(struct journal_reader *reader)
+{
+    if (reader->journal != NULL && reader->scan.damaged > reader->damaged_before) {
+        journal_note_damage(reader->journal, reader->place.first,
+                            reader->scan.damaged - reader->damaged_before);
+    }
+}
+
 static enum scan_result open_segment(struct journal_reader *reader, struct segment_place place)
 {
     struct segment_place before = reader->place;
+    uint64_t damaged = reader->scan.damaged;
+    tell_damage(reader);
     reader->place = place; /* told of with what is found */
     enum scan_result result =
         scan_open(&reader->scan, reader->files, reader->path, place.first, place.below);
@@ -85,6 +96,7 @@ static enum scan_result open_segment(struct journal_reader *reader, struct segme
         reader->place = before;
         return result; /* try again later */
     }
+    reader->damaged_before = damaged;
     reader->open = true;
     reader->readable = result == SCAN_RECORD;
     if (reader->readable && reader->scan.header.first != place.first) {
@@ -250,10 +262,7 @@ enum journal_status journal_next(struct journal_reader *reader, struct journal_r
     if (status == JOURNAL_NOTHING_YET) {
         reader->synced = 0; /* to be asked for again, even if positions were passed over */
     }
-    if (reader->journal != NULL && reader->scan.damaged > reader->counted) {
-        journal_note_damage(reader->journal, reader->scan.damaged - reader->counted);
-        reader->counted = reader->scan.damaged;
-    }
+    tell_damage(reader);
     return status;
 }
 

@@ -94,6 +94,7 @@ static bool survey(struct recovery *recovery, size_t index)
     struct segment *segment = &journal->segments.items[index];
     struct scan *scan = &recovery->scan;
     struct journal_record record;
+    uint64_t damaged_before = scan->damaged;
     enum scan_result result = scan_open(scan, journal->files, journal->path, segment->first,
                                         segments_below(&journal->segments, index));
     scan->last = 0;
@@ -112,6 +113,7 @@ static bool survey(struct recovery *recovery, size_t index)
         scan_tail(scan);
         recovery->surveys[index].unsynced = scan->last > recovery->durable;
     }
+    segment->damaged = scan->damaged - damaged_before;
     recovery->surveys[index].seen = true;
     uint64_t last = scan->last > 0 ? scan->last : segment->first - 1;
     int64_t behind = scan->superseded ? 0 : scan->end - scan->offset;

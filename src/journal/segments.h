@@ -12,6 +12,7 @@ struct segment {
     int64_t bytes;
     int64_t last_time_ns; /* receive time of its last record, or not before that */
     uint64_t born;        /* tells apart two files that had the same name one after the other */
+    uint64_t damaged;     /* bytes of it that are no records, as far as somebody has looked */
 };
 
 struct segments {

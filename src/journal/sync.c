@@ -147,7 +147,8 @@ static bool take_place(struct journal *journal, const struct fresh *fresh)
     size_t at = segments_find(segments, first);
     bool replaced = at < segments->count && segments->items[at].first == first;
     uint64_t before = replaced ? (uint64_t)segments->items[at].bytes : 0;
-    struct segment segment = { first, fresh->bytes, fresh->header.created_ns, ++journal->births };
+    struct segment segment = { first, fresh->bytes, fresh->header.created_ns, ++journal->births,
+                               0 };
     journal->replacements++;
     if (!segments_put(segments, segment)) {
         return false;

@@ -105,6 +105,7 @@ struct outbox_told {
     char rule[PHUSA_ID_MAX + 1], site[PHUSA_ID_MAX + 1], station[PHUSA_ID_MAX + 1];
     char parameter[PHUSA_NAME_MAX + 1];
     enum severity severity;
+    double value; /* that was told with it; 0 if none was */
 };
 
 /* Hands each series of which something was told to visit, which must not call this room; not those

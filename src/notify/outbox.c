@@ -203,9 +203,11 @@ static enum outbox_status connect(struct outbox *outbox, const char *synchronous
                                   struct problem *problem)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    int keep = 1; /* its files beside the database: a full disk would not let them be made anew */
     if (sqlite3_open_v2(outbox->path, db, flags, NULL) != SQLITE_OK ||
         sqlite3_busy_timeout(*db, BUSY_TIMEOUT_MS) != SQLITE_OK ||
         sqlite3_exec(*db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_file_control(*db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep) != SQLITE_OK ||
         sqlite3_exec(*db, synchronous, NULL, NULL, NULL) != SQLITE_OK) {
         return failed(outbox, *db, outbox->path, problem);
     }
@@ -640,7 +642,7 @@ bool outbox_each_told(struct outbox *outbox,
                       void (*visit)(void *context, const struct outbox_told *told), void *context)
 {
     static const char query[] =
-        "SELECT rule, site, station, parameter, after FROM transition WHERE id IN"
+        "SELECT rule, site, station, parameter, after, value FROM transition WHERE id IN"
         " (SELECT max(id) FROM transition WHERE told = 1 GROUP BY rule, station, parameter)";
     sqlite3_stmt *statement = NULL;
     bool good = enter(outbox, NULL) == OUTBOX_OK &&
@@ -655,6 +657,7 @@ bool outbox_each_told(struct outbox *outbox,
         copy_column(statement, 3, told.parameter, sizeof told.parameter);
         copy_column(statement, 4, after, sizeof after);
         told.severity = severity_of(after);
+        told.value = sqlite3_column_double(statement, 5);
         visit(context, &told);
     }
     good = good && step == SQLITE_DONE;

@@ -9,6 +9,7 @@
  *
  * {limit} is that of the level `to`: "≥ 4 g/L", "≤ 5 mg/L", "≤ 6 hoặc ≥ 9". The value
  * has the parameter's resolution, the limit is as configured; Vietnamese has a decimal comma.
+ * {message} comes without full stops at its end: the sentence goes on, or has its own.
  */
 #include <stdio.h>
 
@@ -146,6 +147,16 @@ static void print_measured(const struct notice *notice, enum language language, 
                    unit.length > 0 ? " " : "", (int)unit.length, unit.data);
 }
 
+/* Length without full stops at the end. */
+static int unstopped(const char *message)
+{
+    size_t length = strnlen(message, WORDING_MAX);
+    while (length > 0 && message[length - 1] == '.') {
+        length--;
+    }
+    return (int)length;
+}
+
 static void print_raised(const struct notice *notice, enum language language, const char *message,
                          const char *measured, char raw[WORDING_MAX])
 {
@@ -156,8 +167,8 @@ static void print_raised(const struct notice *notice, enum language language, co
         (void)snprintf(before, sizeof before, " (%s: %s)", words->was,
                        severity_word(notice->from, language));
     }
-    (void)snprintf(raw, WORDING_MAX, "%s – %s%s. %s: %s%s.", message, measured, limit,
-                   words->severity, severity_word(notice->to, language), before);
+    (void)snprintf(raw, WORDING_MAX, "%.*s – %s%s. %s: %s%s.", unstopped(message), message,
+                   measured, limit, words->severity, severity_word(notice->to, language), before);
 }
 
 void wording_print(const struct notice *notice, enum language language, char text[WORDING_MAX])
@@ -168,8 +179,8 @@ void wording_print(const struct notice *notice, enum language language, char tex
     char raw[WORDING_MAX], measured[WORDING_MAX / 2];
     print_measured(notice, language, measured, sizeof measured);
     if (notice->to == SEVERITY_NORMAL) {
-        (void)snprintf(raw, sizeof raw, "%s – %s. %s: %s.", words->normal, measured, words->over,
-                       message);
+        (void)snprintf(raw, sizeof raw, "%s – %s. %s: %.*s.", words->normal, measured, words->over,
+                       unstopped(message), message);
     } else {
         print_raised(notice, language, message, measured, raw);
     }

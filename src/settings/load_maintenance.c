@@ -33,7 +33,7 @@ static const struct phusa_parameter quantities[MAINTENANCE_COUNT] = {
         QUANTITY("spool_lost", "Số giá trị đo bị gác lại", "Readings set aside", ""),
     [MAINTENANCE_BROKER_DROPS] = QUANTITY("broker_dropped", "Số bản tin máy chủ MQTT đã bỏ",
                                           "Messages dropped by the broker", ""),
-    [MAINTENANCE_JOURNAL] = QUANTITY("journal_damaged", "Số byte hỏng trong nhật ký",
+    [MAINTENANCE_JOURNAL] = QUANTITY("journal_damaged", "Dữ liệu hỏng trong nhật ký (byte)",
                                      "Damaged bytes in the journal", ""),
 };
 
@@ -43,15 +43,15 @@ struct wording {
 
 static const struct wording wordings[MAINTENANCE_COUNT] = {
     [MAINTENANCE_REPORTS_MISSING] = { "reports-missing",
-                                      "Trạm thiếu bản tin đã lâu: hãy kiểm tra đường truyền và bộ "
-                                      "nhớ của trạm",
+                                      "Trạm thiếu bản tin trong thời gian dài: hãy kiểm tra đường "
+                                      "truyền và bộ nhớ của trạm",
                                       "Reports have been missing for long: check the station's "
                                       "link and its log" },
     [MAINTENANCE_DISK_FULL] = { "disk-full",
                                 "Đĩa của bộ thu thập đã đầy: dữ liệu đang nằm lại ở trạm; hãy giải "
-                                "phóng dung lượng",
+                                "phóng dung lượng, ít nhất bằng journal.reserve",
                                 "The collector's disk is full: readings stay at the stations; free "
-                                "some space" },
+                                "some space, at least as much as journal.reserve" },
     [MAINTENANCE_SPOOL_FULL] = { "spool-full",
                                  "Kho số liệu ngừng nhận đã lâu, hàng đợi đầy nên phần cũ nhất bị "
                                  "gác lại: hãy sửa kho, rồi chạy phusa resend",
@@ -128,10 +128,14 @@ static void tell_all_channels(const struct loader *loader, const struct config_n
 }
 
 static void set_channels(struct loader *loader, const struct config_node *phusa,
-                         const struct config_list *list)
+                         const struct config_node *group, const struct config_list *list)
 {
     struct rule *rules = loader->settings->maintenance.rules;
-    if (list->node != NULL) {
+    if (list->node != NULL && list->count == 0) {
+        config_complain_at(group, "channels",
+                           "\"channels\" is empty: nobody would hear that reports are missing or "
+                           "the disk is full; name channels, or leave it out to tell all of them");
+    } else if (list->node != NULL) {
         load_rule_channels(loader, list, &rules[0]);
     } else {
         tell_all_channels(loader, phusa, &rules[0]);
@@ -179,6 +183,6 @@ void load_maintenance(struct loader *loader, const struct config_node *phusa,
     int line = config_line(group == NULL ? phusa : group);
     loader->settings->maintenance.gap_ns = read.gap_ns;
     set_rules(loader, line);
-    set_channels(loader, phusa, &read.channels);
+    set_channels(loader, phusa, group, &read.channels);
     set_self(loader, line);
 }

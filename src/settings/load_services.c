@@ -125,6 +125,18 @@ static const struct config_key store_keys[] = {
 #undef AT
 const struct config_schema schema_store = SCHEMA("store", store_keys);
 
+/* A spool lets whole segments go, which are as big as the journal's. */
+static void check_spool(const struct loader *loader, const struct config_node *group)
+{
+    int64_t segment = loader->settings->journal.segment_bytes;
+    if (loader->settings->store.spool_bytes < segment) {
+        config_complain_at(group, "spool_bytes",
+                           "\"spool_bytes\" is less than one segment (%lld bytes); write at least "
+                           "that, or a smaller journal.segment",
+                           (long long)segment);
+    }
+}
+
 static void load_store(struct loader *loader, const struct config_node *group)
 {
     struct store_read read = { .password_file = NULL };
@@ -138,9 +150,12 @@ static void load_store(struct loader *loader, const struct config_node *group)
     store->password = source_secret(loader, group, "password_file", read.password_file);
     store->token = source_secret(loader, group, "token_file", read.token_file);
     store->ca = source_readable(loader, group, "ca", store->ca);
+    check_spool(loader, group);
 }
 
 /* ---- http ---- */
+
+#define TOKEN_LEAST 16 /* characters; a shorter one can be guessed */
 
 struct http_read {
     struct http_settings kept;
@@ -154,6 +169,17 @@ static const struct config_key http_keys[] = {
 };
 #undef AT
 const struct config_schema schema_http = SCHEMA("http", http_keys);
+
+static void check_token(const struct config_node *group, const char *token)
+{
+    if (token[0] != '\0' && strlen(token) < TOKEN_LEAST) {
+        config_complain_at(
+            group, "token_file",
+            "\"token_file\": the token is too short; at least %d characters, e.g. of "
+            "openssl rand -hex 16",
+            TOKEN_LEAST);
+    }
+}
 
 static void load_http(struct loader *loader, const struct config_node *group)
 {
@@ -171,6 +197,7 @@ static void load_http(struct loader *loader, const struct config_node *group)
         http->listen = check_listen(loader, group, http->listen);
     }
     http->token = source_secret(loader, group, "token_file", read.token_file);
+    check_token(group, http->token);
 }
 
 /* ---- channels ---- */

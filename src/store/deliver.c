@@ -2,10 +2,6 @@
 
 #include "store/lineproto.h"
 
-#define REFUSALS_MAX                                                                               \
-    256 /* refused requests for one batch; then what is in doubt goes as a whole                   \
-         */
-
 enum verdict {
     VERDICT_TAKEN,   /* 2xx */
     VERDICT_REFUSED, /* the lines are at fault: never the same again */
@@ -69,7 +65,8 @@ static void refuse_line(struct sender *sender, struct phusa_text line, const cha
 static void refuse_range(struct sender *sender)
 {
     struct problem words = { 0 };
-    if (sender->batch.refusals++ < REFUSALS_MAX && batch_split_current(&sender->batch)) {
+    sender->batch.refusals++;
+    if (batch_split_current(&sender->batch)) { /* ends: twice as many requests as lines at most */
         return;
     }
     contact_words(sender, &words);

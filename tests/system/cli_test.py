@@ -48,7 +48,36 @@ def test_version():
     ["replay", "-c", "x", "--csv", "a", "--journal", "b"]], ids=" ".join)
 def test_usage_errors(words):
     code, out, err = phusa(*words)
-    assert code == 2 and err and not out
+    assert code == 2 and not out
+    mistake, hint, *more = err.splitlines()
+    if words:
+        known = words[0] in COMMANDS
+        assert mistake.startswith(f"phusa {words[0]}: " if known else "phusa: ") and not more
+        assert hint.startswith(f"`phusa {words[0]} --help`" if known else "`phusa --help`")
+
+
+def test_getopt_speaks_as_the_command():
+    assert phusa("ledger", "--dance")[2].startswith("phusa ledger: unrecognized option '--dance'\n")
+    assert phusa("journal", "dump", "--from")[2].startswith("phusa journal: option '--from' requires an argument\n")
+    assert phusa("quarantine", "list", "--reason", "gold")[2].startswith(
+        'phusa quarantine: no reason "gold"; there are topic station site ')
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"]] + [[command, "--help"] for command in COMMANDS],
+                         ids=" ".join)
+def test_output_that_cannot_be_written(words):
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([str(PHUSA), *words], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert result.returncode == 1 and b"could not be written: No space left" in result.stderr
+
+
+def test_a_long_output_that_cannot_be_written(config, tmp_path):
+    past = tmp_path / "past.csv"
+    past.write_text(HEADER + "".join(f"{1362096000 + i * 900},apacp,salinity,{5 * (i % 2)},\n" for i in range(2000)))
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([str(PHUSA), "replay", "-c", str(config), "--csv", str(past)], stdout=full,
+                                stderr=subprocess.PIPE, timeout=60, check=False)
+    assert result.returncode == 1 and b"could not be written" in result.stderr
 
 
 # --- decode ------------------------------------------------------------------------------------
@@ -134,7 +163,7 @@ def journal(stage):
 def test_journal(journal):
     stat = json.loads(phusa("journal", "stat", "--json", journal, check=0)[1])
     dump = [json.loads(line) for line in phusa("journal", "dump", "--json", journal, check=0)[1].splitlines()]
-    assert stat["records"] == len(dump) and stat["damaged_bytes"] == 0
+    assert stat["records"] == len(dump) and stat["damaged_bytes"] == stat["without_record"] == 0
     assert stat["kinds"]["message"] == 21 and sum(stat["kinds"].values()) == len(dump)
     assert [stat["first"], stat["last"]] == [dump[0]["position"], dump[-1]["position"]]
     positions = [record["position"] for record in dump]
@@ -164,6 +193,8 @@ def test_journal_damaged(journal):
     verdict = json.loads(out)
     assert code == 1 and verdict["damaged_bytes"] > 0
     assert verdict["records"] == whole["records"] - 1, "what stands behind the damage is still read"
+    assert verdict["without_record"] == 1
+    assert ", 1 without a record\n" in phusa("journal", "stat", journal)[1]
     assert phusa("journal", "verify", journal)[0] == 1
     assert phusa("journal", "stat", journal)[0] == 0
 

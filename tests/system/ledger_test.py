@@ -214,6 +214,8 @@ def test_a_bad_unit_is_put_back_once_it_is_known(stage):
     assert err.split() == ["unit", "2"]
     position = aside(stage, "--reason", "syntax")[0]["position"]
     shown = quarantine(stage, "show", position)[1]
+    time_shown = quarantine(stage, "list", "--reason", "syntax")[1].split()[1]
+    assert [item["position"] for item in aside(stage, "--from", time_shown)][-1] == position, "a time can be pasted"
     assert "this is no report" in shown and "phusa/1/apalachicola/apacp/obs" in shown
     assert quarantine(stage, "show", 999999, check=1)[2]
     assert books(stage)["stored"] == 1
@@ -246,11 +248,28 @@ def test_what_still_does_not_fit_is_set_aside_again(stage):
     sender = line_with_token(stage)
     sender.send(report(int(time.time()) - 60, 1.0, u="furlong"))
     until(lambda: len(aside(stage)) == 1, "it is set aside")
-    assert quarantine(stage, "requeue", "--all")[1] == "1 of 1 put back\n"
+    _, out, err = quarantine(stage, "requeue", "--all")
+    assert out == "1 of 1 put back\n" and "set aside again" in err
     until(lambda: len(aside(stage, "--all")) == 2, "and once more")
     assert len(aside(stage)) == 1
     totals = books(stage)
     assert (totals["received"], totals["quarantined"]) == (1, 1)
+
+
+def test_what_is_misspelt_is_not_taken_for_nothing(stage):
+    sender = line_with_token(stage)
+    sender.send(report(int(time.time()) - 60, 1.0, u="furlong"))
+    sender.send(report(int(time.time()) - 60, 1.0, station="stranger"), "phusa/1/apalachicola/stranger/obs")
+    until(lambda: len(aside(stage)) == 2, "both are set aside")
+    for verb in ("list", "requeue"):
+        _, out, err = quarantine(stage, verb, "--station", "apacpp", check=1)
+        assert 'no station "apacpp"' in err and "apacp" in err.split(";")[1] and not out
+        _, out, err = quarantine(stage, verb, "--reason", "units", check=2)
+        assert 'no reason "units"' in err and " unit " in err and not out
+    assert [item["reason"] for item in aside(stage, "--station", "stranger")] == ["station"], "it is none of ours"
+    assert not aside(stage, "--station", "apadb"), "a known station has nothing"
+    _, out, err = quarantine(stage, "requeue", "--reason", "conflict", check=1)
+    assert "nothing" in err and not out
 
 
 def test_a_line_that_the_store_refused_is_put_back(stage):
@@ -301,7 +320,8 @@ def test_a_wiped_store_is_filled_again(stage):
     assert stage.store.export() == {}
     assert phusa(*ask, "--no-wait", "--station", "apacp", check=0)[1] == "wrote 100 readings in 100 lines\n"
     until(lambda: len(stage.store.export()) == 200, "the range of one station")
-    assert phusa(*ask, check=0)[1] == "wrote 200 readings in 200 lines\n"
+    _, out, err = phusa(*ask, check=0)
+    assert out == "wrote 200 readings in 200 lines\n" and "waiting for the store's margin of 10 s" in err
     part = {key: value for key, value in before.items() if second + 100 <= key[2] // 10**9 < second + 200}
     until(lambda: stage.store.export() == part, "the range of both")
     whole = ("resend", "-c", stage.collector.config, "--from", "2000-01-01T00:00:00Z", "--to", "2200-01-01T00:00:00Z")
@@ -357,7 +377,8 @@ def test_resend_names_what_the_store_refuses_and_ends_when_asked(stage, tmp_path
     folder.mkdir()
     waiting = subprocess.Popen([PHUSA, *map(str, ask)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                env={"TMPDIR": str(folder), "PATH": "/usr/bin"}, preexec_fn=phusarun.die_with_parent)
-    assert "trying again" in waiting.stderr.readline()
+    assert "trying again until the store answers" in waiting.stderr.readline()
+    assert "still waiting: " in waiting.stderr.readline(), "and it says so again"
     assert list(folder.iterdir()), "the copy is in TMPDIR"
     waiting.send_signal(signal.SIGINT)
     _, err = waiting.communicate(timeout=30)
@@ -374,4 +395,5 @@ def test_resend_names_what_the_store_refuses_and_ends_when_asked(stage, tmp_path
     ids=" ".join)
 def test_usage_errors(words):
     code, out, err = phusa(*words)
-    assert code == 2 and err and not out
+    mistake, hint = err.splitlines()
+    assert code == 2 and mistake.startswith(f"phusa {words[0]}: ") and "--help" in hint and not out

@@ -166,6 +166,7 @@ static void tells_of_journal_and_start(void **state)
 {
     (void)state;
     struct console_view view = { .totals = { .journal_held = true,
+                                             .journal_writable = true,
                                              .journal_sync_failures = 2,
                                              .journal_rewritten = 30,
                                              .journal_damaged = 4096,
@@ -177,6 +178,7 @@ static void tells_of_journal_and_start(void **state)
                                              .spool_lost = 8 } };
     static const char *const wanted[] = {
         "phusa_journal_held 1",
+        "phusa_journal_writable 0",
         "phusa_journal_sync_failures_total 2",
         "phusa_journal_rewritten_records_total 30",
         "phusa_journal_damaged_bytes_total 4096",

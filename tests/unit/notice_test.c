@@ -109,6 +109,25 @@ static void sentences_say_what_operators_need(void **state)
     }
 }
 
+static void a_full_stop_stands_once(void **state)
+{
+    (void)state;
+    struct rule rule = sample_rules[RULE_IOC];
+    struct notice notice = sample_notice(RULE_IOC, 0, 0, SEVERITY_MINOR, SEVERITY_NORMAL);
+    char text[WORDING_MAX];
+    rule.message_vi = "Có khói.";
+    rule.message_en = "Smoke...";
+    notice.rule = &rule;
+    notice.value = 0.3;
+    wording_print(&notice, LANGUAGE_VI, text);
+    assert_string_equal(text,
+                        "Trở lại bình thường – Trạm 1: Độ mặn 0,30 g/L. Hết cảnh báo: Có khói.");
+    notice.from = SEVERITY_NORMAL;
+    notice.to = SEVERITY_MINOR;
+    wording_print(&notice, LANGUAGE_EN, text);
+    assert_string_equal(text, "Smoke – Trạm 1: Salinity 0.30 g/L (≥ 1 g/L). Severity: minor.");
+}
+
 static void rules_without_levels_have_no_limit(void **state)
 {
     (void)state;
@@ -196,6 +215,7 @@ int main(void)
         cmocka_unit_test(replay_line_is_that_of_the_contract),
         cmocka_unit_test(what_does_not_fit_is_nothing),
         cmocka_unit_test(sentences_say_what_operators_need),
+        cmocka_unit_test(a_full_stop_stands_once),
         cmocka_unit_test(rules_without_levels_have_no_limit),
         cmocka_unit_test(any_text_gives_valid_json),
         cmocka_unit_test(values_have_their_resolution),

@@ -75,7 +75,7 @@ static void says_states_and_flags_in_words(void **state)
     (void)state;
     static const char *const words[] = {
         "đang hoạt động <span class=en lang=en>online<",
-        "im lặng <span class=en lang=en>quiet<",
+        "không có tín hiệu <span class=en lang=en>quiet<",
         "mất kết nối <span class=en lang=en>offline<",
         "chưa từng thấy <span class=en lang=en>never seen<",
         "tốt <span class=en lang=en>good<",
@@ -168,10 +168,35 @@ static void warns_of_a_full_disk(void **state)
     struct console_view view;
     sample_fill(&view);
     view.totals.journal_held = true;
+    view.totals.broker_connected = view.totals.ready = false;
+    view.totals.not_ready = "the disk takes no more";
     assert_true(console_page(&view, NULL, &page));
     const char *banner = strstr(page.data, "Đĩa đầy"), *summary = strstr(page.data, "class=strip");
     assert_true(banner != NULL && summary != NULL && banner < summary);
     assert_has("Disk full");
+    assert_has("✕ đĩa không nhận thêm <span class=en lang=en>the disk takes no more<");
+    assert_has("! chủ động ngắt <span class=en lang=en>left on purpose<");
+    assert_lacks("ghi được <span");
+    assert_lacks("mất kết nối <span class=en lang=en>not connected<");
+}
+
+static void says_in_vietnamese_why_it_is_not_ready(void **state)
+{
+    (void)state;
+    static const char *const reasons[] = { "reading the journal again after the start",
+                                           "broker not connected", "journal not writable",
+                                           "pipeline behind", "the disk takes no more" };
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        assert_non_null(vietnamese_of(reasons[i]));
+    }
+    assert_null(vietnamese_of("something else"));
+    struct console_view view;
+    sample_fill(&view);
+    view.totals.ready = false;
+    view.totals.not_ready = "pipeline behind";
+    assert_true(console_page(&view, NULL, &page));
+    assert_has("Chưa sẵn sàng <span class=en lang=en>not ready</span>:</b> xử lý đang trễ <span "
+               "class=en lang=en>pipeline behind</span></p>");
 }
 
 static void shows_how_far_the_start_is(void **state)
@@ -353,6 +378,7 @@ int main(void)
         cmocka_unit_test_teardown(says_what_is_wrong, clear),
         cmocka_unit_test_teardown(says_which_reports_are_missing, clear),
         cmocka_unit_test_teardown(warns_of_a_full_disk, clear),
+        cmocka_unit_test_teardown(says_in_vietnamese_why_it_is_not_ready, clear),
         cmocka_unit_test_teardown(shows_how_far_the_start_is, clear),
         cmocka_unit_test_teardown(shows_one_site, clear),
         cmocka_unit_test_teardown(knows_no_other_site, clear),

@@ -304,11 +304,11 @@ static void the_collectors_own_alarms_are_configured(void **state)
 {
     struct fixture *fixture = *state;
     const struct maintenance_settings *maintenance;
-    put_with(fixture, "  channels", "  maintenance : { gap = \"90m\"; channels = []; };\n");
+    put_with(fixture, "  channels", "  maintenance : { gap = \"90m\"; };\n");
     load_good(fixture, SETTINGS_ALL);
     maintenance = &fixture->settings->maintenance;
     assert_int_equal(maintenance->gap_ns, 90 * MINUTE_NS);
-    assert_int_equal(maintenance->rules[MAINTENANCE_JOURNAL].channel_count, 0);
+    assert_int_equal(maintenance->rules[MAINTENANCE_JOURNAL].channel_count, 1); /* all */
 
     put_with(fixture, "  channels", "  maintenance : { channels = [\"ioc\"]; };\n");
     load_good(fixture, SETTINGS_ALL);
@@ -331,10 +331,10 @@ static void the_collectors_own_alarms_are_configured(void **state)
 static void what_changes_state_over_http_has_a_token(void **state)
 {
     struct fixture *fixture = *state;
-    put(fixture, "http.token", "open sesame\n");
+    put(fixture, "http.token", "open sesame, please\n");
     put_with(fixture, "listen = ", "token_file = \"http.token\"; ");
     load_good(fixture, SETTINGS_ALL);
-    assert_string_equal(fixture->settings->http.token, "open sesame");
+    assert_string_equal(fixture->settings->http.token, "open sesame, please");
     assert_string_equal(fixture->settings->http.listen, "127.0.0.1:8080");
 }
 
