@@ -16,7 +16,7 @@
 #define CONNECT_SECONDS  10
 #define BACKOFF_FIRST_NS (INT64_C(250) * MILLI_NS)
 #define BACKOFF_LAST_NS  (INT64_C(15) * SECOND_NS)
-#define GIVE_UP_NS       (3 * CONNECT_SECONDS * SECOND_NS) /* for a connect that Paho never ends */
+#define GIVE_UP_NS       (INT64_C(3) * CONNECT_SECONDS * SECOND_NS) /* for a connect that never ends */
 #define STOP_MS          1000
 #define WHY_MAX          200
 
