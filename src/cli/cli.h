@@ -18,6 +18,7 @@ enum cli_exit { CLI_GOOD = 0, CLI_BAD = 1, CLI_USAGE = 2 };
 #define CLI_PATH_MAX 4096
 #define CLI_TIME_MAX 32 /* bytes of a time as text, with its terminator */
 
+int cli_calc(int argc, char **argv);
 int cli_decode(int argc, char **argv);
 int cli_journal(int argc, char **argv);
 int cli_ledger(int argc, char **argv);

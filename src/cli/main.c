@@ -16,6 +16,7 @@ static const struct command {
     { "resend", cli_resend, "writes a past range to the store again" },
     { "journal", cli_journal, "stat, verify, dump or repair a journal" },
     { "replay", cli_replay, "which alarms the past would have raised" },
+    { "calc", cli_calc, "salinity, EC25, oxygen saturation, ammonia: one value or a table" },
 };
 
 static void print_usage(FILE *out)

@@ -25,7 +25,7 @@ def config(tmp_path_factory):
 
 # --- usage -----------------------------------------------------------------------------------
 
-COMMANDS = ["decode", "tap", "ledger", "quarantine", "resend", "journal", "replay"]
+COMMANDS = ["decode", "tap", "ledger", "quarantine", "resend", "journal", "replay", "calc"]
 
 
 @pytest.mark.parametrize("words", [[]] + [[command] for command in COMMANDS], ids=" ".join)
