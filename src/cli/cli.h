@@ -22,6 +22,7 @@ int cli_calc(int argc, char **argv);
 int cli_decode(int argc, char **argv);
 int cli_journal(int argc, char **argv);
 int cli_ledger(int argc, char **argv);
+int cli_qc(int argc, char **argv);
 int cli_quarantine(int argc, char **argv);
 int cli_replay(int argc, char **argv);
 int cli_resend(int argc, char **argv);

@@ -15,6 +15,7 @@ static const struct command {
     { "quarantine", cli_quarantine, "list, show or put back what was set aside" },
     { "resend", cli_resend, "writes a past range to the store again" },
     { "journal", cli_journal, "stat, verify, dump or repair a journal" },
+    { "qc", cli_qc, "quality flags of a series" },
     { "replay", cli_replay, "which alarms the past would have raised" },
     { "calc", cli_calc, "salinity, EC25, oxygen saturation, ammonia: one value or a table" },
 };
