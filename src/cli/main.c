@@ -17,7 +17,7 @@ static const struct command {
     { "journal", cli_journal, "stat, verify, dump or repair a journal" },
     { "qc", cli_qc, "quality flags of a series" },
     { "replay", cli_replay, "which alarms the past would have raised" },
-    { "calc", cli_calc, "salinity, EC25, oxygen saturation, ammonia: one value or a table" },
+    { "calc", cli_calc, "salinity, EC25, oxygen, ammonia, VN_AQI: of values or tables" },
 };
 
 static void print_usage(FILE *out)

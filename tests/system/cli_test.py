@@ -25,8 +25,7 @@ def config(tmp_path_factory):
 
 # --- usage -----------------------------------------------------------------------------------
 
-COMMANDS = ["decode", "tap", "ledger", "quarantine", "resend", "journal", "replay", "calc"]
-COMMANDS = ["decode", "tap", "ledger", "quarantine", "resend", "journal", "qc", "replay"]
+COMMANDS = ["decode", "tap", "ledger", "quarantine", "resend", "journal", "qc", "replay", "calc"]
 
 
 @pytest.mark.parametrize("words", [[]] + [[command] for command in COMMANDS], ids=" ".join)
