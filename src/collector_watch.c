@@ -117,7 +117,6 @@ static void tell(struct collector *collector, enum maintenance which, bool raise
     struct shared_settings *current = shared_settings_current(collector);
     const struct settings *settings = current->settings;
     wall_time now = clock_wall(&collector->clock);
-    struct problem problem = { 0 };
     struct notice notice = { .rule = &settings->maintenance.rules[which],
                              .station = &settings->maintenance.self,
                              .from = raised ? SEVERITY_NORMAL : severity_of[which],
@@ -127,17 +126,13 @@ static void tell(struct collector *collector, enum maintenance which, bool raise
                              .value = value,
                              .transition = true,
                              .tell = true };
-    if (outbox_commit(collector->outbox, &notice, 1, settings->channels, 0, now, &problem) ==
-        OUTBOX_OK) {
+    bool kept =
+        outbox_commit(collector->outbox, &notice, 1, settings->channels, 0, now, NULL) == OUTBOX_OK;
+    note_urgent(collector, which, raised && !kept);
+    if (kept) {
         notifier_wake(collector->notifier);
-    } else {
-        note_urgent(collector, which, raised);
-        if (!notifier_urgent(collector->notifier, &notice)) {
-            log_error("alarm %s cannot be told: out of memory", notice.rule->id);
-        }
-    }
-    if (!raised) {
-        note_urgent(collector, which, false);
+    } else if (!notifier_urgent(collector->notifier, &notice)) {
+        log_error("alarm %s cannot be told: out of memory", notice.rule->id);
     }
     shared_settings_drop(current);
 }
