@@ -19,7 +19,7 @@ static const char *const subscriptions[] = { "phusa/1/#", NULL };
 static bool publish_alarm(void *context, const char *topic, const char *payload, size_t length)
 {
     struct collector *collector = context;
-    return mqtt_publish_wait(collector->mqtt, topic, (struct phusa_text){ payload, length }, true,
+    return mqtt_publish_wait(collector->outlet, topic, (struct phusa_text){ payload, length }, true,
                              PUBLISH_WAIT_NS);
 }
 
@@ -141,6 +141,20 @@ static bool start_thread(pthread_t *thread, bool *running, void *(*run)(void *co
     return *running;
 }
 
+/* A second connection under a name of its own; mqtt.h says why. */
+static bool create_outlet(struct collector *collector, struct problem *problem)
+{
+    static const char *const nothing[] = { NULL };
+    struct mqtt_handlers handlers = outlet_handlers;
+    handlers.context = collector;
+    collector->outlet_broker = collector->first->settings->broker;
+    (void)snprintf(collector->outlet_id, sizeof collector->outlet_id, "%s-out",
+                   collector->outlet_broker.client_id);
+    collector->outlet_broker.client_id = collector->outlet_id;
+    collector->outlet = mqtt_create(&collector->outlet_broker, false, nothing, &handlers, problem);
+    return collector->outlet != NULL;
+}
+
 static bool create_services(struct collector *collector, struct problem *problem)
 {
     const struct settings *settings = collector->first->settings;
@@ -153,7 +167,7 @@ static bool create_services(struct collector *collector, struct problem *problem
                                      .view = collector_make_view };
     handlers.context = collector;
     collector->mqtt = mqtt_create(&settings->broker, true, subscriptions, &handlers, problem);
-    if (collector->mqtt == NULL) {
+    if (collector->mqtt == NULL || !create_outlet(collector, problem)) {
         return false;
     }
     collector->notifier =
@@ -235,6 +249,7 @@ void collector_tend(struct collector *collector)
     mono_time now = clock_mono();
     watch_tend(collector, now);
     mqtt_tend(collector->mqtt, now);
+    mqtt_tend(collector->outlet, now);
     tick(collector);
 }
 
@@ -326,6 +341,7 @@ void collector_free(struct collector *collector)
     notifier_free(collector->notifier);
     stop_sender(collector);
     mqtt_free(collector->mqtt);
+    mqtt_free(collector->outlet);
     store_free(collector);
     flow_free(collector);
     outbox_close(collector->outbox);

@@ -280,12 +280,15 @@ static void go_over(struct collector *collector, int64_t at_ns)
 static bool publish_receipt(void *context, const char *topic, struct phusa_text payload)
 {
     struct collector *collector = context;
-    return mqtt_publish(collector->mqtt, topic, payload, true);
+    return mqtt_publish(collector->outlet, topic, payload, true);
 }
 
 static void send_receipts(struct collector *collector, mono_time now)
 {
     (void)pthread_mutex_lock(&collector->state_lock);
+    if (atomic_exchange(&collector->receipts_doubtful, false)) {
+        pipeline_receipts_anew(collector->pipeline);
+    }
     uint64_t count = pipeline_receipts(collector->pipeline, now, publish_receipt, collector);
     (void)pthread_mutex_unlock(&collector->state_lock);
     (void)atomic_fetch_add(&collector->receipts, count);
@@ -370,7 +373,7 @@ static void do_the_rest(struct collector *collector, mono_time now)
 {
     note_position(collector, now);
     if (collector->told_doubtful && collector->notice_count == 0 &&
-        mqtt_connected(collector->mqtt)) {
+        mqtt_connected(collector->outlet)) {
         told_recall(collector);
     }
     if (collector->lines_used == 0) {
@@ -397,7 +400,7 @@ void *flow_run(void *context)
         do_the_rest(collector, now);
         bool caught_up = atomic_load(&collector->caught_up);
         if (caught_up && now.ns - receipts.ns >= RECEIPT_STEP_NS &&
-            mqtt_connected(collector->mqtt)) {
+            mqtt_connected(collector->outlet)) {
             send_receipts(collector, now);
             receipts = now;
         }

@@ -119,6 +119,26 @@ const struct mqtt_handlers intake_handlers = { .message = on_message,
                                                .broker_dropped = on_broker_dropped,
                                                .link = on_link };
 
+/* What is published is said anew at each connection: what was in flight at its end is lost. */
+static void on_outlet(void *context, bool up, const char *why)
+{
+    struct collector *collector = context;
+    (void)pthread_mutex_lock(&collector->text_lock);
+    if (!up && atomic_load(&collector->link_up) &&
+        log_complaint_due(&collector->outlet_complaint, clock_mono().ns)) {
+        log_warning("broker %s: no connection to publish with, as %s: %s; trying again",
+                    collector->outlet_broker.uri, collector->outlet_id, why);
+    } else if (up && log_complaint_over(&collector->outlet_complaint, clock_mono().ns, NULL)) {
+        log_info("broker %s: connected again to publish", collector->outlet_broker.uri);
+    }
+    (void)pthread_mutex_unlock(&collector->text_lock);
+    if (up) {
+        atomic_store(&collector->receipts_doubtful, true);
+    }
+}
+
+const struct mqtt_handlers outlet_handlers = { .link = on_outlet };
+
 /* --- group commit --------------------------------------------------------------------------- */
 
 void *sync_run(void *context)

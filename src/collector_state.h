@@ -17,6 +17,7 @@
 #include "store/sender.h"
 
 #define COLLECTOR_PATH_MAX 4096
+#define OUTLET_ID_MAX      (128 + 8)  /* a client_id and what stands behind it */
 #define BATCH_RECORDS      512        /* records of the raw journal in one step of the flow */
 #define BATCH_BYTES        (1u << 20) /* lines in one record of the spool, about */
 #define BATCH_NOTICES                                                                              \
@@ -79,7 +80,11 @@ struct collector {
     uint64_t outbox_position, spool_origin; /* what earlier runs have passed on */
     uint64_t replay_from, replay_upto; /* records of earlier runs to take again: until then nothing
                                           is told to stations */
-    struct mqtt *mqtt;
+    struct mqtt *mqtt;                 /* what comes in */
+    struct mqtt *outlet;               /* what is published: receipts and alarms */
+    struct broker_settings outlet_broker;
+    char outlet_id[OUTLET_ID_MAX];
+    atomic_bool receipts_doubtful; /* those in flight went with a connection */
     struct notifier *notifier;
     struct sender *sender;
     struct console *console;
@@ -140,7 +145,7 @@ struct collector {
     struct problem reload_problem;
     uint64_t reloads, reloads_refused;
     struct log_complaint outbox_complaint, spool_complaint; /* of the flow's thread */
-    struct log_complaint link_complaint, journal_complaint, store_complaint;
+    struct log_complaint link_complaint, outlet_complaint, journal_complaint, store_complaint;
 
     struct log_complaint snapshot_complaint; /* the snapshot thread's */
 
@@ -167,7 +172,7 @@ bool quarantine_append(struct collector *collector, const json_t *text,
                        struct journal_record record);
 
 /* collector_intake.c: what comes in, to the raw journal; group commit */
-extern const struct mqtt_handlers intake_handlers; /* context to be set */
+extern const struct mqtt_handlers intake_handlers, outlet_handlers; /* context to be set */
 void intake_append(struct collector *collector, struct journal_record *record);
 void *sync_run(void *context);
 

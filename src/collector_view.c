@@ -95,7 +95,8 @@ static void fill_totals(struct collector *collector, const struct pipeline_count
     *totals = (struct console_totals){ .now = clock_wall(&collector->clock),
                                        .up_ns = clock_mono().ns - collector->started.ns,
                                        .version = PHUSA_VERSION,
-                                       .broker_connected = mqtt_connected(collector->mqtt),
+                                       .broker_connected = mqtt_connected(collector->mqtt) &&
+                                                           mqtt_connected(collector->outlet),
                                        .messages = counters->messages,
                                        .received = counters->received,
                                        .duplicates = counters->duplicates,

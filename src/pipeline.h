@@ -88,6 +88,9 @@ uint64_t pipeline_receipts(struct pipeline *pipeline, mono_time now,
                                            struct phusa_text payload),
                            void *context);
 
+/* Receipts sent before may not have arrived: every station that numbers its reports gets one. */
+void pipeline_receipts_anew(struct pipeline *pipeline);
+
 /*
  * What people were told of last is known better elsewhere: forget_told makes every series one of
  * which nothing was told, set_told says otherwise of one. False if there is no such

@@ -283,6 +283,15 @@ static bool publish_receipt(const struct station_state *station,
     return publish(context, topic, (struct phusa_text){ payload, length });
 }
 
+void pipeline_receipts_anew(struct pipeline *pipeline)
+{
+    for (size_t i = 0; i < pipeline->station_count; i++) {
+        if (pipeline->stations[i].ledger.numbered) {
+            want_receipt(pipeline, &pipeline->stations[i]);
+        }
+    }
+}
+
 uint64_t pipeline_receipts(struct pipeline *pipeline, mono_time now,
                            bool (*publish)(void *context, const char *topic,
                                            struct phusa_text payload),

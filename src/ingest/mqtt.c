@@ -425,6 +425,11 @@ static void on_publish_failed(void *context, MQTTAsync_failureData *failure)
     (void)atomic_fetch_sub(&mqtt->flight, 1);
 }
 
+static bool can_publish(struct mqtt *mqtt, const char *topic)
+{
+    return topic[0] != '\0' && !mqtt->persistent && mqtt_connected(mqtt);
+}
+
 static int send_message(struct mqtt *mqtt, const char *topic, struct phusa_text payload,
                         bool retained, MQTTAsync_responseOptions *options)
 {
@@ -438,8 +443,7 @@ static int send_message(struct mqtt *mqtt, const char *topic, struct phusa_text 
 
 bool mqtt_publish(struct mqtt *mqtt, const char *topic, struct phusa_text payload, bool retained)
 {
-    if (topic[0] == '\0' || !mqtt_connected(mqtt) ||
-        atomic_load(&mqtt->flight) >= MQTT_FLIGHT_MAX) {
+    if (!can_publish(mqtt, topic) || atomic_load(&mqtt->flight) >= MQTT_FLIGHT_MAX) {
         return false;
     }
     MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
@@ -458,7 +462,7 @@ bool mqtt_publish_wait(struct mqtt *mqtt, const char *topic, struct phusa_text p
                        bool retained, int64_t timeout_ns)
 {
     MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
-    if (topic[0] == '\0' || !mqtt_connected(mqtt) ||
+    if (!can_publish(mqtt, topic) ||
         send_message(mqtt, topic, payload, retained, &options) != MQTTASYNC_SUCCESS) {
         return false;
     }

@@ -1,7 +1,7 @@
 /*
  * MQTT in and out: the only user of Paho.
  *
- * One persistent session, MQTT 3.1.1, QoS 1, fixed client id. Paho's
+ * MQTT 3.1.1, QoS 1; what comes in has a persistent session and a fixed client id. Paho's
  * asynchronous client calls back before it acknowledges, as long as the
  * callback returns at once and says "taken"; so the message handler must only
  * write the message down. The connection is kept up by mqtt_tend, with
@@ -13,6 +13,10 @@
  * while it calls back. So its socket is shut down from within the callback, below Paho: the
  * PUBACK that it then writes goes nowhere, Paho finds the connection gone, and the
  * broker delivers again at the next one.
+ *
+ * Publishing has a connection of its own with a clean session: where a publication meets a dying
+ * connection of a persistent session, Paho 1.3.12 frees its topic and yet sends it
+ * again at the next one.
  */
 #ifndef INGEST_MQTT_H
 #define INGEST_MQTT_H
@@ -51,8 +55,9 @@ struct mqtt;
 
 /*
  * subscriptions: topic filters, NULL-terminated, at most MQTT_SUBSCRIPTIONS_MAX; they,
- * the settings and the handlers' context must outlive it. persistent false gives a clean
- * session (tools). Connects only in mqtt_tend. NULL with a problem on failure.
+ * the settings and the handlers' context must outlive it. persistent: the broker keeps what comes
+ * while it is away; such a client only listens. Connects only in mqtt_tend. NULL with a problem on
+ * failure.
  */
 struct mqtt *mqtt_create(const struct broker_settings *broker, bool persistent,
                          const char *const *subscriptions, const struct mqtt_handlers *handlers,
@@ -80,8 +85,9 @@ bool mqtt_connected(struct mqtt *mqtt);
 uint64_t mqtt_reconnects(struct mqtt *mqtt);
 
 /*
- * Publishes at QoS 1; topic and payload are copied. False if the broker is away or
- * too much is in flight: try again later.
+ * Publishes at QoS 1; topic and payload are copied. False if the broker is away, too much is in
+ * flight (try again later), or the session is persistent. What is in flight when the
+ * connection ends is not sent again: the link's handler says so.
  */
 bool mqtt_publish(struct mqtt *mqtt, const char *topic, struct phusa_text payload, bool retained);
 
