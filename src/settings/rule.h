@@ -33,12 +33,28 @@ struct rule_level {
     int64_t for_ns, clear_for_ns; /* >= 0 */
 };
 
+/* A rule that judges windows instead of readings (contract, Windows); WINDOW kinds and statistics
+ * as in quality/window.h. */
+enum rule_statistic { RULE_MEAN, RULE_MAX, RULE_MIN, RULE_SUM, RULE_COUNT };
+enum rule_length { RULE_1H, RULE_8H, RULE_24H, RULE_DAY, RULE_NIGHT, RULE_YEAR };
+
+struct rule_window {
+    bool given; /* false: each reading */
+    enum rule_statistic statistic;
+    enum rule_length length;
+    double coverage; /* 0 .. 1; below it there is no value */
+};
+
 struct rule {
     const char *id;   /* [a-z0-9][a-z0-9-]{0,31}, unique */
     const char *kind; /* of the stations it concerns */
     const struct phusa_parameter *parameter;
     const char *const *stations; /* when station_count > 0: only these ids */
     size_t station_count;
+    struct rule_window window;
+    /* Readings (windows: their end) from from_ns on and before until_ns are judged: a limit in
+     * force. INT64_MIN and INT64_MAX when not given. */
+    int64_t from_ns, until_ns;
     enum rule_direction direction;
     struct rule_level levels[RULE_LEVELS_MAX]; /* ascending severity */
     size_t level_count;                        /* 1 .. RULE_LEVELS_MAX; 0 for maintenance alarms */

@@ -69,6 +69,16 @@ struct http_settings {
                            token_file; "" = nothing can be changed over HTTP; never logged */
 };
 
+/* Windows of event time and indices: what is computed and written (contract, Windows). */
+struct window_choice {
+    unsigned kinds;  /* bit 1 << enum rule_length: written for every series; default all but night
+                        (that of traps is always told) */
+    double coverage; /* default 0.75 */
+    int64_t lateness_ns;     /* default 10 min, at most 2 h: of windows and quality tests */
+    bool begins;             /* a reading at the full hour begins the hour; default: it ends it */
+    bool nowcast_normalised; /* of the index: the other reading of the Decision; default false */
+};
+
 /* The collector's own alarms: about itself and about reports that do not come. */
 enum maintenance {
     MAINTENANCE_REPORTS_MISSING, /* of one station: a gap is older than maintenance.gap */
@@ -110,6 +120,8 @@ struct settings {
     const char *file;     /* the path given */
     int32_t utc_offset_s; /* local time, default +07:00 */
     int64_t ahead_ns; /* readings further ahead of their receive time are flagged; default 5 min */
+    int64_t clock_wrong_ns; /* a clock off by more is wrong: dated by arrival; default 1 d */
+    struct window_choice windows;
     struct phusa_catalogue catalogue;
     struct registry registry;
     struct rulebook rulebook;
