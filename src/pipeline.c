@@ -3,7 +3,8 @@
  *
  *   take ─► identify (topic, registry) ─► decode (SenML) ─► number (log, seq: receipts, gaps)
  *        ─► check (name, parameter, unit, value, time, first value wins, range)
- *        ─► write (line protocol) ─► decide (rules)
+ *        ─► derive (salinity, ...) ─► judge (quality tests) ─► write (line protocol)
+ *        ─► decide (rules) ─► gather (windows, nights, indices)
  *
  * What fails a step is set aside with its reason and counted; the next one goes on.
  */
@@ -115,6 +116,7 @@ static void write_lines(struct pipeline *pipeline, struct station_state *station
 {
     static const struct phusa_text flag_suffix = { "_qc", 3 };
     struct line_writer writer;
+    uint32_t readings = 0;
     line_writer_init(&writer, pipeline->lines, LINES_BYTES);
     for (size_t i = 0; i < count; i++) {
         const struct accepted *accepted = &pipeline->accepted[i];
@@ -123,16 +125,19 @@ static void write_lines(struct pipeline *pipeline, struct station_state *station
         }
         struct phusa_text field = station->series[accepted->series].parameter->name;
         line_field_double(&writer, field, accepted->value);
-        line_field_int(&writer, field, flag_suffix, (int64_t)accepted->flag);
+        if (!accepted->flag_later) {
+            line_field_int(&writer, field, flag_suffix, (int64_t)accepted->flag);
+        }
+        readings += accepted->derived ? 0 : 1;
         if (i + 1 == count || accepted[1].time_ns != accepted->time_ns) {
             (void)line_end(&writer, accepted->time_ns);
         }
     }
-    station->counts.accepted += count;
-    pipeline->counters.accepted += count;
+    station->counts.accepted += readings;
+    pipeline->counters.accepted += readings;
     if (pipeline->sink.lines != NULL && writer.used > 0) {
         pipeline->sink.lines(pipeline->sink.context,
-                             (struct phusa_text){ pipeline->lines, writer.used }, (uint32_t)count,
+                             (struct phusa_text){ pipeline->lines, writer.used }, readings,
                              position);
     }
 }
@@ -164,12 +169,40 @@ static void tell(struct pipeline *pipeline, const struct station *station, const
     flow_tell(pipeline, &notice);
 }
 
+static bool is_over(const struct rule *rule, int64_t time_ns)
+{
+    return rule->until_ns != 0 && time_ns >= rule->until_ns;
+}
+
+void flow_judge(struct pipeline *pipeline, struct station_state *station, struct alarm_slot *slot,
+                const struct judgement *judgement)
+{
+    const struct rule *rule = slot->rule;
+    if (is_over(rule, judgement->time_ns)) {
+        flow_end_alarm(pipeline, station->station, slot, judgement->time_ns);
+        return;
+    }
+    if (judgement->time_ns < rule->from_ns) {
+        return;
+    }
+    struct alarm_reading reading = { .time_ns = judgement->time_ns,
+                                     .value = judgement->value,
+                                     .live = alarm_is_live(rule, station->station->every_ns, 0,
+                                                           judgement->late_ns),
+                                     .every_ns = judgement->every_ns };
+    struct alarm_change changes[ALARM_CHANGES_MAX];
+    size_t count = alarm_judge(rule, &slot->state, &reading, changes);
+    for (size_t k = 0; k < count; k++) {
+        tell(pipeline, station->station, rule, &changes[k], pipeline->taking);
+    }
+}
+
 static void decide(struct pipeline *pipeline, struct station_state *state,
-                   const struct accepted *accepted, int64_t received_ns, uint64_t position)
+                   const struct accepted *accepted, int64_t received_ns)
 {
     const struct station *station = state->station;
     struct series *series = &state->series[accepted->series];
-    if (accepted->judged && pipeline->sink.reading != NULL) {
+    if (pipeline->sink.reading != NULL) {
         struct pipeline_sample sample = { .station = phusa_text_of(station->id),
                                           .parameter = series->parameter->name,
                                           .value = accepted->value,
@@ -177,34 +210,118 @@ static void decide(struct pipeline *pipeline, struct station_state *state,
                                           .received_ns = received_ns };
         pipeline->sink.reading(pipeline->sink.context, &sample, accepted->flag);
     }
-    for (size_t i = 0; accepted->judged && i < series->alarm_count; i++) {
+    struct judgement judgement = { .time_ns = accepted->time_ns,
+                                   .every_ns = station->every_ns,
+                                   .late_ns = pipeline->now_ns - accepted->time_ns,
+                                   .value = accepted->value };
+    for (size_t i = 0; i < series->alarm_count; i++) {
         struct alarm_slot *slot = &series->alarms[i];
-        if ((slot->rule->accept & (1u << accepted->flag)) == 0) {
-            continue;
+        if (!slot->rule->window.given && (slot->rule->accept & (1u << accepted->flag)) != 0) {
+            flow_judge(pipeline, state, slot, &judgement);
         }
-        struct alarm_reading reading = { .time_ns = accepted->time_ns,
-                                         .value = accepted->value,
-                                         .live = alarm_is_live(slot->rule, station->every_ns,
-                                                               accepted->time_ns, pipeline->now_ns),
-                                         .every_ns = station->every_ns };
-        struct alarm_change changes[ALARM_CHANGES_MAX];
-        size_t count = alarm_judge(slot->rule, &slot->state, &reading, changes);
-        for (size_t k = 0; k < count; k++) {
-            tell(pipeline, station, slot->rule, &changes[k], position);
+    }
+}
+
+/* --- gather ------------------------------------------------------------------------- */
+
+/* Into windows and nights; where flags follow in time, when they are final. */
+static void gather(struct pipeline *pipeline, struct station_state *station,
+                   const struct accepted *accepted)
+{
+    const struct series *series = &station->series[accepted->series];
+    bool valid = accepted->flag == PHUSA_FLAG_GOOD || accepted->flag == PHUSA_FLAG_NOT_EVALUATED;
+    if (valid && station->station->trap.given) {
+        traps_take(pipeline, station, accepted);
+    }
+    if (valid && !(accepted->flag_later && quality_windows_wait(pipeline, station, series))) {
+        windows_take(pipeline, station, accepted->series, accepted->time_ns, accepted->value);
+    }
+}
+
+static void flush_extra(struct pipeline *pipeline)
+{
+    struct line_writer *extra = &pipeline->extra;
+    if (pipeline->sink.lines != NULL && extra->used > 0) {
+        pipeline->sink.lines(pipeline->sink.context,
+                             (struct phusa_text){ extra->buffer, extra->used }, 0,
+                             pipeline->taking);
+    }
+    line_writer_init(extra, extra->buffer, EXTRA_BYTES);
+}
+
+struct line_writer *flow_extra(struct pipeline *pipeline)
+{
+    if (pipeline->extra.capacity - pipeline->extra.used < EXTRA_LINE_MAX) {
+        flush_extra(pipeline);
+    }
+    return &pipeline->extra;
+}
+
+/* Heads are short enough: that of a station is, and the rest are names. */
+static size_t put_text(char *head, size_t used, struct phusa_text text)
+{
+    if (text.length >= EXTRA_LINE_MAX / 2 - used) {
+        return used;
+    }
+    memcpy(head + used, text.data, text.length);
+    return used + text.length;
+}
+
+struct phusa_text flow_extra_head(const struct station_state *station, const char *measurement,
+                                  bool ids, struct phusa_text parameter, const char *window,
+                                  char head[EXTRA_LINE_MAX / 2])
+{
+    size_t end = ids ? station->head_ids : station->head.length;
+    struct phusa_text tags = { station->head.data + station->head_tags, end - station->head_tags };
+    size_t used = put_text(head, 0, phusa_text_of(measurement));
+    used = put_text(head, used, tags);
+    if (parameter.length > 0) {
+        used = put_text(head, put_text(head, used, PHUSA_TEXT(",parameter=")), parameter);
+    }
+    used = put_text(head, put_text(head, used, PHUSA_TEXT(",window=")), phusa_text_of(window));
+    return (struct phusa_text){ head, used };
+}
+
+/* What has become final comes before what closes, so that windows hold it. */
+void flow_tick(struct pipeline *pipeline)
+{
+    for (size_t i = 0; i < pipeline->station_count; i++) {
+        struct station_state *station = &pipeline->stations[i];
+        for (size_t k = 0; k < station->series_count; k++) {
+            quality_tick(pipeline, station, (uint16_t)k);
         }
+        quality_write_finals(pipeline, station);
+        for (size_t k = 0; k < station->series_count; k++) {
+            windows_tick(pipeline, station, (uint16_t)k);
+            traps_tick(pipeline, station, (uint16_t)k);
+        }
+        index_tick(pipeline, station);
     }
 }
 
 /* --- take --------------------------------------------------------------------------- */
 
+/* From pipeline->accepted, which holds `count` readings by time. */
+static void take_accepted(struct pipeline *pipeline, struct station_state *station, size_t count,
+                          int64_t received_ns)
+{
+    quality_judge(pipeline, station, pipeline->accepted, count);
+    count = derive_report(pipeline, station, count);
+    quality_judge_bus(pipeline, station, count);
+    write_lines(pipeline, station, count, pipeline->taking);
+    quality_write_finals(pipeline, station);
+    for (size_t i = 0; i < count; i++) {
+        if (pipeline->accepted[i].judged) {
+            decide(pipeline, station, &pipeline->accepted[i], received_ns);
+            gather(pipeline, station, &pipeline->accepted[i]);
+        }
+    }
+}
+
 void flow_take_readings(struct pipeline *pipeline, struct station_state *station,
                         const struct journal_record *record)
 {
-    size_t count = check_report(pipeline, station, record);
-    write_lines(pipeline, station, count, record->position);
-    for (size_t i = 0; i < count; i++) {
-        decide(pipeline, station, &pipeline->accepted[i], record->time.ns, record->position);
-    }
+    take_accepted(pipeline, station, check_report(pipeline, station, record), record->time.ns);
 }
 
 static void take_report(struct pipeline *pipeline, struct station_state *station,
@@ -296,6 +413,7 @@ void flow_take_message(struct pipeline *pipeline, const struct journal_record *r
 void pipeline_take(struct pipeline *pipeline, const struct journal_record *record)
 {
     pipeline->now_ns = record->time.ns;
+    pipeline->taking = record->position;
     switch (record->kind) {
     case JOURNAL_MESSAGE:
         pipeline->counters.messages++;
@@ -303,6 +421,7 @@ void pipeline_take(struct pipeline *pipeline, const struct journal_record *recor
         break;
     case JOURNAL_TICK:
         ledger_tick(pipeline, record->position);
+        flow_tick(pipeline);
         break;
     case JOURNAL_REQUEUED:
         requeue_take(pipeline, record);
@@ -310,7 +429,16 @@ void pipeline_take(struct pipeline *pipeline, const struct journal_record *recor
     default:
         break; /* settings and links are the collector's */
     }
+    flush_extra(pipeline);
     pipeline->position = record->position;
+}
+
+void pipeline_tick(struct pipeline *pipeline, int64_t now_ns)
+{
+    pipeline->now_ns = now_ns;
+    pipeline->taking = pipeline->position;
+    flow_tick(pipeline);
+    flush_extra(pipeline);
 }
 
 enum phusa_reason pipeline_take_sample(struct pipeline *pipeline,
@@ -327,12 +455,13 @@ enum phusa_reason pipeline_take_sample(struct pipeline *pipeline,
     }
     pipeline->counters.received++;
     pipeline->now_ns = sample->received_ns;
+    pipeline->taking = pipeline->position;
     pipeline->again = false;
     enum phusa_reason reason =
         check_value(pipeline, station, parameter, sample, &pipeline->accepted[0]);
     if (reason == PHUSA_REASON_NONE && pipeline->accepted[0].series != NO_SERIES) {
-        write_lines(pipeline, station, 1, pipeline->position);
-        decide(pipeline, station, &pipeline->accepted[0], sample->received_ns, pipeline->position);
+        take_accepted(pipeline, station, 1, sample->received_ns);
+        flush_extra(pipeline);
     }
     return reason;
 }

@@ -55,6 +55,9 @@ struct pipeline_sink {
     void (*reading)(void *context, const struct pipeline_sample *sample, enum phusa_flag flag);
     void (*notice)(void *context, const struct notice *notice);
     void (*set_aside)(void *context, const struct set_aside *item);
+    /* A single payload, behind which nothing comes: each flag is the one that a reading gives by
+     * itself, written at once, and there are no windows. */
+    bool single;
 };
 
 struct pipeline;
@@ -67,6 +70,12 @@ void pipeline_free(struct pipeline *pipeline);
 void pipeline_take(struct pipeline *pipeline, const struct journal_record *record);
 
 /* Takes a reading that comes from elsewhere than a message (a CSV of the past). */
+/*
+ * Time passes without a record, as in a CSV of the past: what windows, nights and flags close by
+ * now_ns. Records of a journal have their own ticks.
+ */
+void pipeline_tick(struct pipeline *pipeline, int64_t now_ns);
+
 enum phusa_reason pipeline_take_sample(struct pipeline *pipeline,
                                        const struct pipeline_sample *sample);
 

@@ -12,7 +12,12 @@ struct pipeline *pipeline_create(const struct settings *settings, const struct p
     }
     pipeline->sink = *sink;
     pipeline->lines = malloc(LINES_BYTES);
-    if (pipeline->lines == NULL || !pipeline_build(pipeline, settings)) {
+    pipeline->extra.buffer = malloc(EXTRA_BYTES);
+    if (pipeline->extra.buffer != NULL) {
+        line_writer_init(&pipeline->extra, pipeline->extra.buffer, EXTRA_BYTES);
+    }
+    if (pipeline->lines == NULL || pipeline->extra.buffer == NULL ||
+        !pipeline_build(pipeline, settings)) {
         pipeline_free(pipeline);
         return NULL;
     }
@@ -26,6 +31,7 @@ void pipeline_free(struct pipeline *pipeline)
     }
     pipeline_clear(pipeline);
     free(pipeline->lines);
+    free(pipeline->extra.buffer);
     free(pipeline);
 }
 
@@ -65,6 +71,15 @@ static void end_alarm(struct pipeline *pipeline, const struct station *station,
                              .tell = true,
                              .position = pipeline->position };
     pipeline->sink.notice(pipeline->sink.context, &notice);
+}
+
+void flow_end_alarm(struct pipeline *pipeline, const struct station *station,
+                    struct alarm_slot *slot, int64_t at_ns)
+{
+    if (slot->state.live.any) {
+        end_alarm(pipeline, station, slot->rule, slot->state.told, slot->state.value, at_ns);
+        slot->state = (struct alarm_series){ 0 };
+    }
 }
 
 static struct alarm_slot *same_slot(struct series *series, const struct rule *rule)
@@ -107,6 +122,7 @@ static void move_series(struct pipeline *pipeline, struct station_state *from,
             fresh->has_last = old->has_last;
             fresh->last = old->last;
             fresh->last.parameter = parameter;
+            gathered_move(pipeline, old, to, fresh);
         }
     }
 }
@@ -119,6 +135,7 @@ static void move_station(struct pipeline *pipeline, struct station_state *from,
     from->ledger.log_count = 0; /* the logs are the other's now */
     to->counts = from->counts;
     to->receipt_due_ns = from->receipt_due_ns;
+    gathered_move_station(from, to);
     ledger_enlist(pipeline, to, from->receipt_wanted);
 }
 

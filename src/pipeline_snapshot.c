@@ -18,7 +18,9 @@
  *         SECTION_HISTORY  limit, history (ledger/history.c)
  *         SECTION_LAST     last reading: value, time, flag
  *         SECTION_ALARM    rule's id, its fingerprint, state (alarm/machine.c); once for each rule
- *   reasons           how many; a count for each, in the order of enum phusa_reason
+ *         SECTION_GATHERED enum gathered, a block (pipeline_gathered.c); once for each that there
+ * is gathered        a block of the station (pipeline_gathered.c) reasons           how many; a
+ * count for each, in the order of enum phusa_reason
  *
  * What settings say is not in it, so it can be read under others: what has no place any more is
  * read and left out. What is read is not trusted: every number has its bounds, every loop
@@ -29,9 +31,16 @@
 
 #include "pipeline_state.h"
 
-#define SNAPSHOT_VERSION 1
+#define SNAPSHOT_VERSION 2
 
-enum section { SECTION_END = 0, SECTION_HISTORY, SECTION_LAST, SECTION_ALARM, SECTION_COUNT };
+enum section {
+    SECTION_END = 0,
+    SECTION_HISTORY,
+    SECTION_LAST,
+    SECTION_ALARM,
+    SECTION_GATHERED,
+    SECTION_COUNT
+};
 
 /* --- numbers, the same way out and in -----------------------------------------------------------
  */
@@ -128,7 +137,28 @@ static void save_ledger(const struct station_state *station, struct state_writer
     }
 }
 
-static void save_series(const struct series *series, struct state_writer *writer)
+/* A block goes by way of the scratch, since its length stands before it. */
+static void put_block(struct state_writer *scratch, struct state_writer *writer)
+{
+    writer->failed |= scratch->failed;
+    state_put_text(writer, (struct phusa_text){ (const char *)scratch->bytes, scratch->used });
+    scratch->used = 0;
+}
+
+static void save_gathered(const struct series *series, struct state_writer *scratch,
+                          struct state_writer *writer)
+{
+    for (int what = 0; what < GATHERED_KINDS; what++) {
+        if (gathered_save(series, (enum gathered)what, scratch)) {
+            state_put(writer, SECTION_GATHERED);
+            state_put(writer, (uint64_t)what);
+            put_block(scratch, writer);
+        }
+    }
+}
+
+static void save_series(const struct series *series, struct state_writer *scratch,
+                        struct state_writer *writer)
 {
     state_put_text(writer, series->parameter->name);
     state_put(writer, SECTION_HISTORY);
@@ -146,10 +176,12 @@ static void save_series(const struct series *series, struct state_writer *writer
         state_put(writer, alarm_rule_fingerprint(series->alarms[i].rule));
         alarm_save(&series->alarms[i].state, writer);
     }
+    save_gathered(series, scratch, writer);
     state_put(writer, SECTION_END);
 }
 
-static void save_station(const struct station_state *station, struct state_writer *writer)
+static void save_station(const struct station_state *station, struct state_writer *scratch,
+                         struct state_writer *writer)
 {
     struct station_counts counts = station->counts;
     uint64_t *list[COUNTS];
@@ -160,13 +192,16 @@ static void save_station(const struct station_state *station, struct state_write
     save_reasons(counts.reasons, writer);
     state_put(writer, station->series_count);
     for (size_t i = 0; i < station->series_count; i++) {
-        save_series(&station->series[i], writer);
+        save_series(&station->series[i], scratch, writer);
     }
+    gathered_save_station(station, scratch);
+    put_block(scratch, writer);
 }
 
 void pipeline_save(const struct pipeline *pipeline, struct state_writer *writer)
 {
     struct pipeline_counters counters = pipeline->counters;
+    struct state_writer scratch = { 0 };
     uint64_t *list[COUNTERS];
     list_counters(&counters, list);
     state_put(writer, SNAPSHOT_VERSION);
@@ -175,8 +210,9 @@ void pipeline_save(const struct pipeline *pipeline, struct state_writer *writer)
     save_reasons(counters.unknown_reasons, writer);
     state_put(writer, pipeline->station_count);
     for (size_t i = 0; i < pipeline->station_count; i++) {
-        save_station(&pipeline->stations[i], writer);
+        save_station(&pipeline->stations[i], &scratch, writer);
     }
+    state_writer_free(&scratch);
 }
 
 /* --- restore ------------------------------------------------------------------------------------
@@ -287,6 +323,25 @@ static bool load_alarm(struct series *series, struct state_reader *reader)
     return true;
 }
 
+static struct state_reader get_block(struct state_reader *reader)
+{
+    struct phusa_text block = state_get_text(reader);
+    return state_reader_of(block.data, block.length);
+}
+
+static bool load_gathered(const struct pipeline *pipeline, const struct station_state *station,
+                          struct series *series, struct state_reader *reader)
+{
+    enum gathered what = (enum gathered)state_get_upto(reader, GATHERED_KINDS - 1);
+    struct state_reader block = get_block(reader);
+    if (reader->failed || series == NULL) {
+        return !reader->failed;
+    }
+    bool good = gathered_load(pipeline, station, series, what, &block);
+    reader->failed |= block.failed;
+    return good;
+}
+
 /* The series a name stands for; *series is NULL when it has no place. */
 static bool begin_series(struct pipeline *pipeline, struct station_state *station,
                          struct state_reader *reader, struct series **series)
@@ -298,12 +353,13 @@ static bool begin_series(struct pipeline *pipeline, struct station_state *statio
     if (reader->failed || station == NULL || parameter == NULL) {
         return !reader->failed;
     }
-    size_t before = station->series_count;
     *series = state_series(pipeline, station, parameter);
-    if (*series != NULL && station->series_count == before) {
-        reader->failed = true; /* it stood there already */
+    if (*series == NULL) {
+        return false;
     }
-    return *series != NULL && !reader->failed;
+    reader->failed |= (*series)->restored;
+    (*series)->restored = true;
+    return !reader->failed;
 }
 
 static bool load_series(struct pipeline *pipeline, struct station_state *station,
@@ -321,6 +377,9 @@ static bool load_series(struct pipeline *pipeline, struct station_state *station
             break;
         case SECTION_ALARM:
             good = load_alarm(series, reader);
+            break;
+        case SECTION_GATHERED:
+            good = load_gathered(pipeline, station, series, reader);
             break;
         case SECTION_END:
         case SECTION_COUNT:
@@ -365,6 +424,12 @@ static bool load_station(struct pipeline *pipeline, struct phusa_text *before,
         load_list(list, COUNTS, reader);
         load_reasons(to->counts.reasons, reader);
         good = load_all_series(pipeline, station, reader);
+    }
+    if (good) {
+        struct state_reader block = get_block(reader);
+        gathered_load_station(to, &block);
+        reader->failed |= block.failed;
+        good = !reader->failed;
     }
     if (good && station != NULL) {
         ledger_enlist(pipeline, station, receipt_wanted);

@@ -107,8 +107,10 @@ static bool make_head(struct station_state *state)
     char head[HEAD_BYTES_MAX];
     const struct station *station = state->station;
     size_t used = line_escape_measurement(phusa_text_of(station->kind), head, sizeof head);
+    state->head_tags = used;
     bool good = used > 0 && add_tag(head, &used, "site", station->site) &&
                 add_tag(head, &used, "station", station->id);
+    state->head_ids = used;
     for (size_t i = 0; good && i < station->tag_count; i++) {
         good = add_tag(head, &used, station->tags[i].key, station->tags[i].value);
     }
@@ -135,13 +137,16 @@ static bool init_station(struct pipeline *pipeline, struct station_state *state,
     }
     memset(state->series_of, 0xFF, (parameters + 1) * sizeof *state->series_of);
     memset(state->hints, 0xFF, sizeof state->hints);
-    return true;
+    return index_open(pipeline, state) && traps_open(pipeline, state);
 }
 
 static void free_series(struct series *series)
 {
     history_free(&series->history);
     free(series->alarms);
+    quality_close(series);
+    windows_close(series);
+    traps_close(series);
 }
 
 static void free_station(struct station_state *state)
@@ -152,6 +157,7 @@ static void free_station(struct station_state *state)
     for (size_t i = 0; i < state->ledger.log_count; i++) {
         free(state->ledger.logs[i]);
     }
+    free(state->index);
     free(state->series);
     free(state->series_of);
     free((char *)(uintptr_t)state->head.data);
@@ -251,7 +257,9 @@ struct series *state_series(struct pipeline *pipeline, struct station_state *sta
     }
     struct series *series = &station->series[station->series_count];
     *series = (struct series){ .parameter = parameter };
-    if (!bind_rules(pipeline, station->station, series)) {
+    if (!bind_rules(pipeline, station->station, series) ||
+        !quality_open(pipeline, station, series) || !windows_open(pipeline, station, series)) {
+        free_series(series);
         return NULL;
     }
     history_init(&series->history, history_limit(station));

@@ -8,6 +8,11 @@
 #include "phusa/senml.h"
 #include "phusa/topic.h"
 #include "pipeline.h"
+#include "quality/qartod.h"
+#include "quality/stuck_bus.h"
+#include "quality/trap.h"
+#include "quality/vn_aqi.h"
+#include "quality/window.h"
 #include "store/lineproto.h"
 
 #define LINES_BYTES           (512u << 10) /* what the largest report can become, with room */
@@ -18,15 +23,38 @@
 #define HISTORY_FOREIGN_LEAST 4096  /* and of others: 7 days of them, at least this many */
 #define HISTORY_FOREIGN_MAX   65536 /* and at most this many: a report each 10 s */
 #define NO_SERIES             UINT16_MAX
+#define ACCEPTED_MAX          (2 * PHUSA_REPORT_READINGS_MAX) /* derived ones are never more than these */
+#define FINALS_MAX            256 /* flags that have become final, before they are written */
+#define EXTRA_BYTES           (128u << 10) /* lines that are no readings, before they are handed on */
+#define EXTRA_LINE_MAX        4096         /* longest of them */
+#define INDEX_HOURS           48 /* hourly indices that may still be corrected: WINDOW_REACH_HOURS + 12 */
+#define INDEX_DAYS            3
+#define INDEX_HOUR_MAX        2562047 /* hours in 63 bits of nanoseconds */
 
 struct alarm_slot {
     const struct rule *rule;
     struct alarm_series state;
 };
 
+/* Tests beyond the gross range of one series. */
+struct series_quality {
+    const struct qc_settings *qc;
+    bool later;                    /* has a test that needs later readings: its flag follows */
+    struct qartod_series *fresh;   /* NULL unless later */
+    struct qartod_series *backlog; /* what is too late for that, oldest first; NULL = none lately */
+    int64_t backlog_ns;            /* receive time of the last of those */
+    struct still still;
+    struct qartod_flags flags; /* the newest that are final, for people */
+    int64_t flags_ns;          /* their reading's time; 0 = none yet */
+};
+
 struct series {
     const struct phusa_parameter *parameter;
+    struct series_quality *quality; /* NULL: gross range only */
+    struct window_series *windows;  /* NULL: none */
+    struct trap *trap;              /* of a species; NULL: none */
     struct history history;
+    bool restored; /* from a snapshot: one that holds it twice is damaged */
     bool has_last;
     struct console_reading last; /* newest by reading time, not ahead of its receive time */
     size_t alarm_count;
@@ -40,6 +68,31 @@ struct accepted {
     enum phusa_flag flag;
     uint16_t series; /* index in its station's; NO_SERIES: a duplicate, nothing follows from it */
     bool judged;     /* takes part in rules: measuring, and not ahead of its receive time */
+    bool derived;    /* computed here: counts as no reading */
+    bool flag_later; /* its flag is not final: it is written when it is */
+};
+
+/* A flag that has become final. */
+struct final_flag {
+    int64_t time_ns;
+    uint16_t series;
+    enum phusa_flag flag;
+};
+
+/* What was told of a station's index: hours and days by the end of them. */
+struct told_index {
+    int64_t end_ns; /* 0: nothing was told */
+    int16_t value;  /* VN_AQI_NONE: there was none */
+    bool corrected;
+    int16_t first; /* as told at first */
+    enum vn_aqi_pollutant dominant;
+};
+
+struct index_state {
+    struct told_index hours[INDEX_HOURS]; /* of hour h at h modulo INDEX_HOURS */
+    struct told_index days[INDEX_DAYS];
+    int64_t newest_hour; /* local hours since 1970; 0 = none */
+    uint64_t dirty;      /* bit k: hour newest - k is to be computed */
 };
 
 struct log_state {
@@ -84,14 +137,18 @@ struct station_state {
     const struct station *station;
     char base_name[PHUSA_ID_MAX + 2]; /* "<id>:", what our own stations put before the parameter */
     size_t base_name_length;
-    struct phusa_text head; /* measurement and tags, escaped; owned */
-    uint16_t *series_of;    /* catalogue index -> index into series, or NO_SERIES */
+    struct phusa_text head;     /* measurement and tags, escaped; owned */
+    size_t head_tags, head_ids; /* where its tags begin, and where site and station end */
+    uint16_t *series_of;        /* catalogue index -> index into series, or NO_SERIES */
     size_t series_count, series_capacity;
     struct series *series;
     uint16_t hints[HINTS_MAX]; /* catalogue index, or NO_SERIES */
 
     struct station_ledger ledger;
     struct station_counts counts;
+    struct stuck_bus stuck;
+    struct index_state *index; /* NULL: none */
+
     bool receipt_wanted;    /* is in pipeline->wanting */
     bool watched;           /* is in pipeline->watched */
     int64_t receipt_due_ns; /* monotonic */
@@ -118,8 +175,12 @@ struct pipeline {
     struct phusa_report report;
     struct phusa_reading readings[PHUSA_REPORT_READINGS_MAX];
     struct phusa_senml_scratch scratch;
-    struct accepted accepted[PHUSA_REPORT_READINGS_MAX];
+    struct accepted accepted[ACCEPTED_MAX];
+    uint64_t taking; /* the record's position */
+    size_t final_count;
+    struct final_flag finals[FINALS_MAX];
     char *lines;
+    struct line_writer extra; /* lines that are no readings; handed on before the record ends */
 };
 
 /* --- pipeline.c: steps of the flow that others begin with ---------------------------- */
@@ -137,6 +198,33 @@ void flow_take_message(struct pipeline *pipeline, const struct journal_record *r
 void flow_take_readings(struct pipeline *pipeline, struct station_state *station,
                         const struct journal_record *record);
 void flow_tell(struct pipeline *pipeline, const struct notice *notice);
+
+/* A number that rules may judge: a reading, a window that closed, an index. */
+struct judgement {
+    int64_t time_ns, every_ns; /* every: distance of such numbers */
+    int64_t late_ns;           /* since it could be known first: by that it is live or not */
+    double value;
+};
+
+/* Judges by one rule; outside of the rule's time in force an alarm of it ends. */
+void flow_judge(struct pipeline *pipeline, struct station_state *station, struct alarm_slot *slot,
+                const struct judgement *judgement);
+
+/* An alarm ends with its rule: whoever was told of it is told so, and it begins anew. */
+void flow_end_alarm(struct pipeline *pipeline, const struct station *station,
+                    struct alarm_slot *slot, int64_t at_ns);
+
+/* Where a line that is no reading goes: room for one of EXTRA_LINE_MAX bytes. */
+struct line_writer *flow_extra(struct pipeline *pipeline);
+
+/* The head of such a line: measurement, and `ids` only site and station or all of the station's
+ * tags, and a tag each for parameter (may be empty) and window. */
+struct phusa_text flow_extra_head(const struct station_state *station, const char *measurement,
+                                  bool ids, struct phusa_text parameter, const char *window,
+                                  char head[EXTRA_LINE_MAX / 2]);
+
+/* A minute has passed, for flags, windows, nights and indices. */
+void flow_tick(struct pipeline *pipeline);
 
 /* --- pipeline_check.c ------------------------------------------------------------------- */
 
@@ -157,6 +245,101 @@ bool check_renumbered(struct pipeline *pipeline, struct station_state *station);
 
 /* What is wrong, for people; static. */
 const char *check_detail(enum phusa_reason reason);
+
+/* --- pipeline_derive.c ------------------------------------------------------------------ */
+
+/* Computes what the station's settings ask for from pipeline->accepted, which is by time; what
+ * comes out stands there too. Returns how many stand there then. */
+size_t derive_report(struct pipeline *pipeline, struct station_state *station, size_t count);
+
+/* --- pipeline_quality.c ----------------------------------------------------------------- */
+
+/* Tests of a series that begins; false when out of memory. */
+bool quality_open(struct pipeline *pipeline, const struct station_state *station,
+                  struct series *series);
+void quality_close(struct series *series);
+struct qartod_series *quality_begin(const struct pipeline *pipeline,
+                                    const struct station_state *station,
+                                    const struct qc_settings *qc);
+
+/* Flags accepted readings by the tests that need no later one. */
+void quality_judge(struct pipeline *pipeline, struct station_state *station,
+                   struct accepted *accepted, size_t count);
+
+/* After all of a report: is the station's bus stuck? Then its readings are suspect at best. */
+void quality_judge_bus(struct pipeline *pipeline, struct station_state *station, size_t count);
+
+/* Time has passed: what has become final. */
+void quality_tick(struct pipeline *pipeline, struct station_state *station, uint16_t series);
+
+/* Writes what has become final. */
+void quality_write_finals(struct pipeline *pipeline, struct station_state *station);
+
+/* True if windows take a reading when its flag is final, not at once. */
+bool quality_windows_wait(const struct pipeline *pipeline, const struct station_state *station,
+                          const struct series *series);
+
+/* --- pipeline_windows.c ----------------------------------------------------------------- */
+
+bool windows_open(struct pipeline *pipeline, const struct station_state *station,
+                  struct series *series);
+void windows_close(struct series *series);
+
+struct window_settings windows_settings(const struct pipeline *pipeline,
+                                        const struct station_state *station,
+                                        const struct series *series);
+
+/* A valid reading. */
+void windows_take(struct pipeline *pipeline, struct station_state *station, uint16_t series,
+                  int64_t time_ns, double value);
+void windows_tick(struct pipeline *pipeline, struct station_state *station, uint16_t series);
+
+/* --- pipeline_traps.c ------------------------------------------------------------------- */
+
+/* Series of all species of a trap, so that a night without any count is told too; false when out of
+ * memory. */
+bool traps_open(struct pipeline *pipeline, struct station_state *station);
+void traps_close(struct series *series);
+bool traps_load(const struct pipeline *pipeline, const struct station_state *station,
+                struct series *series, struct state_reader *reader);
+void traps_take(struct pipeline *pipeline, struct station_state *station,
+                const struct accepted *accepted);
+void traps_tick(struct pipeline *pipeline, struct station_state *station, uint16_t series);
+
+/* --- pipeline_index.c ------------------------------------------------------------------- */
+
+bool index_open(const struct pipeline *pipeline, struct station_state *station);
+
+/* An hour of a pollutant was told or corrected. */
+void index_note(struct pipeline *pipeline, struct station_state *station,
+                const struct phusa_parameter *parameter, int64_t end_ns);
+void index_tick(struct pipeline *pipeline, struct station_state *station);
+
+/* True if the parameter is one of those the index is made of. */
+bool index_needs(const struct phusa_parameter *parameter);
+
+/* True if it is an index itself. */
+bool index_is(const struct phusa_parameter *parameter);
+
+/* --- pipeline_gathered.c ---------------------------------------------------------------- */
+
+enum gathered { GATHERED_QUALITY, GATHERED_WINDOWS, GATHERED_TRAP, GATHERED_KINDS };
+
+/* Keeps what a series has gathered of that kind; false when it has none. */
+bool gathered_save(const struct series *series, enum gathered what, struct state_writer *writer);
+
+/* Reads it back as far as it has a place. False with reader->failed when it is damaged, without it
+ * when out of memory. */
+bool gathered_load(const struct pipeline *pipeline, const struct station_state *station,
+                   struct series *series, enum gathered what, struct state_reader *reader);
+
+void gathered_save_station(const struct station_state *station, struct state_writer *writer);
+void gathered_load_station(struct station_state *station, struct state_reader *reader);
+
+/* Over to other settings; what cannot go over begins anew. */
+void gathered_move(const struct pipeline *pipeline, const struct series *from,
+                   const struct station_state *station, struct series *to);
+void gathered_move_station(const struct station_state *from, struct station_state *to);
 
 /* --- pipeline_ledger.c -------------------------------------------------------------------- */
 

@@ -134,10 +134,6 @@ int64_t qartod_due(const struct qartod_series *series);
 /* A single value: gross range, all others not evaluated. */
 struct qartod_flags qartod_alone(const struct qc_settings *qc, double value);
 
-/* Since when the newest readings (final or not) have had one and the same value, and how many they
- * are; *count 0 and 0 if there is none or the newest is missing. */
-int64_t qartod_same_since(const struct qartod_series *series, uint32_t *count);
-
 /* The newest reading's time; INT64_MIN if there is none. */
 int64_t qartod_newest(const struct qartod_series *series);
 

@@ -399,21 +399,6 @@ int64_t qartod_newest(const struct qartod_series *series)
     return held(series) == 0 ? INT64_MIN : view_time(&view, held(series) - 1);
 }
 
-int64_t qartod_same_since(const struct qartod_series *series, uint32_t *count)
-{
-    struct qartod_view view = view_of(series);
-    int64_t since = 0;
-    *count = 0;
-    for (uint32_t i = held(series); i-- > 0;) {
-        if (!(view_value(&view, i) == view_value(&view, held(series) - 1))) {
-            break;
-        }
-        since = view_time(&view, i);
-        (*count)++;
-    }
-    return since;
-}
-
 enum qartod_timing qartod_timing(int64_t step_ns, int64_t every_ns, int64_t *missed)
 {
     *missed = 0;

@@ -6,10 +6,22 @@
 #ifndef QUALITY_STUCK_BUS_H
 #define QUALITY_STUCK_BUS_H
 
-#include "quality/qartod.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #define STUCK_BUS_SERIES_LEAST   2 /* of a device; one frozen parameter is no finding */
 #define STUCK_BUS_READINGS_LEAST 3 /* of one value in each, however far apart */
+
+/* How long one parameter has had one and the same value. Zero-initialised: no reading yet. */
+struct still {
+    double value;
+    int64_t since_ns, newest_ns; /* first and last reading of that value */
+    uint32_t readings;           /* of that value */
+};
+
+/* Takes a reading; one that is not newer than the last is passed over. */
+void still_note(struct still *still, int64_t time_ns, double value);
 
 struct stuck_bus {
     bool stuck;
@@ -17,14 +29,13 @@ struct stuck_bus {
 };
 
 /*
- * The series of one device (NULL ones are passed over) are stuck when each has had one and the same
- * value, exactly, for at least hold_ns (above 0) and STUCK_BUS_READINGS_LEAST readings, up to its
- * newest, and none ends more than hold_ns before the newest of all. Those whose value rightly
- * stands still (rain, counters, switches) are for the caller to leave out. A series remembers no
- * more than its window: hold_ns should not be longer than that.
+ * A device is stuck when each of its parameters has had one and the same value, exactly, for at
+ * least hold_ns (above 0) and STUCK_BUS_READINGS_LEAST readings, up to its newest, and none ends
+ * more than hold_ns before the newest of all. Those whose value rightly stands still (rain,
+ * counters, switches) are for the caller to leave out.
  * Source: own rule; QARTOD has only the flat line of one parameter (test 8).
  */
-struct stuck_bus stuck_bus_judge(const struct qartod_series *const *series, size_t count,
+struct stuck_bus stuck_bus_judge(const struct still *const *parameters, size_t count,
                                  int64_t hold_ns);
 
 #endif

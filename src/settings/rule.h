@@ -53,7 +53,7 @@ struct rule {
     size_t station_count;
     struct rule_window window;
     /* Readings (windows: their end) from from_ns on and before until_ns are judged: a limit in
-     * force. INT64_MIN and INT64_MAX when not given. */
+     * force. 0 = not given. */
     int64_t from_ns, until_ns;
     enum rule_direction direction;
     struct rule_level levels[RULE_LEVELS_MAX]; /* ascending severity */

@@ -906,15 +906,12 @@ static void other_settings_take_what_they_can_of_a_snapshot(void **state)
 static void a_bus_is_stuck_when_all_of_a_device_is_frozen(void **state)
 {
     (void)state;
-    struct qc_settings qc = a_day_of_all();
-    struct qartod_series *temperature = create(&qc), *level = create(&qc);
-    const struct qartod_series *device[] = { temperature, NULL, level };
+    struct still temperature = { 0 }, level = { 0 };
+    const struct still *device[] = { &temperature, &level };
     for (int i = 0; i < 40; i++) {
-        streamed.count = 0;
-        (void)take(temperature, START + i * EVERY, i < 10 ? i : 27.31);
-        streamed.count = 0;
-        (void)take(level, START + i * EVERY, i < 20 ? i : 1.204);
-        struct stuck_bus found = stuck_bus_judge(device, 3, HOUR);
+        still_note(&temperature, START + i * EVERY, i < 10 ? i : 27.31);
+        still_note(&level, START + i * EVERY, i < 20 ? i : 1.204);
+        struct stuck_bus found = stuck_bus_judge(device, 2, HOUR);
         assert_int_equal(found.stuck, i >= 20 + 12);
         if (found.stuck) {
             assert_int_equal(found.since_ns, START + 20 * EVERY);
@@ -922,11 +919,10 @@ static void a_bus_is_stuck_when_all_of_a_device_is_frozen(void **state)
     }
     assert_false(stuck_bus_judge(device, 1, HOUR).stuck); /* one alone is no finding */
     assert_false(stuck_bus_judge(device, 0, HOUR).stuck);
-    streamed.count = 0;
-    (void)take(level, START + 40 * EVERY, 1.205);
-    assert_false(stuck_bus_judge(device, 3, HOUR).stuck);
-    qartod_free(temperature);
-    qartod_free(level);
+    still_note(&level, START + 39 * EVERY, 1.3); /* late: says nothing of now */
+    assert_true(stuck_bus_judge(device, 2, HOUR).stuck);
+    still_note(&level, START + 40 * EVERY, 1.205);
+    assert_false(stuck_bus_judge(device, 2, HOUR).stuck);
 }
 
 int main(void)

@@ -1,0 +1,271 @@
+/*
+ * Flags beyond the gross range: QARTOD's tests of each series, and a stuck bus over all of a
+ * station. A reading is flagged at once by the tests that need no later one, and by that flag
+ * rules judge it; what is written to the store is the final flag, once, in a line of its own.
+ *
+ * What comes too late for a series goes to a second one, so that a backlog, oldest first, is tested
+ * in its own order. That one ends when nothing has come for it for a while.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline_state.h"
+#include "quality/range.h"
+
+#define BACKLOG_OVER_NS (INT64_C(3600) * SECOND_NS) /* without a late reading: it is complete */
+#define WAIT_NUMERATOR  3 /* a reading is final one and a half `every` later at the latest */
+
+/* --- which tests ---------------------------------------------------------------------- */
+
+static const struct qc_settings *settings_of(const struct station *station,
+                                             const struct phusa_parameter *parameter)
+{
+    for (size_t i = 0; i < station->qc_count; i++) {
+        if (station->qc[i].parameter == parameter) {
+            return &station->qc[i].qc;
+        }
+    }
+    return NULL;
+}
+
+static bool needs_later(const struct qc_settings *qc)
+{
+    return qc->spike.given || qc->rate.given || qc->flat_line.given || qc->attenuated.given;
+}
+
+struct qartod_series *quality_begin(const struct pipeline *pipeline,
+                                    const struct station_state *station,
+                                    const struct qc_settings *qc)
+{
+    return qartod_create(qc, station->station->every_ns, pipeline->settings->windows.lateness_ns);
+}
+
+bool quality_open(struct pipeline *pipeline, const struct station_state *station,
+                  struct series *series)
+{
+    const struct qc_settings *qc = settings_of(station->station, series->parameter);
+    series->quality = NULL;
+    if (qc == NULL || pipeline->sink.single) {
+        return true;
+    }
+    struct series_quality *quality = calloc(1, sizeof *quality);
+    if (quality == NULL) {
+        return false;
+    }
+    series->quality = quality;
+    quality->qc = qc;
+    quality->later = needs_later(qc);
+    if (quality->later) {
+        quality->fresh = quality_begin(pipeline, station, qc);
+    }
+    return !quality->later || quality->fresh != NULL;
+}
+
+void quality_close(struct series *series)
+{
+    if (series->quality != NULL) {
+        qartod_free(series->quality->fresh);
+        qartod_free(series->quality->backlog);
+        free(series->quality);
+        series->quality = NULL;
+    }
+}
+
+bool quality_windows_wait(const struct pipeline *pipeline, const struct station_state *station,
+                          const struct series *series)
+{
+    return series->quality != NULL && series->quality->later &&
+           station->station->every_ns <=
+               pipeline->settings->windows.lateness_ns * 2 / WAIT_NUMERATOR;
+}
+
+/* --- final flags ------------------------------------------------------------------------- */
+
+static enum phusa_flag worst(enum phusa_flag a, enum phusa_flag b)
+{
+    static const uint8_t gravity[] = { [PHUSA_FLAG_MISSING] = 0,
+                                       [PHUSA_FLAG_NOT_EVALUATED] = 1,
+                                       [PHUSA_FLAG_GOOD] = 2,
+                                       [PHUSA_FLAG_SUSPECT] = 3,
+                                       [PHUSA_FLAG_FAIL] = 4 };
+    return gravity[a] >= gravity[b] ? a : b;
+}
+
+static enum phusa_flag flag_of(const struct station_state *station, const struct series *series,
+                               int64_t time_ns, double value, enum phusa_flag aggregate)
+{
+    enum phusa_flag flag =
+        worst(quality_flag(series->parameter, value, PHUSA_DEVICE_MEASURING, false), aggregate);
+    bool stuck = station->stuck.stuck && time_ns >= station->stuck.since_ns &&
+                 series->quality->qc->flat_line.given;
+    return stuck ? worst(flag, PHUSA_FLAG_SUSPECT) : flag;
+}
+
+struct emission {
+    struct pipeline *pipeline;
+    struct station_state *station;
+    uint16_t series;
+};
+
+static bool is_valid(enum phusa_flag flag)
+{
+    return flag == PHUSA_FLAG_GOOD || flag == PHUSA_FLAG_NOT_EVALUATED;
+}
+
+static void on_final(void *context, const struct qartod_final *final)
+{
+    const struct emission *emission = context;
+    struct pipeline *pipeline = emission->pipeline;
+    struct station_state *station = emission->station;
+    struct series *series = &station->series[emission->series];
+    enum phusa_flag flag = flag_of(station, series, final->time_ns, final->value,
+                                   (enum phusa_flag) final->flags.aggregate);
+    if (pipeline->final_count == FINALS_MAX) {
+        quality_write_finals(pipeline, station);
+    }
+    pipeline->finals[pipeline->final_count++] =
+        (struct final_flag){ final->time_ns, emission->series, flag };
+    if (final->time_ns >= series->quality->flags_ns) {
+        series->quality->flags = final->flags;
+        series->quality->flags_ns = final->time_ns;
+    }
+    if (series->has_last && series->last.time_ns == final->time_ns) {
+        series->last.flag = (uint8_t)flag;
+    }
+    if (is_valid(flag) && quality_windows_wait(pipeline, station, series)) {
+        windows_take(pipeline, station, emission->series, final->time_ns, final->value);
+    }
+}
+
+static void sort_finals(struct final_flag *finals, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct final_flag moved = finals[i];
+        size_t at = i;
+        for (; at > 0 && finals[at - 1].time_ns > moved.time_ns; at--) {
+            finals[at] = finals[at - 1];
+        }
+        finals[at] = moved;
+    }
+}
+
+/* One line for each time, as far as it has room. */
+void quality_write_finals(struct pipeline *pipeline, struct station_state *station)
+{
+    static const struct phusa_text suffix = { "_qc", 3 };
+    size_t count = pipeline->final_count;
+    struct line_writer *writer = NULL;
+    sort_finals(pipeline->finals, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct final_flag *final = &pipeline->finals[i];
+        if (i == 0 || final->time_ns != final[-1].time_ns ||
+            writer->used - writer->line_start > EXTRA_LINE_MAX / 2) {
+            writer = flow_extra(pipeline);
+            line_begin(writer, station->head);
+        }
+        line_field_int(writer, station->series[final->series].parameter->name, suffix,
+                       (int64_t) final->flag);
+        if (i + 1 == count || final[1].time_ns != final->time_ns ||
+            writer->used - writer->line_start > EXTRA_LINE_MAX / 2) {
+            (void)line_end(writer, final->time_ns);
+        }
+    }
+    pipeline->final_count = 0;
+}
+
+/* --- readings ------------------------------------------------------------------------------ */
+
+static enum qartod_status take_backlog(struct pipeline *pipeline,
+                                       const struct station_state *station,
+                                       struct series_quality *quality, struct emission *emission,
+                                       const struct accepted *accepted, struct qartod_flags *now)
+{
+    if (quality->backlog == NULL) {
+        quality->backlog = quality_begin(pipeline, station, quality->qc);
+    }
+    if (quality->backlog == NULL) {
+        return QARTOD_NO_MEMORY;
+    }
+    quality->backlog_ns = pipeline->now_ns;
+    return qartod_take(quality->backlog, accepted->time_ns, accepted->value, now, on_final,
+                       emission);
+}
+
+static void judge(struct pipeline *pipeline, struct station_state *station,
+                  struct accepted *accepted)
+{
+    struct series *series = &station->series[accepted->series];
+    struct series_quality *quality = series->quality;
+    struct qartod_flags now = qartod_alone(quality->qc, accepted->value);
+    enum qartod_status status = QARTOD_NO_MEMORY;
+    if (quality->later) {
+        struct emission emission = { pipeline, station, accepted->series };
+        status = qartod_take(quality->fresh, accepted->time_ns, accepted->value, &now, on_final,
+                             &emission);
+        if (status == QARTOD_LATE) {
+            status = take_backlog(pipeline, station, quality, &emission, accepted, &now);
+        }
+    }
+    still_note(&quality->still, accepted->time_ns, accepted->value);
+    accepted->flag_later = status == QARTOD_TAKEN;
+    accepted->flag = worst(accepted->flag, (enum phusa_flag)now.aggregate);
+}
+
+static void judge_bus(struct station_state *station)
+{
+    const struct still *parameters[STATION_PARAMETERS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < station->series_count && count < STATION_PARAMETERS_MAX; i++) {
+        const struct series_quality *quality = station->series[i].quality;
+        if (quality != NULL && quality->qc->flat_line.given && quality->still.readings > 0) {
+            parameters[count++] = &quality->still;
+        }
+    }
+    station->stuck = stuck_bus_judge(parameters, count, station->station->stuck_ns);
+}
+
+void quality_judge(struct pipeline *pipeline, struct station_state *station,
+                   struct accepted *accepted, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (accepted[i].judged && station->series[accepted[i].series].quality != NULL) {
+            judge(pipeline, station, &accepted[i]);
+        }
+    }
+}
+
+void quality_judge_bus(struct pipeline *pipeline, struct station_state *station, size_t count)
+{
+    if (station->station->stuck_ns <= 0) {
+        return;
+    }
+    judge_bus(station);
+    for (size_t i = 0; i < count && station->stuck.stuck; i++) {
+        struct accepted *accepted = &pipeline->accepted[i];
+        const struct series *series = &station->series[accepted->series];
+        if (accepted->judged && series->quality != NULL) {
+            accepted->flag =
+                flag_of(station, series, accepted->time_ns, accepted->value, accepted->flag);
+        }
+    }
+}
+
+/* --- time ------------------------------------------------------------------------------------ */
+
+void quality_tick(struct pipeline *pipeline, struct station_state *station, uint16_t index)
+{
+    struct series_quality *quality = station->series[index].quality;
+    struct emission emission = { pipeline, station, index };
+    if (quality == NULL || !quality->later) {
+        return;
+    }
+    int64_t watermark = pipeline->now_ns - pipeline->settings->windows.lateness_ns;
+    if (qartod_due(quality->fresh) <= watermark) {
+        qartod_advance(quality->fresh, watermark, on_final, &emission);
+    }
+    if (quality->backlog != NULL && pipeline->now_ns - quality->backlog_ns >= BACKLOG_OVER_NS) {
+        qartod_advance(quality->backlog, INT64_MAX, on_final, &emission);
+        qartod_free(quality->backlog);
+        quality->backlog = NULL;
+    }
+}

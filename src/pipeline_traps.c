@@ -1,0 +1,160 @@
+/*
+ * Nights of light traps: each species' counts, with the lamp, the rain gate and service events of
+ * the same trap. A night is a line of measurement "window" at its end:
+ *
+ *   window,<site, station, tags>,parameter=P,window=night sum=,outcome=i,coverage=,reports=i,
+ *       lamp_minutes=,gated_minutes=,known_minutes=,resets=i,services=i,saturated=i
+ *
+ * outcome: 0 counted (sum is there, and 0 is a finding), 1 the trap was off, 2 nothing is known.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "pipeline_state.h"
+
+#define NIGHT_NS    (INT64_C(24) * 3600 * SECOND_NS)
+#define MINUTE_NS   (60.0 * (double)SECOND_NS)
+#define FIELD(text) ((struct phusa_text){ (text), sizeof(text) - 1 })
+
+static struct trap_settings settings_of(const struct pipeline *pipeline,
+                                        const struct station_state *station)
+{
+    const struct station_trap *trap = &station->station->trap;
+    return (struct trap_settings){ .counter = trap->cumulative ? TRAP_CUMULATIVE : TRAP_INTERVAL,
+                                   .drop = trap->drop_corrects ? TRAP_DROP_CORRECTS
+                                                               : TRAP_DROP_RESTARTS,
+                                   .limit = trap->limit,
+                                   .every_ns = station->station->every_ns,
+                                   .hold_ns = trap->hold_ns,
+                                   .lateness_ns = pipeline->settings->windows.lateness_ns,
+                                   .utc_offset_s = pipeline->settings->utc_offset_s };
+}
+
+bool traps_open(struct pipeline *pipeline, struct station_state *station)
+{
+    const struct station_trap *trap = &station->station->trap;
+    for (size_t i = 0; trap->given && !pipeline->sink.single && i < trap->species_count; i++) {
+        struct series *series = state_series(pipeline, station, trap->species[i]);
+        if (series == NULL) {
+            return false;
+        }
+        series->trap = series->trap == NULL ? calloc(1, sizeof *series->trap) : series->trap;
+        if (series->trap == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void traps_close(struct series *series)
+{
+    free(series->trap);
+    series->trap = NULL;
+}
+
+bool traps_load(const struct pipeline *pipeline, const struct station_state *station,
+                struct series *series, struct state_reader *reader)
+{
+    struct trap_settings settings = settings_of(pipeline, station);
+    return trap_load(series->trap, &settings, reader);
+}
+
+/* --- a night -------------------------------------------------------------------------- */
+
+struct night {
+    struct pipeline *pipeline;
+    struct station_state *station;
+    struct series *series;
+};
+
+static void write_night(const struct night *night, const struct trap_night *told)
+{
+    char head[EXTRA_LINE_MAX / 2];
+    static const struct phusa_text none = { "", 0 };
+    struct line_writer *writer = flow_extra(night->pipeline);
+    line_begin(writer, flow_extra_head(night->station, "window", false,
+                                       night->series->parameter->name, "night", head));
+    line_field_double(writer, FIELD("sum"), told->count);
+    line_field_int(writer, FIELD("outcome"), none, (int64_t)told->outcome);
+    line_field_double(writer, FIELD("coverage"), told->coverage);
+    line_field_int(writer, FIELD("reports"), none, told->reports);
+    line_field_double(writer, FIELD("lamp_minutes"), (double)told->lamp_ns / MINUTE_NS);
+    line_field_double(writer, FIELD("gated_minutes"), (double)told->gated_ns / MINUTE_NS);
+    line_field_double(writer, FIELD("known_minutes"), (double)told->known_ns / MINUTE_NS);
+    line_field_int(writer, FIELD("resets"), none, told->resets);
+    line_field_int(writer, FIELD("services"), none, told->services);
+    line_field_int(writer, FIELD("saturated"), none, told->saturated ? 1 : 0);
+    (void)line_end(writer, told->end_ns);
+}
+
+/* What a rule on nights asks for; NaN when there is none. A trap reports a number, so its sum, mean
+ * and highest are the same. */
+static double value_of(const struct rule *rule, const struct trap_night *told)
+{
+    bool asked = rule->window.given && rule->window.length == RULE_NIGHT;
+    if (!asked || told->outcome != TRAP_COUNTED || told->coverage < rule->window.coverage) {
+        return NAN;
+    }
+    return rule->window.statistic == RULE_COUNT ? (double)told->reports : told->count;
+}
+
+static void on_night(void *context, const struct trap_night *told)
+{
+    const struct night *night = context;
+    int64_t known_ns = told->end_ns + night->pipeline->settings->windows.lateness_ns;
+    int64_t late_ns = night->pipeline->now_ns - known_ns;
+    write_night(night, told);
+    for (size_t i = 0; i < night->series->alarm_count; i++) {
+        struct alarm_slot *slot = &night->series->alarms[i];
+        struct judgement judgement = { .time_ns = told->end_ns,
+                                       .every_ns = NIGHT_NS,
+                                       .late_ns = late_ns > 0 ? late_ns : 0,
+                                       .value = value_of(slot->rule, told) };
+        if (isfinite(judgement.value)) {
+            flow_judge(night->pipeline, night->station, slot, &judgement);
+        }
+    }
+}
+
+/* --- readings and time ---------------------------------------------------------------------- */
+
+static void add(struct pipeline *pipeline, struct station_state *station, struct series *series,
+                const struct accepted *accepted, enum trap_what what)
+{
+    struct trap_settings settings = settings_of(pipeline, station);
+    struct night night = { pipeline, station, series };
+    struct trap_event event = { accepted->time_ns, accepted->value, what };
+    (void)trap_add(series->trap, &settings, &event, on_night, &night);
+}
+
+void traps_take(struct pipeline *pipeline, struct station_state *station,
+                const struct accepted *accepted)
+{
+    const struct station_trap *trap = &station->station->trap;
+    struct series *own = &station->series[accepted->series];
+    const struct phusa_parameter *parameter = own->parameter;
+    if (own->trap != NULL) {
+        add(pipeline, station, own, accepted, TRAP_COUNT);
+        return;
+    }
+    enum trap_what what = parameter == trap->lamp   ? TRAP_LAMP
+                          : parameter == trap->gate ? TRAP_GATE
+                                                    : TRAP_SERVICE;
+    bool concerns = parameter == trap->lamp || parameter == trap->gate ||
+                    (parameter == trap->service && accepted->value != 0);
+    for (size_t i = 0; concerns && i < station->series_count; i++) {
+        if (station->series[i].trap != NULL) {
+            add(pipeline, station, &station->series[i], accepted, what);
+        }
+    }
+}
+
+void traps_tick(struct pipeline *pipeline, struct station_state *station, uint16_t index)
+{
+    struct series *series = &station->series[index];
+    if (series->trap != NULL) {
+        struct trap_settings settings = settings_of(pipeline, station);
+        struct night night = { pipeline, station, series };
+        trap_advance(series->trap, &settings, pipeline->now_ns, on_night, &night);
+    }
+}

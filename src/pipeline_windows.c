@@ -1,0 +1,235 @@
+/*
+ * Windows of each series: what closes is written as a line of measurement "window" at its end, what
+ * late readings change as a line of "correction", and rules on windows judge what closes.
+ *
+ *   window,<site, station, tags>,parameter=P,window=1h mean=,min=,max=,sum=,count=i,coverage=
+ *   correction,site=,station=,parameter=P,window=1h old=,new=
+ *
+ * With too little coverage a window line has count and coverage alone; when late readings bring
+ * enough, a second line at the same time has the numbers that the first one had not, and the
+ * correction line has no old. On stores that overwrite, a corrected window is written again whole.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "pipeline_state.h"
+
+#define NS_OF_HOURS(hours) ((hours)*INT64_C(3600) * SECOND_NS)
+#define WINDOW_TEXT(text)  ((struct phusa_text){ (text), sizeof(text) - 1 })
+
+static const char *const names[WINDOW_KINDS] = { "1h", "8h", "24h", "day", "night", "year" };
+static const int64_t lengths_ns[WINDOW_KINDS] = {
+    NS_OF_HOURS(1),  NS_OF_HOURS(8),  NS_OF_HOURS(24),
+    NS_OF_HOURS(24), NS_OF_HOURS(24), NS_OF_HOURS(24)
+};
+/* How far apart two of a kind are. */
+static const int64_t steps_ns[WINDOW_KINDS] = { NS_OF_HOURS(1),  NS_OF_HOURS(1),  NS_OF_HOURS(1),
+                                                NS_OF_HOURS(24), NS_OF_HOURS(24), NS_OF_HOURS(24) };
+
+/* --- which windows ------------------------------------------------------------------------ */
+
+static bool is_trap(const struct station *station)
+{
+    return strcmp(station->kind, "trap") == 0;
+}
+
+static bool counts_nights(const struct station *station, const struct phusa_parameter *parameter)
+{
+    for (size_t i = 0; station->trap.given && i < station->trap.species_count; i++) {
+        if (station->trap.species[i] == parameter) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Those that are asked for, those that rules judge, and the hours that an index is made of; but
+ * none that is shorter than the distance of two readings. */
+static unsigned kinds_of(const struct pipeline *pipeline, const struct station_state *station,
+                         const struct series *series)
+{
+    unsigned kinds = pipeline->settings->windows.kinds;
+    kinds |= is_trap(station->station) ? WINDOW_BIT(WINDOW_NIGHT) : 0;
+    kinds |= station->index != NULL && index_needs(series->parameter) ? WINDOW_BIT(WINDOW_1H) : 0;
+    for (size_t i = 0; i < series->alarm_count; i++) {
+        const struct rule_window *window = &series->alarms[i].rule->window;
+        kinds |= window->given ? 1u << window->length : 0;
+    }
+    for (int kind = 0; kind < WINDOW_KINDS; kind++) {
+        if (lengths_ns[kind] < station->station->every_ns) {
+            kinds &= ~WINDOW_BIT(kind);
+        }
+    }
+    return kinds & WINDOW_ALL;
+}
+
+struct window_settings windows_settings(const struct pipeline *pipeline,
+                                        const struct station_state *station,
+                                        const struct series *series)
+{
+    const struct settings *settings = pipeline->settings;
+    const struct phusa_parameter *parameter = series->parameter;
+    double largest = fmax(fabs(parameter->minimum), fabs(parameter->maximum));
+    return (struct window_settings){ .every_ns = station->station->every_ns,
+                                     .lateness_ns = settings->windows.lateness_ns,
+                                     .live_within_ns = INT64_MAX / 4, /* each rule says its own */
+                                     .utc_offset_s = settings->utc_offset_s,
+                                     .coverage = settings->windows.coverage,
+                                     .kinds = kinds_of(pipeline, station, series),
+                                     .edge = settings->windows.begins ? WINDOW_EDGE_BEGINS
+                                                                      : WINDOW_EDGE_ENDS,
+                                     .largest = largest > 0 ? largest : 1 };
+}
+
+bool windows_open(struct pipeline *pipeline, const struct station_state *station,
+                  struct series *series)
+{
+    series->windows = NULL;
+    if (pipeline->sink.single || index_is(series->parameter) ||
+        counts_nights(station->station, series->parameter)) {
+        return true;
+    }
+    struct window_settings settings = windows_settings(pipeline, station, series);
+    if (settings.kinds == 0) {
+        return true;
+    }
+    series->windows = window_create(&settings);
+    return series->windows != NULL;
+}
+
+void windows_close(struct series *series)
+{
+    window_free(series->windows);
+    series->windows = NULL;
+}
+
+/* --- lines ------------------------------------------------------------------------------ */
+
+struct closing {
+    struct pipeline *pipeline;
+    struct station_state *station;
+    struct series *series;
+};
+
+static struct line_writer *begin_line(const struct closing *closing, const char *measurement,
+                                      bool ids, enum window_kind kind)
+{
+    char head[EXTRA_LINE_MAX / 2];
+    struct line_writer *writer = flow_extra(closing->pipeline);
+    line_begin(writer, flow_extra_head(closing->station, measurement, ids,
+                                       closing->series->parameter->name, names[kind], head));
+    return writer;
+}
+
+static void put_values(struct line_writer *writer, const struct window_numbers *numbers)
+{
+    line_field_double(writer, WINDOW_TEXT("mean"), numbers->mean);
+    line_field_double(writer, WINDOW_TEXT("min"), numbers->min);
+    line_field_double(writer, WINDOW_TEXT("max"), numbers->max);
+    line_field_double(writer, WINDOW_TEXT("sum"), numbers->sum);
+}
+
+static void put_extent(struct line_writer *writer, const struct window_numbers *numbers)
+{
+    line_field_int(writer, WINDOW_TEXT("count"), WINDOW_TEXT(""), numbers->count);
+    line_field_double(writer, WINDOW_TEXT("coverage"), numbers->coverage);
+}
+
+static void write_window(const struct closing *closing, const struct window_result *result)
+{
+    struct line_writer *writer = begin_line(closing, "window", false, result->kind);
+    if (result->now.enough) {
+        put_values(writer, &result->now);
+    }
+    put_extent(writer, &result->now);
+    (void)line_end(writer, result->end_ns);
+}
+
+static bool overwrites(const struct pipeline *pipeline)
+{
+    return pipeline->settings->store.kind != STORE_VICTORIA;
+}
+
+static void write_correction(const struct closing *closing, const struct window_result *result)
+{
+    const struct window_numbers *now = &result->now, *old = &result->old;
+    if (overwrites(closing->pipeline)) {
+        write_window(closing, result);
+    } else if (now->enough && !old->enough) {
+        struct line_writer *writer = begin_line(closing, "window", false, result->kind);
+        put_values(writer, now);
+        (void)line_end(writer, result->end_ns);
+    }
+    if (now->enough && !(old->enough && old->mean == now->mean)) {
+        struct line_writer *writer = begin_line(closing, "correction", true, result->kind);
+        line_field_double(writer, WINDOW_TEXT("old"), old->enough ? old->mean : (double)NAN);
+        line_field_double(writer, WINDOW_TEXT("new"), now->mean);
+        (void)line_end(writer, result->end_ns);
+    }
+}
+
+/* --- what closes ---------------------------------------------------------------------------- */
+
+static void judge(const struct closing *closing, const struct window_result *result)
+{
+    for (size_t i = 0; i < closing->series->alarm_count; i++) {
+        struct alarm_slot *slot = &closing->series->alarms[i];
+        const struct rule_window *window = &slot->rule->window;
+        if (!window->given || (int)window->length != (int)result->kind) {
+            continue;
+        }
+        double value =
+            window_value(&result->now, (enum window_statistic)window->statistic, window->coverage);
+        if (isfinite(value)) {
+            struct judgement judgement = { .time_ns = result->end_ns,
+                                           .every_ns = steps_ns[result->kind],
+                                           .late_ns = result->behind_ns,
+                                           .value = value };
+            flow_judge(closing->pipeline, closing->station, slot, &judgement);
+        }
+    }
+}
+
+static void on_result(void *context, const struct window_result *result)
+{
+    const struct closing *closing = context;
+    if (result->correction) {
+        write_correction(closing, result);
+    } else {
+        write_window(closing, result);
+        judge(closing, result);
+    }
+    if (result->kind == WINDOW_1H && closing->station->index != NULL) {
+        index_note(closing->pipeline, closing->station, closing->series->parameter, result->end_ns);
+    }
+}
+
+static void advance(struct pipeline *pipeline, struct station_state *station, uint16_t index,
+                    const struct accepted *reading)
+{
+    struct series *series = &station->series[index];
+    struct closing closing = { pipeline, station, series };
+    struct window_settings settings = windows_settings(pipeline, station, series);
+    struct window_out out = { on_result, &closing };
+    window_advance(series->windows, &settings, pipeline->now_ns, out);
+    if (reading != NULL) {
+        (void)window_add(series->windows, &settings, reading->time_ns, reading->value,
+                         pipeline->now_ns, out);
+    }
+}
+
+void windows_take(struct pipeline *pipeline, struct station_state *station, uint16_t index,
+                  int64_t time_ns, double value)
+{
+    if (station->series[index].windows != NULL) {
+        struct accepted reading = { .time_ns = time_ns, .value = value };
+        advance(pipeline, station, index, &reading);
+    }
+}
+
+void windows_tick(struct pipeline *pipeline, struct station_state *station, uint16_t index)
+{
+    if (station->series[index].windows != NULL) {
+        advance(pipeline, station, index, NULL);
+    }
+}
