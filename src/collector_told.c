@@ -46,6 +46,8 @@ static bool end_orphan(struct collector *collector, const struct settings *setti
     struct rule rule = { .id = told->rule,
                          .kind = "",
                          .parameter = known != NULL ? known : &unknown,
+                         .from_ns = INT64_MIN,
+                         .until_ns = INT64_MAX,
                          .message_vi = "quy tắc hoặc trạm này không còn trong cấu hình",
                          .message_en = "this rule or station is no longer configured" };
     for (; rule.channel_count < settings->channel_count && rule.channel_count < RULE_CHANNELS_MAX;

@@ -14,9 +14,9 @@ struct kept {
 struct top {
     const char *parameters, *stations, *rules;
     struct service_nodes services;
-    const struct config_node *maintenance;
+    const struct config_node *windows, *maintenance;
     int32_t utc_offset_s;
-    int64_t ahead_ns;
+    int64_t ahead_ns, clock_wrong_ns;
 };
 
 #define AT(member) offsetof(struct top, member)
@@ -29,6 +29,9 @@ static const struct config_key top_keys[] = {
     { "utc_offset", CONFIG_OFFSET, AT(utc_offset_s), .fallback = "+07:00", .least = "-12:00",
       .most = "+14:00" },
     { "ahead", CONFIG_DURATION, AT(ahead_ns), .fallback = "5m", .least = "1s", .most = "1d" },
+    { "clock_wrong", CONFIG_DURATION, AT(clock_wrong_ns), .fallback = "1d", .least = "1h",
+      .most = "365d" },
+    { "windows", CONFIG_GROUP, AT(windows), .example = "{ coverage = 0.75; }" },
     { "broker", CONFIG_GROUP, AT(services.broker),
       .example = "{ uri = \"tcp://127.0.0.1:1883\"; }" },
     { "journal", CONFIG_GROUP, AT(services.journal),
@@ -117,6 +120,8 @@ static void load_top(struct loader *loader, const struct config_node *phusa)
     (void)config_read_group(phusa, &schema_phusa, &top);
     loader->settings->utc_offset_s = top.utc_offset_s;
     loader->settings->ahead_ns = top.ahead_ns;
+    loader->settings->clock_wrong_ns = top.clock_wrong_ns;
+    load_windows(loader, top.windows);
     if (top.parameters != NULL) {
         load_parameters(loader, phusa, top.parameters);
     }

@@ -1,5 +1,5 @@
 /*
- * Inside of the loader: what its files share. Order of loading: parameters,
+ * Inside of the loader: what its files share. Order of loading: windows, parameters,
  * stations, services with their channels, maintenance, rules; each names what came before.
  */
 #ifndef SETTINGS_LOAD_H
@@ -22,8 +22,7 @@ struct loader {
                                              unknown name may be no mistake */
 };
 
-/* ---- load_parameters.c, load_stations.c, load_rules.c, load_services.c, load_maintenance.c ----
- */
+/* ---- load_parameters.c, load_stations.c, load_rules.c and the like ---- */
 
 void load_parameters(struct loader *loader, const struct config_node *phusa, const char *name);
 void load_stations(struct loader *loader, const struct config_node *phusa, const char *name);
@@ -36,6 +35,13 @@ struct service_nodes {
 };
 void load_services(struct loader *loader, const struct config_node *phusa,
                    const struct service_nodes *nodes);
+
+/* group is NULL when it is not given: then there are defaults. */
+void load_windows(struct loader *loader, const struct config_node *group);
+
+/* The group `window` of a rule; after load_windows. False if it has a mistake. */
+bool load_rule_window(struct loader *loader, const struct config_node *group,
+                      struct rule_window *window);
 
 /* group is NULL when it is not given. */
 void load_maintenance(struct loader *loader, const struct config_node *phusa,

@@ -101,6 +101,8 @@ static void set_rules(struct loader *loader, int line)
         maintenance->rules[i] = (struct rule){ .id = wordings[i].id,
                                                .kind = KIND,
                                                .parameter = &quantities[i],
+                                               .from_ns = INT64_MIN,
+                                               .until_ns = INT64_MAX,
                                                .max_gap_ns = MAX_GAP_NS,
                                                .accept = 1u << PHUSA_FLAG_GOOD,
                                                .message_vi = wordings[i].vi,

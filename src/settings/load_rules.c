@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/iso_time.h"
 #include "phusa/report.h"
 #include "settings/load.h"
 #include "settings/schema.h"
@@ -47,11 +49,11 @@ static const struct config_key message_keys[] = {
 const struct config_schema schema_message = SCHEMA("message", message_keys);
 
 struct rule_read {
-    const char *id, *kind, *parameter;
+    const char *id, *kind, *parameter, *from, *until;
     unsigned direction;
     struct config_list stations, levels, accept, channels;
     int64_t max_gap_ns, live_within_ns;
-    const struct config_node *message;
+    const struct config_node *message, *window;
 };
 
 #define AT(member) offsetof(struct rule_read, member)
@@ -71,9 +73,9 @@ static const struct config_key rule_keys[] = {
     { "accept", CONFIG_INTEGERS, AT(accept), .least = "1", .most = "5", .example = "[1, 2]" },
     { "channels", CONFIG_STRINGS, AT(channels), .most = "16", .example = "[\"ioc\"]" },
     { "message", CONFIG_ANY, AT(message), .example = "\"salinity\"" },
-    { "window", CONFIG_LATER,
-      .note = "\"window\" rules are not supported by this version; leave it out to judge each "
-              "reading" },
+    { "window", CONFIG_GROUP, AT(window), .example = "{ statistic = \"mean\"; length = \"1h\"; }" },
+    { "from", CONFIG_STRING, AT(from), .example = "2026-01-01" },
+    { "until", CONFIG_STRING, AT(until), .example = "2027-01-01" },
     { "rate", CONFIG_LATER,
       .note = "\"rate\" rules are not supported by this version; leave it out to judge each "
               "reading" },
@@ -149,13 +151,15 @@ static void check_clear(const struct config_node *node, const struct rule_level 
     }
 }
 
-/* A reading outside the parameter's range fails; where failed ones take part, any limit can be met.
- */
+/* A reading outside the parameter's range fails; where failed ones take part, or readings are added
+ * up or counted, any limit can be met. */
 static void check_reachable(const struct config_node *node, const struct rule *rule,
                             const struct rule_level *level)
 {
     const struct phusa_parameter *parameter = rule->parameter;
-    if (parameter == NULL || (rule->accept & FLAG_BIT(PHUSA_FLAG_FAIL)) != 0) {
+    bool added = rule->window.given &&
+                 (rule->window.statistic == RULE_SUM || rule->window.statistic == RULE_COUNT);
+    if (parameter == NULL || added || (rule->accept & FLAG_BIT(PHUSA_FLAG_FAIL)) != 0) {
         return;
     }
     bool by_high = level->raise_high <= parameter->maximum; /* false for NAN */
@@ -223,6 +227,49 @@ static void read_level(const struct config_node *node, struct rule *rule)
     check_clear(node, &level);
     check_reachable(node, rule, &level);
     insert_level(rule, &level);
+}
+
+/* ---- when a rule holds, and what it judges ---- */
+
+static void read_moment(struct loader *loader, const struct config_node *node, const char *key,
+                        const char *text, int64_t *ns)
+{
+    if (text != NULL &&
+        !iso_time_or_day_parse(phusa_text_of(text), loader->settings->utc_offset_s, ns)) {
+        config_complain_at(node, key,
+                           "\"%s\" is \"%.64s\"; write a day such as \"2026-01-01\", or a time "
+                           "with its offset such as \"2026-01-01T06:00:00+07:00\"",
+                           key, text);
+    }
+}
+
+static void set_period(struct loader *loader, const struct config_node *node,
+                       const struct rule_read *read, struct rule *rule)
+{
+    rule->from_ns = INT64_MIN;
+    rule->until_ns = INT64_MAX;
+    read_moment(loader, node, "from", read->from, &rule->from_ns);
+    read_moment(loader, node, "until", read->until, &rule->until_ns);
+    if (rule->from_ns >= rule->until_ns) {
+        config_complain_at(node, "until",
+                           "\"until\" %s is not after \"from\" %s: the rule would never hold",
+                           read->until, read->from);
+    }
+}
+
+static void set_window(struct loader *loader, const struct config_node *node,
+                       const struct rule_read *read, struct rule *rule)
+{
+    if (read->window == NULL || !load_rule_window(loader, read->window, &rule->window)) {
+        return;
+    }
+    int64_t step_ns = rule_window_step_ns(&rule->window);
+    if (read->max_gap_ns > 0 && read->max_gap_ns < step_ns) {
+        config_complain_at(node, "max_gap",
+                           "\"max_gap\" is shorter than the windows lie apart; write \"%lldh\" or "
+                           "more",
+                           (long long)(step_ns / (3600 * SECOND_NS)));
+    }
 }
 
 /* ---- what a rule names ---- */
@@ -445,6 +492,8 @@ static void read_rule(struct loader *loader, struct gathering *gathering,
     rule->direction = (enum rule_direction)read.direction;
     rule->max_gap_ns = read.max_gap_ns;
     rule->live_within_ns = read.live_within_ns;
+    set_period(loader, node, &read, rule);
+    set_window(loader, node, &read, rule);
     set_accept(&read.accept, rule);
     resolve_names(loader, gathering, node, &read, rule);
     set_message(loader, read.message, rule);

@@ -45,6 +45,9 @@ struct rule_window {
     double coverage; /* 0 .. 1; below it there is no value */
 };
 
+/* How far the windows that a rule judges lie apart; 0 when it judges each reading. */
+int64_t rule_window_step_ns(const struct rule_window *window);
+
 struct rule {
     const char *id;   /* [a-z0-9][a-z0-9-]{0,31}, unique */
     const char *kind; /* of the stations it concerns */

@@ -11,11 +11,12 @@
 
 extern const struct config_schema schema_outermost, schema_phusa;
 extern const struct config_schema schema_broker, schema_journal, schema_store, schema_http,
-    schema_channel, schema_maintenance;
+    schema_channel, schema_maintenance, schema_windows;
 extern const struct config_schema schema_parameters_file, schema_unit, schema_conversion,
     schema_parameter;
 extern const struct config_schema schema_stations_file, schema_station;
-extern const struct config_schema schema_rules_file, schema_rule, schema_level, schema_message;
+extern const struct config_schema schema_rules_file, schema_rule, schema_level, schema_message,
+    schema_window;
 
 /* All of them; NULL-terminated. */
 extern const struct config_schema *const schemas[];

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/iso_time.h"
 #include "base/kept.h"
 #include "base/state.h"
 #include "store/cursor.h"
@@ -261,9 +262,51 @@ static void an_offset_moves_the_wall_clock(void **unused)
     assert_true(moved >= before && moved <= clock_real().ns);
 }
 
+/* --- ISO 8601 --------------------------------------------------------------------- */
+
+static void times_are_read_as_people_write_them(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ns; /* -1: it is none */
+    } cases[] = {
+        { "1970-01-01T00:00:00Z", 0 },
+        { "2026-01-01T00:00+07:00", INT64_C(1767200400000000000) },
+        { "2026-01-01 00:00:00.25-0330", INT64_C(1767238200250000000) },
+        { "2017-01-01T06:59:60+07:00", INT64_C(1483228800000000000) }, /* a leap second */
+        { "2261-12-31T23:59:59.999999999Z", INT64_C(9214646399999999999) },
+        { "2026-01-01", INT64_C(1767200400000000000) }, /* here, at +07:00 */
+        { "2026-02-29T00:00:00Z", -1 },
+        { "2026-02-29", -1 },
+        { "2026-13-01", -1 },
+        { "2026-1-1", -1 },
+        { "2262-01-01", -1 },
+        { "2026-01-01T24:00:00Z", -1 },
+        { "2026-01-01T00:00:00", -1 },
+        { "2026-01-01T00:00:00.Z", -1 },
+        { "2026-01-01T00:00:00Zz", -1 },
+        { "2026-01-01T00:00:00+24:00", -1 },
+        { "", -1 },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        int64_t ns = -1;
+        bool good = iso_time_or_day_parse(phusa_text_of(cases[i].text), 7 * 3600, &ns);
+        assert_int_equal(good, cases[i].ns != -1);
+        assert_true(!good || ns == cases[i].ns);
+        assert_false(cases[i].text[0] != '\0' && good &&
+                     iso_time_parse((struct phusa_text){ cases[i].text, 9 }, &ns));
+    }
+    assert_false(iso_time_parse((struct phusa_text){ "2026-01-01\0"
+                                                     "00:00Z",
+                                                     17 },
+                                &(int64_t){ 0 }));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(times_are_read_as_people_write_them),
         cmocka_unit_test(state_comes_back_as_it_was),
         cmocka_unit_test(a_reader_stops_at_the_end),
         cmocka_unit_test(what_is_no_number_is_refused),

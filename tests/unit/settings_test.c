@@ -253,6 +253,45 @@ static void rules_are_resolved(void **state)
     assert_int_equal(r2->line, 5);
 }
 
+static void rules_judge_windows_while_they_hold(void **state)
+{
+    struct fixture *fixture = *state;
+    put(fixture, "rules/a.cfg",
+        "rules : ( { id = \"r1\"; kind = \"water\"; parameter = \"salinity\"; direction ="
+        " \"above\"; levels = ( { severity = \"minor\"; raise = 400.0; } ); max_gap = \"1d\";"
+        " from = \"2026-01-01\"; until = \"2026-07-01T00:00:00.5Z\";"
+        " window = { statistic = \"sum\"; length = \"night\"; coverage = 0.5; }; },\n"
+        "{ id = \"r2\"; kind = \"water\"; parameter = \"temp\"; direction = \"above\";"
+        " levels = ( { severity = \"minor\"; raise = 40.0; } ); max_gap = \"1h\";"
+        " window = { statistic = \"mean\"; length = \"8h\"; }; },\n"
+        "{ id = \"r3\"; kind = \"water\"; parameter = \"temp\"; direction = \"above\";"
+        " levels = ( { severity = \"minor\"; raise = 40.0; } ); max_gap = \"1m\"; } );");
+    load_good(fixture, SETTINGS_RULES);
+    const struct rule *rules = fixture->settings->rulebook.rules;
+    assert_true(rules[0].window.given); /* a sum may lie beyond the parameter's range */
+    assert_int_equal(rules[0].window.statistic, RULE_SUM);
+    assert_int_equal(rules[0].window.length, RULE_NIGHT);
+    assert_true(rules[0].window.coverage == 0.5);
+    assert_int_equal(rules[0].from_ns, INT64_C(1767200400000000000)); /* 17:00 UTC of the eve */
+    assert_int_equal(rules[0].until_ns, INT64_C(1782864000500000000));
+    assert_int_equal(rule_window_step_ns(&rules[0].window), 24 * 60 * MINUTE_NS);
+    assert_int_equal(rules[1].window.statistic, RULE_MEAN);
+    assert_int_equal(rules[1].window.length, RULE_8H);
+    assert_true(rules[1].window.coverage == 0.75); /* that of windows */
+    assert_int_equal(rule_window_step_ns(&rules[1].window), 60 * MINUTE_NS);
+    assert_false(rules[2].window.given);
+    assert_int_equal(rule_window_step_ns(&rules[2].window), 0);
+    for (size_t i = 1; i < 3; i++) {
+        assert_true(rules[i].from_ns == INT64_MIN && rules[i].until_ns == INT64_MAX);
+    }
+    for (size_t i = 0; i < MAINTENANCE_COUNT; i++) {
+        const struct rule *rule = &fixture->settings->maintenance.rules[i];
+        assert_true(rule->from_ns == INT64_MIN && rule->until_ns == INT64_MAX);
+    }
+}
+
+#define BIT(length) (1u << (length))
+
 /* A configuration of the contract's with other text at one place. */
 static void put_with(const struct fixture *fixture, const char *before, const char *more)
 {
@@ -262,6 +301,34 @@ static void put_with(const struct fixture *fixture, const char *before, const ch
     (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(at - contract_phusa), contract_phusa, more,
                    at);
     put(fixture, "phusa.cfg", text);
+}
+
+static void windows_are_chosen(void **state)
+{
+    struct fixture *fixture = *state;
+    load_good(fixture, SETTINGS_ALL);
+    const struct window_choice *windows = &fixture->settings->windows;
+    assert_int_equal(windows->kinds,
+                     BIT(RULE_1H) | BIT(RULE_8H) | BIT(RULE_24H) | BIT(RULE_DAY) | BIT(RULE_YEAR));
+    assert_true(windows->coverage == 0.75);
+    assert_int_equal(windows->lateness_ns, 10 * MINUTE_NS);
+    assert_false(windows->begins || windows->nowcast_normalised);
+    assert_int_equal(fixture->settings->clock_wrong_ns, 24 * 60 * MINUTE_NS);
+
+    put_with(fixture, "  channels",
+             "  windows : { kinds = [\"year\", \"night\"]; coverage = 0; lateness = \"0s\";"
+             " hour = \"begins\"; nowcast = \"normalised\"; }; clock_wrong = \"2h\";\n");
+    load_good(fixture, SETTINGS_CATALOGUE);
+    windows = &fixture->settings->windows;
+    assert_int_equal(windows->kinds, BIT(RULE_YEAR) | BIT(RULE_NIGHT));
+    assert_true(windows->coverage == 0);
+    assert_int_equal(windows->lateness_ns, 0);
+    assert_true(windows->begins && windows->nowcast_normalised);
+    assert_int_equal(fixture->settings->clock_wrong_ns, 120 * MINUTE_NS);
+
+    put_with(fixture, "  channels", "  windows : { kinds = []; };\n");
+    load_good(fixture, SETTINGS_CATALOGUE);
+    assert_int_equal(fixture->settings->windows.kinds, 0);
 }
 
 static void check_maintenance_rule(const struct rule *rule, const char *id, const char *parameter)
@@ -733,6 +800,8 @@ int main(void)
         WITH_FOLDER(the_contracts_smallest_configuration_loads),
         WITH_FOLDER(stations_are_resolved),
         WITH_FOLDER(rules_are_resolved),
+        WITH_FOLDER(rules_judge_windows_while_they_hold),
+        WITH_FOLDER(windows_are_chosen),
         WITH_FOLDER(the_collectors_own_alarms_are_rules_too),
         WITH_FOLDER(the_collectors_own_alarms_are_configured),
         WITH_FOLDER(what_changes_state_over_http_has_a_token),
