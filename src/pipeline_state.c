@@ -45,7 +45,7 @@ static bool index_rules(struct pipeline *pipeline)
 
 static bool rule_concerns(const struct rule *rule, const struct station *station)
 {
-    if (strcmp(rule->kind, station->kind) != 0) {
+    if (strcmp(rule->kind, station->kind) != 0 || !rule_tags_match(rule, station)) {
         return false;
     }
     for (size_t i = 0; i < rule->station_count; i++) {

@@ -233,6 +233,11 @@ bool config_is_group(const struct config_node *node)
     return config_kind(node) == CONFIG_KIND_GROUP;
 }
 
+bool config_is_list(const struct config_node *node)
+{
+    return config_kind(node) == CONFIG_KIND_LIST;
+}
+
 bool config_bool(const struct config_node *node)
 {
     return config_setting_get_bool(setting_of(node)) == CONFIG_TRUE;

@@ -144,6 +144,7 @@ const char *config_string(const struct config_node *node);
 bool config_check_line(const struct config_node *node, const char *name);
 
 bool config_is_group(const struct config_node *node);
+bool config_is_list(const struct config_node *node); /* [ ] or ( ) */
 
 /* Elements of lists that config_read_group has checked; strings live as long as the file. */
 const char *config_string_at(const struct config_list *list, size_t place);

@@ -47,6 +47,9 @@ bool load_rule_window(struct loader *loader, const struct config_node *group,
 void load_maintenance(struct loader *loader, const struct config_node *phusa,
                       const struct config_node *group);
 
+/* The tags that a rule asks stations for; group is NULL when it is not given. */
+void load_rule_tags(struct loader *loader, const struct config_node *group, struct rule *rule);
+
 /* The channels that a rule names; they are looked up only where services are asked for. */
 void load_rule_channels(struct loader *loader, const struct config_list *list, struct rule *rule);
 
@@ -80,6 +83,12 @@ bool check_id(const struct config_node *group, const char *key, const char *id);
 
 /* [a-z][a-z0-9_]*, at most PHUSA_NAME_MAX bytes. */
 bool check_name(const struct config_node *group, const char *key, const char *name);
+
+/* A tag's name in a group of tags: [a-z0-9_]*, and not one that the collector sets. */
+bool check_tag_key(const struct config_node *tag);
+
+/* One line of 1 to 64 bytes without a backslash: a value of the tag named key. */
+bool check_tag_value(const struct config_node *value, const char *key);
 
 /* http:// or https://, host, optional port, optional path. */
 bool check_url(const struct config_node *group, const char *key, const char *url);

@@ -53,7 +53,8 @@ struct rule_read {
     unsigned direction;
     struct config_list stations, levels, accept, channels;
     int64_t max_gap_ns, live_within_ns;
-    const struct config_node *message, *window;
+    const struct config_node *message, *window, *tags;
+    bool enabled;
 };
 
 #define AT(member) offsetof(struct rule_read, member)
@@ -63,6 +64,8 @@ static const struct config_key rule_keys[] = {
     { "parameter", CONFIG_STRING, AT(parameter), .required = true, .example = "salinity" },
     { "stations", CONFIG_STRINGS, AT(stations), .least = "1", .most = "1024",
       .example = "[\"my-tho-1\"]" },
+    { "tags", CONFIG_GROUP, AT(tags), .example = "{ class = \"B\"; }" },
+    { "enabled", CONFIG_BOOL, AT(enabled), .fallback = "true" },
     { "direction", CONFIG_CHOICE, AT(direction), .required = true, .choices = directions },
     { "levels", CONFIG_GROUPS, AT(levels), .required = true, .least = "1", .most = "4",
       .example = "( { severity = \"severe\"; raise = 4.0; clear = 3.5; } )" },
@@ -475,6 +478,7 @@ static void resolve_names(struct loader *loader, const struct gathering *gatheri
         rule->parameter = loader_parameter(loader, config_at(node, "parameter"), read->parameter);
     }
     set_stations(loader, &read->stations, rule);
+    load_rule_tags(loader, read->tags, rule);
     load_rule_channels(loader, &read->channels, rule);
 }
 
@@ -489,6 +493,7 @@ static void read_rule(struct loader *loader, struct gathering *gathering,
     }
     rule->id = read.id != NULL && check_rule_id(loader, node, read.id) ? read.id : "";
     rule->kind = read.kind;
+    rule->enabled = read.enabled;
     rule->direction = (enum rule_direction)read.direction;
     rule->max_gap_ns = read.max_gap_ns;
     rule->live_within_ns = read.live_within_ns;
@@ -556,11 +561,24 @@ static void check_unique(struct loader *loader, const struct gathering *gatherin
     }
 }
 
+/* Those that are switched off were checked like all others; from here on they do not exist. */
+static size_t drop_disabled(struct rule *rules, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (rules[i].enabled) {
+            rules[kept++] = rules[i];
+        }
+    }
+    return kept;
+}
+
 void load_rules(struct loader *loader, const struct config_node *phusa, const char *name)
 {
     struct gathering gathering = { 0 };
     gather_kinds(loader, &gathering);
     (void)source_each(loader, phusa, "rules", name, read_rules_file, &gathering);
     check_unique(loader, &gathering);
-    loader->settings->rulebook = (struct rulebook){ gathering.rules, gathering.count };
+    size_t kept = drop_disabled(gathering.rules, gathering.count);
+    loader->settings->rulebook = (struct rulebook){ gathering.rules, kept };
 }

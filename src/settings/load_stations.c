@@ -118,7 +118,7 @@ static void set_parameters(struct loader *loader, const struct config_list *list
     station->parameters = parameters;
 }
 
-static bool check_tag_key(const struct config_node *tag)
+bool check_tag_key(const struct config_node *tag)
 {
     static const char *const reserved[] = { "site", "station", "time" };
     const char *key = config_name(tag);
@@ -137,15 +137,15 @@ static bool check_tag_key(const struct config_node *tag)
     return false;
 }
 
-static bool check_tag_value(const struct config_node *tag)
+bool check_tag_value(const struct config_node *value, const char *key)
 {
-    const char *value = config_string(tag);
-    if (value != NULL && value[0] != '\0' && strlen(value) <= TAG_VALUE_MAX &&
-        strchr(value, '\\') == NULL) {
-        return config_check_line(tag, config_name(tag));
+    const char *text = config_string(value);
+    if (text != NULL && text[0] != '\0' && strlen(text) <= TAG_VALUE_MAX &&
+        strchr(text, '\\') == NULL) {
+        return config_check_line(value, key);
     }
-    config_complain(tag, "tag \"%s\" wants a string of 1 to %d bytes without '\\'",
-                    config_name(tag), TAG_VALUE_MAX);
+    config_complain(value, "tag \"%s\" wants a string of 1 to %d bytes without '\\'", key,
+                    TAG_VALUE_MAX);
     return false;
 }
 
@@ -161,7 +161,7 @@ static void set_tags(struct loader *loader, const struct config_node *group,
     struct station_tag *tags = arena_alloc(loader->arena, count, sizeof *tags);
     for (size_t i = 0; tags != NULL && i < count; i++) {
         const struct config_node *tag = config_element(group, i);
-        if (check_tag_key(tag) && check_tag_value(tag)) {
+        if (check_tag_key(tag) && check_tag_value(tag, config_name(tag))) {
             tags[station->tag_count++] =
                 (struct station_tag){ arena_text(loader->arena, config_name(tag)),
                                       arena_text(loader->arena, config_string(tag)) };

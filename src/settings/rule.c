@@ -1,5 +1,7 @@
 #include "settings/rule.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 
 #define HOUR_NS (3600 * SECOND_NS)
@@ -26,4 +28,34 @@ int64_t rule_window_step_ns(const struct rule_window *window)
     bool hourly =
         window->length == RULE_1H || window->length == RULE_8H || window->length == RULE_24H;
     return !window->given ? 0 : hourly ? HOUR_NS : 24 * HOUR_NS;
+}
+
+static bool same_key(const struct station_tag *one, const struct station_tag *other)
+{
+    return strcmp(one->key, other->key) == 0;
+}
+
+static bool has_tag(const struct station *station, const struct station_tag *wanted)
+{
+    for (size_t i = 0; i < station->tag_count; i++) {
+        if (same_key(&station->tags[i], wanted)) {
+            return strcmp(station->tags[i].value, wanted->value) == 0;
+        }
+    }
+    return false;
+}
+
+bool rule_tags_match(const struct rule *rule, const struct station *station)
+{
+    for (size_t i = 0; i < rule->tag_count; i++) {
+        bool met = false;
+        for (size_t j = 0; j < rule->tag_count; j++) {
+            met = met ||
+                  (same_key(&rule->tags[i], &rule->tags[j]) && has_tag(station, &rule->tags[j]));
+        }
+        if (!met) {
+            return false;
+        }
+    }
+    return true;
 }

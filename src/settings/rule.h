@@ -6,11 +6,13 @@
 #include <stdint.h>
 
 #include "phusa/parameter.h"
+#include "settings/station.h"
 
 #define RULES_MAX         4096
 #define RULE_LEVELS_MAX   4 /* one for each severity */
 #define RULE_CHANNELS_MAX 16
 #define RULE_STATIONS_MAX 1024
+#define RULE_TAGS_MAX     32 /* values of all its tags */
 
 /* Severities are CAP 1.2's; ascending, so they can be compared. */
 enum severity {
@@ -54,6 +56,10 @@ struct rule {
     const struct phusa_parameter *parameter;
     const char *const *stations; /* when station_count > 0: only these ids */
     size_t station_count;
+    /* When tag_count > 0: only stations whose own tags have, for each key that stands here, one of
+     * the values that stand here with it. */
+    const struct station_tag *tags;
+    size_t tag_count;
     struct rule_window window;
     /* Readings (windows: their end) from from_ns on and before until_ns are judged: a limit in
      * force. 0 = not given. */
@@ -67,12 +73,16 @@ struct rule {
     size_t channels[RULE_CHANNELS_MAX];        /* indexes into settings->channels */
     size_t channel_count;
     const char *message_vi, *message_en; /* one line each for people */
+    bool enabled;                        /* as it was configured; a rulebook holds no others */
     const char *file;
     int line;
 };
 
+/* True if the station's tags are those that the rule asks for, or it asks for none. */
+bool rule_tags_match(const struct rule *rule, const struct station *station);
+
 struct rulebook {
-    const struct rule *rules; /* in the order of the files (sorted by name) */
+    const struct rule *rules; /* those enabled, in the order of the files (sorted by name) */
     size_t count;
 };
 

@@ -290,7 +290,58 @@ static void rules_judge_windows_while_they_hold(void **state)
     }
 }
 
-#define BIT(length) (1u << (length))
+/* What is switched off is gone once it has been checked; the order of the others stays. */
+static void a_rule_can_be_switched_off(void **state)
+{
+    struct fixture *fixture = *state;
+    put(fixture, "rules/b.cfg",
+        "rules : ( { id = \"off\"; kind = \"water\"; parameter = \"temp\"; direction = \"above\";"
+        " enabled = false; levels = ( { severity = \"minor\"; raise = 30.0; } );"
+        " max_gap = \"1h\"; },\n"
+        " { id = \"on\"; kind = \"water\"; parameter = \"temp\"; direction = \"above\";"
+        " enabled = true; levels = ( { severity = \"minor\"; raise = 31.0; } );"
+        " max_gap = \"1h\"; } );");
+    load_good(fixture, SETTINGS_ALL);
+    const struct rulebook *rulebook = &fixture->settings->rulebook;
+    assert_int_equal(rulebook->count, 3);
+    assert_string_equal(rulebook->rules[0].id, "r1");
+    assert_string_equal(rulebook->rules[1].id, "r2");
+    assert_string_equal(rulebook->rules[2].id, "on");
+    assert_true(rulebook->rules[2].levels[0].raise_high == 31.0);
+}
+
+static void rules_ask_for_tags(void **state)
+{
+    static const struct station_tag river_a[] = { { "river", "tien" }, { "class", "A" } };
+    static const struct station_tag river_b[] = { { "class", "B" }, { "river", "tien" } };
+    static const struct station_tag other_b[] = { { "class", "B" }, { "river", "hau" } };
+    static const struct station_tag crossed[] = { { "class", "tien" }, { "river", "B" } };
+    const struct station a = { .tags = river_a, .tag_count = 2 };
+    const struct station b = { .tags = river_b, .tag_count = 2 };
+    const struct station elsewhere = { .tags = other_b, .tag_count = 2 };
+    const struct station wrong = { .tags = crossed, .tag_count = 2 };
+    const struct station bare = { .tags = NULL };
+    struct fixture *fixture = *state;
+    put(fixture, "rules/a.cfg",
+        "rules : ( { id = \"one\"; kind = \"water\"; parameter = \"temp\"; direction = \"above\";"
+        " tags = { class = \"B\"; }; levels = ( { severity = \"minor\"; raise = 30.0; } );"
+        " max_gap = \"1h\"; },\n"
+        " { id = \"any\"; kind = \"water\"; parameter = \"temp\"; direction = \"above\";"
+        " tags = { class = [\"B\", \"A\"]; river = \"tien\"; };"
+        " levels = ( { severity = \"minor\"; raise = 31.0; } ); max_gap = \"1h\"; },\n"
+        " { id = \"all\"; kind = \"water\"; parameter = \"temp\"; direction = \"above\";"
+        " levels = ( { severity = \"minor\"; raise = 32.0; } ); max_gap = \"1h\"; } );");
+    load_good(fixture, SETTINGS_ALL);
+    const struct rule *one = &fixture->settings->rulebook.rules[0], *any = one + 1, *all = one + 2;
+    assert_int_equal(one->tag_count, 1);
+    assert_int_equal(any->tag_count, 3);
+    assert_true(rule_tags_match(one, &b) && rule_tags_match(one, &elsewhere));
+    assert_false(rule_tags_match(one, &a) || rule_tags_match(one, &bare));
+    assert_true(rule_tags_match(any, &a) && rule_tags_match(any, &b));
+    assert_false(rule_tags_match(any, &elsewhere) || rule_tags_match(any, &bare));
+    assert_false(rule_tags_match(one, &wrong) || rule_tags_match(any, &wrong));
+    assert_true(rule_tags_match(all, &a) && rule_tags_match(all, &bare));
+}
 
 /* A configuration of the contract's with other text at one place. */
 static void put_with(const struct fixture *fixture, const char *before, const char *more)
@@ -302,6 +353,8 @@ static void put_with(const struct fixture *fixture, const char *before, const ch
                    at);
     put(fixture, "phusa.cfg", text);
 }
+
+#define BIT(length) (1u << (length))
 
 static void windows_are_chosen(void **state)
 {
@@ -802,6 +855,8 @@ int main(void)
         WITH_FOLDER(rules_are_resolved),
         WITH_FOLDER(rules_judge_windows_while_they_hold),
         WITH_FOLDER(windows_are_chosen),
+        WITH_FOLDER(a_rule_can_be_switched_off),
+        WITH_FOLDER(rules_ask_for_tags),
         WITH_FOLDER(the_collectors_own_alarms_are_rules_too),
         WITH_FOLDER(the_collectors_own_alarms_are_configured),
         WITH_FOLDER(what_changes_state_over_http_has_a_token),
