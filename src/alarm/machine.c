@@ -171,11 +171,20 @@ static bool same_level(const struct rule_level *a, const struct rule_level *b)
            a->clear_for_ns == b->clear_for_ns;
 }
 
+static bool same_window(const struct rule_window *a, const struct rule_window *b)
+{
+    return a->given == b->given &&
+           (!a->given ||
+            (a->statistic == b->statistic && a->length == b->length && a->coverage == b->coverage));
+}
+
 bool alarm_rule_same(const struct rule *a, const struct rule *b)
 {
     if (strcmp(a->id, b->id) != 0 || a->direction != b->direction ||
         a->level_count != b->level_count || a->max_gap_ns != b->max_gap_ns ||
         a->live_within_ns != b->live_within_ns || a->accept != b->accept ||
+        a->from_ns != b->from_ns || a->until_ns != b->until_ns ||
+        !same_window(&a->window, &b->window) ||
         !phusa_text_equal(a->parameter->name, b->parameter->name)) {
         return false;
     }
@@ -224,6 +233,17 @@ static uint64_t mix_level(uint64_t hash, const struct rule_level *level)
     return mix_number(hash, (uint64_t)level->clear_for_ns);
 }
 
+static uint64_t mix_window(uint64_t hash, const struct rule_window *window)
+{
+    hash = mix_number(hash, window->given ? 1 : 0);
+    if (window->given) {
+        hash = mix_number(hash, window->statistic);
+        hash = mix_number(hash, window->length);
+        hash = mix_limit(hash, window->coverage);
+    }
+    return hash;
+}
+
 /* Of everything that alarm_rule_same compares. */
 uint64_t alarm_rule_fingerprint(const struct rule *rule)
 {
@@ -235,6 +255,9 @@ uint64_t alarm_rule_fingerprint(const struct rule *rule)
     hash = mix_number(hash, (uint64_t)rule->max_gap_ns);
     hash = mix_number(hash, (uint64_t)rule->live_within_ns);
     hash = mix_number(hash, rule->accept);
+    hash = mix_number(hash, (uint64_t)rule->from_ns);
+    hash = mix_number(hash, (uint64_t)rule->until_ns);
+    hash = mix_window(hash, &rule->window);
     hash = mix_number(hash, rule->level_count);
     for (size_t i = 0; i < rule->level_count; i++) {
         hash = mix_level(hash, &rule->levels[i]);

@@ -119,9 +119,9 @@ static int decode(struct settings *settings, const struct options *options,
                   const struct clock *clock)
 {
     bool any = false;
-    struct pipeline_sink sink = { .context = &any,
-                                  .lines = print_lines,
-                                  .set_aside = print_set_aside };
+    struct pipeline_sink sink = {
+        .context = &any, .single = true, .lines = print_lines, .set_aside = print_set_aside
+    };
     struct pipeline *pipeline = pipeline_create(settings, &sink);
     char *payload = malloc(JOURNAL_BODY_MAX);
     char topic[PHUSA_TOPIC_MAX * 4];

@@ -12,6 +12,9 @@
 #include "pipeline.h"
 
 #define SAMPLES_MAX (1u << 28) /* readings held at once */
+#define MINUTE_NS   (60 * SECOND_NS)
+#define HOUR_NS     (60 * MINUTE_NS)
+#define QUIET_NS    (27 * HOUR_NS) /* after it no window holds a reading: 24 h, lateness, some */
 
 struct sample {
     int64_t time_ns;
@@ -30,8 +33,9 @@ struct samples {
 };
 
 struct transitions {
-    struct notice *items; /* of one reading time */
+    struct notice *items;
     size_t count, capacity;
+    int64_t last_hour_ns; /* the end of the hour of the last reading */
     bool failed;
 };
 
@@ -166,9 +170,13 @@ static int replay_as_received(const struct settings *settings, const char *journ
     return read_journal(settings, journal, &sink) ? CLI_GOOD : CLI_BAD;
 }
 
-static int by_rule(const void *a, const void *b)
+/* A window's transition comes when it closes, later than its time. */
+static int by_time_and_rule(const void *a, const void *b)
 {
     const struct notice *left = a, *right = b;
+    if (left->time_ns != right->time_ns) {
+        return left->time_ns < right->time_ns ? -1 : 1;
+    }
     int order = strcmp(left->rule->id, right->rule->id);
     return order != 0 ? order : strcmp(left->station->id, right->station->id);
 }
@@ -177,24 +185,30 @@ static void print_transitions(struct transitions *transitions)
 {
     char line[NOTICE_BODY_MAX];
     if (transitions->count > 1) {
-        qsort(transitions->items, transitions->count, sizeof *transitions->items, by_rule);
+        qsort(transitions->items, transitions->count, sizeof *transitions->items, by_time_and_rule);
     }
     for (size_t i = 0; i < transitions->count; i++) {
         size_t length = notice_replay_json(&transitions->items[i], line, sizeof line);
         (void)fwrite(line, 1, length, stdout);
         (void)putchar('\n');
     }
-    transitions->count = 0;
+}
+
+/* A day or night that the recording ends in is told whole; hours and what moves by the hour end
+ * with it. */
+static bool is_beyond(const struct transitions *transitions, const struct notice *notice)
+{
+    const struct rule_window *window = &notice->rule->window;
+    return notice->time_ns > transitions->last_hour_ns && window->given &&
+           window->length <= RULE_24H;
 }
 
 static void take_notice(void *context, const struct notice *notice)
 {
     struct transitions *transitions = context;
-    if (!notice->transition || notice->rule->level_count == 0) { /* no rule of the rulebook */
+    if (!notice->transition || notice->rule->level_count == 0 || /* no rule of the rulebook */
+        is_beyond(transitions, notice)) {
         return;
-    }
-    if (transitions->count > 0 && transitions->items[0].time_ns != notice->time_ns) {
-        print_transitions(transitions);
     }
     if (transitions->count == transitions->capacity) {
         size_t capacity = transitions->capacity == 0 ? 64 : transitions->capacity * 2;
@@ -209,16 +223,30 @@ static void take_notice(void *context, const struct notice *notice)
     transitions->items[transitions->count++] = *notice;
 }
 
+/* A recording has no ticks: windows close on time all the same, until nothing is left in them. */
+static void pass_time(struct pipeline *pipeline, int64_t *now_ns, int64_t to_ns)
+{
+    int64_t last_ns = *now_ns + QUIET_NS < to_ns ? *now_ns + QUIET_NS : to_ns;
+    for (int64_t ns = (*now_ns / MINUTE_NS + 1) * MINUTE_NS; ns < last_ns; ns += MINUTE_NS) {
+        pipeline_tick(pipeline, ns);
+    }
+    *now_ns = to_ns;
+}
+
 static bool judge(const struct samples *samples)
 {
     struct transitions transitions = { 0 };
+    int64_t end_ns = samples->count > 0 ? samples->items[samples->count - 1].time_ns : 0;
+    transitions.last_hour_ns = (end_ns + HOUR_NS - 1) / HOUR_NS * HOUR_NS;
     struct pipeline_sink sink = { .context = &transitions, .notice = take_notice };
     struct pipeline *pipeline = pipeline_create(samples->settings, &sink);
     if (pipeline == NULL) {
         return false;
     }
+    int64_t now_ns = samples->count > 0 ? samples->items[0].time_ns : 0;
     for (size_t i = 0; i < samples->count; i++) {
         const struct sample *item = &samples->items[i];
+        pass_time(pipeline, &now_ns, item->time_ns);
         struct pipeline_sample sample = {
             .station = phusa_text_of(samples->settings->registry.stations[item->station].id),
             .parameter = samples->settings->catalogue.parameters[item->parameter].name,
@@ -229,6 +257,7 @@ static bool judge(const struct samples *samples)
         };
         (void)pipeline_take_sample(pipeline, &sample);
     }
+    pass_time(pipeline, &now_ns, now_ns + QUIET_NS);
     print_transitions(&transitions);
     pipeline_free(pipeline);
     free(transitions.items);

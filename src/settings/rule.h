@@ -62,7 +62,7 @@ struct rule {
     size_t tag_count;
     struct rule_window window;
     /* Readings (windows: their end) from from_ns on and before until_ns are judged: a limit in
-     * force. 0 = not given. */
+     * force. INT64_MIN and INT64_MAX when not given; until_ns 0 is not given, too. */
     int64_t from_ns, until_ns;
     enum rule_direction direction;
     struct rule_level levels[RULE_LEVELS_MAX]; /* ascending severity */
