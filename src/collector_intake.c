@@ -1,19 +1,22 @@
 /*
- * What comes in: Paho's thread writes each message to the raw journal and only then lets it be
- * acknowledged; the sync thread makes what was written durable, many records at once.
+ * What comes in: Paho's thread appends each message to the raw journal and only then lets it be
+ * acknowledged; the sync thread makes what was appended durable, many records at once.
+ *
+ * A message is written down before it is acknowledged, with one exception: a numbered report may
+ * still be in memory then, because its station trusts no acknowledgement of the broker and keeps it
+ * until its receipt, which follows the sync. So a kill can lose nothing but what comes again.
  */
 #include "collector_state.h"
+#include "phusa/senml.h"
 #include "phusa/topic.h"
 
 #define SYNC_AGAIN_NS SECOND_NS /* between two tries after a sync that failed */
 
 /* What the collector itself publishes comes back through the subscription: not worth keeping. */
-static bool is_our_own(struct phusa_text topic)
+static bool is_our_own(const struct phusa_topic *topic)
 {
-    struct phusa_topic parts;
-    return phusa_topic_parse(topic, &parts) == PHUSA_OK &&
-           (parts.leaf == PHUSA_LEAF_ACK || parts.leaf == PHUSA_LEAF_CMD ||
-            parts.leaf == PHUSA_LEAF_ALARM || parts.leaf == PHUSA_LEAF_BOARD);
+    return topic->leaf == PHUSA_LEAF_ACK || topic->leaf == PHUSA_LEAF_CMD ||
+           topic->leaf == PHUSA_LEAF_ALARM || topic->leaf == PHUSA_LEAF_BOARD;
 }
 
 static void complain(struct collector *collector, const char *why)
@@ -40,10 +43,13 @@ static void is_well(struct collector *collector)
     log_info("the journal takes messages again");
 }
 
-static bool append(struct collector *collector, struct journal_record *record)
+typedef enum journal_status appender(struct journal *journal, const struct journal_record *record,
+                                     uint64_t *position);
+
+static bool append(struct collector *collector, struct journal_record *record, appender *put)
 {
     record->time = clock_wall(&collector->clock);
-    enum journal_status status = journal_append(collector->raw, record, NULL);
+    enum journal_status status = put(collector->raw, record, NULL);
     if (status != JOURNAL_OK) {
         complain(collector, status == JOURNAL_FULL ? "disk full" : "input/output error");
         return false;
@@ -54,13 +60,16 @@ static bool append(struct collector *collector, struct journal_record *record)
 
 void intake_append(struct collector *collector, struct journal_record *record)
 {
-    (void)append(collector, record);
+    (void)append(collector, record, journal_append);
 }
 
 static bool on_message(void *context, struct phusa_text topic, struct phusa_text payload)
 {
     struct collector *collector = context;
-    if (is_our_own(topic)) {
+    struct phusa_topic parts;
+    bool valid = phusa_topic_parse(topic, &parts) == PHUSA_OK;
+    bool strict = collector->first->settings->journal.strict;
+    if (valid && is_our_own(&parts)) {
         return true;
     }
     struct journal_record record = { .kind = JOURNAL_MESSAGE,
@@ -71,12 +80,13 @@ static bool on_message(void *context, struct phusa_text topic, struct phusa_text
         record.flags = JOURNAL_FLAG_CUT;
         record.payload.length = CUT_BYTES;
     }
-    if (!append(collector, &record)) {
+    bool comes_again = valid && parts.leaf == PHUSA_LEAF_OBS && !strict && record.flags == 0 &&
+                       phusa_senml_is_numbered(payload);
+    if (!append(collector, &record, comes_again ? journal_append_later : journal_append)) {
         return false;
     }
     struct problem problem = { 0 };
-    if (collector->first->settings->journal.strict &&
-        journal_sync(collector->raw, &problem) != JOURNAL_OK) {
+    if (strict && journal_sync(collector->raw, &problem) != JOURNAL_OK) {
         complain(collector, problem.text);
         return false;
     }

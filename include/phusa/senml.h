@@ -52,6 +52,14 @@ enum phusa_status phusa_senml_decode_cbor(const uint8_t *payload, size_t length,
                                           struct phusa_senml_error *error);
 
 /*
+ * True only if payload, when it is a pack at all, is one in JSON whose first record has `log` and
+ * `seq` as the contract wants them: told from its first bytes, for a fraction of what decoding
+ * costs. False says nothing: a numbered report may be in CBOR, or written otherwise than our
+ * stations do (spaces, escapes, nested values, `seq` as the last label, labels further behind).
+ */
+bool phusa_senml_is_numbered(struct phusa_text payload);
+
+/*
  * Encodes a report so that decoding it gives the report again: bt is the first
  * reading's time, later records carry t only where it differs; bn is the first
  * reading's base_name, repeated only when it changes. Times are written exactly

@@ -9,7 +9,7 @@
 
 #define RETIRED_MAX 64 /* full segments that wait for their last sync */
 
-/* Records as they were written, one behind the other. */
+/* Records as they stand in a segment, one behind the other. */
 struct unsynced {
     uint8_t *bytes;
     size_t used, capacity;
@@ -19,6 +19,7 @@ struct journal {
     const struct file_ops *files;
     char path[JOURNAL_PATH_MAX];
     int64_t segment_bytes;
+    size_t waiting_bytes;
 
     pthread_mutex_t lock; /* everything below */
     pthread_cond_t appended_more, synced_more;
@@ -40,6 +41,7 @@ struct journal {
     /* What is appended and not synced: what the sync that is under way covers, and what came
      * since. */
     struct unsynced older, newer;
+    size_t written; /* bytes of newer that are in the segment; those behind them wait in memory */
     struct journal_counters counters;
 
     pthread_mutex_t sync_lock; /* one sync at a time; taken before lock */
@@ -60,6 +62,10 @@ uint64_t journal_position_bound(uint64_t last, int64_t bytes);
 
 /* Gives the reserve back to the disk; true if there was one. The lock is held. */
 bool journal_spend_reserve(struct journal *journal);
+
+/* Writes the records that wait in memory, into the reserve if need be. False with errno: they wait
+ * on. The lock is held. */
+bool journal_write_out(struct journal *journal);
 
 /* The file UNSURE_NAME, made and removed as well as may be. */
 void journal_mark_unsure(const struct journal *journal);

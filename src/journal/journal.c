@@ -2,7 +2,9 @@
  * Writing. The format stands in format.h.
  *
  * journal_append takes the lock, gives the record its position, puts it behind those that wait for
- * their sync in memory (sync.c), and writes it from there with one call.
+ * their sync in memory (sync.c), and writes it from there with one call. journal_append_later
+ * leaves it there: what waits is written, all of it with one call, in front of the next record that
+ * must be, when waiting_bytes are passed, before the segment is full, and by journal_sync.
  */
 #include "journal/journal.h"
 
@@ -18,6 +20,7 @@
 #include "journal/inside.h"
 
 #define SEGMENT_BYTES_DEFAULT (INT64_C(64) << 20)
+#define WAITING_BYTES_DEFAULT (64u << 10)
 #define UNSYNCED_LEAST        (64u << 10) /* bytes taken from memory first */
 #define ROOM_TRIES            16          /* syncs that an append waits for before it gives up */
 #define NAME_TRIES            16 /* names a new segment tries, when files nobody listed have them */
@@ -51,6 +54,8 @@ enum journal_status journal_open(const struct journal_options *options, struct j
     journal->files = options->files != NULL ? options->files : &files_posix;
     journal->segment_bytes =
         options->segment_bytes > 0 ? options->segment_bytes : SEGMENT_BYTES_DEFAULT;
+    journal->waiting_bytes =
+        options->waiting_bytes > 0 ? (size_t)options->waiting_bytes : WAITING_BYTES_DEFAULT;
     journal->fd = -1;
     set_up_conditions(journal);
     if (journal_recover(journal, options->least_position, &found) != JOURNAL_OK) {
@@ -180,15 +185,49 @@ static bool unsynced_reserve(struct unsynced *unsynced, size_t bytes)
     return true;
 }
 
-/* A record that went in only in part is cut off again; if even that fails the segment is given up.
- */
+/* What went in only in part is cut off again; if even that fails the segment is given up. */
 static enum journal_status write_failed(struct journal *journal, const struct segment *segment)
 {
     int failed = errno;
     if (journal->files->ftruncate(journal->files->context, journal->fd, segment->bytes) != 0) {
         journal->torn = true;
     }
+    errno = failed;
     return failed == ENOSPC || failed == EDQUOT ? JOURNAL_FULL : JOURNAL_FAILED;
+}
+
+static size_t waiting(const struct journal *journal)
+{
+    return journal->newer.used - journal->written;
+}
+
+/* Records that wait are sealed with the segment's salt: if it is given up, only a sync can put them
+ * elsewhere. */
+static bool is_stranded(const struct journal *journal)
+{
+    return journal->torn && waiting(journal) > 0;
+}
+
+/* On failure they wait on. */
+static enum journal_status write_waiting(struct journal *journal)
+{
+    struct segment *segment = newest_segment(journal);
+    size_t bytes = waiting(journal);
+    if (bytes == 0) {
+        return JOURNAL_OK;
+    }
+    if (segment == NULL || journal->fd < 0 || journal->torn) {
+        errno = EIO;
+        return JOURNAL_FAILED;
+    }
+    if (files_write_all(journal->files, journal->fd, journal->newer.bytes + journal->written,
+                        bytes) != 0) {
+        return write_failed(journal, segment);
+    }
+    journal->written = journal->newer.used;
+    segment->bytes += (int64_t)bytes;
+    journal->total_bytes += bytes;
+    return JOURNAL_OK;
 }
 
 /* --- the reserve ------------------------------------------------------------- */
@@ -243,49 +282,75 @@ bool journal_reserve_there(struct journal *journal)
     return there;
 }
 
-static bool needs_segment(const struct journal *journal, const struct segment *segment,
-                          size_t bytes)
+/* --- a record ---------------------------------------------------------------- */
+
+bool journal_write_out(struct journal *journal)
 {
-    return segment == NULL || journal->fd < 0 || journal->torn ||
-           (segment->bytes + (int64_t)bytes > journal->segment_bytes &&
-            segment->bytes > SEGMENT_HEADER_BYTES);
+    enum journal_status status = write_waiting(journal);
+    if (status == JOURNAL_FULL && journal_spend_reserve(journal)) {
+        status = write_waiting(journal);
+    }
+    return status == JOURNAL_OK;
 }
 
-static enum journal_status append_locked(struct journal *journal,
-                                         const struct journal_record *given, size_t bytes)
+static bool needs_segment(const struct journal *journal, size_t bytes)
 {
-    struct segment *segment = newest_segment(journal);
-    if (needs_segment(journal, segment, bytes)) {
-        if (segment != NULL && segment->first >= journal->next) {
-            journal->next = segment->first + 1; /* it holds no record: its name stays its own */
-        }
-        enum journal_status status = begin_segment(journal);
-        segment = newest_segment(journal);
-        if (status != JOURNAL_OK || segment == NULL) {
-            return status;
-        }
+    const struct segments *segments = &journal->segments;
+    if (segments->count == 0 || journal->fd < 0 || journal->torn) {
+        return true;
     }
+    int64_t used = segments->items[segments->count - 1].bytes + (int64_t)waiting(journal);
+    return used + (int64_t)bytes > journal->segment_bytes && used > SEGMENT_HEADER_BYTES;
+}
+
+/* What waits belongs to the segment before. */
+static enum journal_status change_segment(struct journal *journal)
+{
+    const struct segment *segment = newest_segment(journal);
+    enum journal_status status = write_waiting(journal);
+    if (status != JOURNAL_OK) {
+        return status;
+    }
+    if (segment != NULL && segment->first >= journal->next) {
+        journal->next = segment->first + 1; /* it holds no record: its name stays its own */
+    }
+    return begin_segment(journal);
+}
+
+/* `bytes` of memory are there. */
+static enum journal_status
+append_locked(struct journal *journal, const struct journal_record *given, size_t bytes, bool later)
+{
     struct journal_record record = *given;
-    uint8_t *at = journal->newer.bytes + journal->newer.used;
-    record.position = journal->next;
-    (void)record_write(&record, journal->salt, at);
-    if (files_write_all(journal->files, journal->fd, at, bytes) != 0) {
-        return write_failed(journal, segment);
+    enum journal_status status = JOURNAL_OK;
+    if (needs_segment(journal, bytes)) {
+        status = change_segment(journal);
     }
+    struct segment *segment = newest_segment(journal);
+    if (status != JOURNAL_OK || segment == NULL) {
+        return status;
+    }
+    record.position = journal->next;
+    (void)record_write(&record, journal->salt, journal->newer.bytes + journal->newer.used);
     journal->newer.used += bytes;
-    segment->bytes += (int64_t)bytes;
+    if (!later || waiting(journal) > journal->waiting_bytes) {
+        status = write_waiting(journal);
+    }
+    if (status != JOURNAL_OK) {
+        journal->newer.used -= bytes;
+        return status;
+    }
     segment->last_time_ns = record.time.ns;
-    journal->total_bytes += bytes;
     journal->appended = journal->next++;
     return JOURNAL_OK;
 }
 
-/* Too much waits for a sync already. */
+/* A sync is needed before more is taken. */
 static bool is_behind(const struct journal *journal, size_t bytes)
 {
-    size_t waiting = journal->older.used + journal->newer.used;
-    return (waiting > 0 && waiting + bytes > JOURNAL_UNSYNCED_MAX) ||
-           journal->retired_count == RETIRED_MAX;
+    size_t unsynced = journal->older.used + journal->newer.used;
+    return (unsynced > 0 && unsynced + bytes > JOURNAL_UNSYNCED_MAX) ||
+           journal->retired_count == RETIRED_MAX || is_stranded(journal);
 }
 
 /* Memory for a further record, after a sync if need be: the lock is given up for it. */
@@ -304,8 +369,8 @@ static bool make_room(struct journal *journal, size_t bytes)
            unsynced_reserve(&journal->newer, bytes);
 }
 
-enum journal_status journal_append(struct journal *journal, const struct journal_record *record,
-                                   uint64_t *position)
+static enum journal_status append(struct journal *journal, const struct journal_record *record,
+                                  bool later, uint64_t *position)
 {
     size_t body = record->topic.length + record->payload.length;
     if (record->topic.length > JOURNAL_TOPIC_MAX || record->payload.length > JOURNAL_BODY_MAX ||
@@ -316,9 +381,9 @@ enum journal_status journal_append(struct journal *journal, const struct journal
     (void)pthread_mutex_lock(&journal->lock);
     enum journal_status status = JOURNAL_FAILED;
     if (make_room(journal, bytes)) {
-        status = append_locked(journal, record, bytes);
+        status = append_locked(journal, record, bytes, later);
         if (status == JOURNAL_FULL && journal_spend_reserve(journal)) {
-            status = append_locked(journal, record, bytes);
+            status = append_locked(journal, record, bytes, later);
         }
     }
     if (position != NULL) {
@@ -329,6 +394,18 @@ enum journal_status journal_append(struct journal *journal, const struct journal
     }
     (void)pthread_mutex_unlock(&journal->lock);
     return status;
+}
+
+enum journal_status journal_append(struct journal *journal, const struct journal_record *record,
+                                   uint64_t *position)
+{
+    return append(journal, record, false, position);
+}
+
+enum journal_status journal_append_later(struct journal *journal,
+                                         const struct journal_record *record, uint64_t *position)
+{
+    return append(journal, record, true, position);
 }
 
 /* --- asking and waiting --------------------------------------------------------- */

@@ -60,6 +60,7 @@ struct journal_options {
     const char *path;             /* folder, made if missing */
     const struct file_ops *files; /* NULL = files_posix */
     int64_t segment_bytes;        /* a new segment is begun beyond this size; 0 = 64 MiB */
+    int64_t waiting_bytes;        /* journal_append_later: written when more waits; 0 = 64 KiB */
     int64_t reserve_bytes;        /* taken beforehand, see journal_reserve; 0 = none */
     uint64_t least_position;      /* the next position is above this, whatever the files hold */
 };
@@ -91,29 +92,38 @@ void journal_close(struct journal *journal);
 /*
  * Appends a record; thread-safe, one write call, no sync. position, flags
  * and payload are taken from record (its position is given here and returned).
- * Afterwards a kill of the process cannot lose it; a power cut can until it is
- * synced.
+ * Afterwards a kill of the process cannot lose it (nor any record before it); a
+ * power cut can until it is synced.
  */
 enum journal_status journal_append(struct journal *journal, const struct journal_record *record,
                                    uint64_t *position);
 
-/* What is appended but not synced is also kept in memory, up to so much: a further journal_append
- * first waits for a sync, or makes one. */
+/*
+ * The same for a record whose sender keeps it until it is told of the sync: mostly no call at all,
+ * it is written together with others, before anything that is appended after it and at the latest
+ * by the next journal_sync. Until then a kill can lose it, too. When that write fails it is still
+ * in memory, and JOURNAL_FULL or JOURNAL_FAILED is the answer to the append that needed it, or to
+ * the sync. JOURNAL_OK promises this alone: a journal_sync that is good has made it durable.
+ */
+enum journal_status journal_append_later(struct journal *journal,
+                                         const struct journal_record *record, uint64_t *position);
+
+/* What is appended but not synced is also kept in memory, up to so much: a further append first
+ * waits for a sync, or makes one. */
 #define JOURNAL_UNSYNCED_MAX (64u << 20)
 
 /*
- * Makes everything appended so far durable; thread-safe. A sync that fails is never tried again on
- * the same files, since the system may have dropped the bytes and call the next one a success: the
- * records it did not cover are kept in memory, written to a new segment and synced there. If that
- * fails as well, JOURNAL_FAILED: nothing is durable that was not before, journal_append takes
- * nothing, and the next call tries with another new segment.
+ * Makes everything appended so far durable; thread-safe. A sync (or a write that was left to it)
+ * that fails is never tried again on the same files, since the system may have dropped the bytes
+ * and call the next one a success: the records it did not cover are kept in memory, written to a
+ * new segment and synced there. If that fails as well, JOURNAL_FAILED: nothing is durable that was
+ * not before, nothing is appended any more, and the next call tries with another new segment.
  */
 enum journal_status journal_sync(struct journal *journal, struct problem *problem);
 
 /* Counts since opening. Thread-safe. */
 struct journal_counters {
-    uint64_t
-        sync_failures; /* of fdatasync or of the folder's sync, or of a new segment after one */
+    uint64_t sync_failures; /* of a sync, a write that was left to it, or a new segment after one */
     uint64_t rewritten_records; /* that were written to a new segment after one */
     uint64_t
         damaged_bytes; /* in segments, as far as opening or a reader has seen them; each once */

@@ -1,8 +1,8 @@
 /*
- * Making durable what was appended. journal_sync, in a thread of its own, notes what has been
- * appended, syncs without holding the lock, and then publishes the position: so appending goes on
- * while the disk works, and one sync covers all that came before it. What happens when it fails
- * stands in format.h.
+ * Making durable what was appended. journal_sync, in a thread of its own, writes what waits in
+ * memory, notes what has been appended, syncs without holding the lock, and then publishes the
+ * position: so appending goes on while the disk works, and one sync covers all that came before it.
+ * What happens when it fails stands in format.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,13 +26,15 @@ static bool is_due(const struct journal *journal)
     return journal->appended > journal->synced || journal->retired_count > 0;
 }
 
-/* All that is not synced belongs to this sync from now on; what comes next, to the next. */
+/* All that is not synced, and now written, belongs to this sync from now on; what comes next, to
+ * the next. */
 static struct sync_work take_work(struct journal *journal)
 {
     struct sync_work work = { .upto = journal->appended, .directory = journal->directory_dirty };
     struct unsynced empty = journal->older;
     journal->older = journal->newer;
     journal->newer = empty;
+    journal->written = 0;
     journal->directory_dirty = false;
     for (size_t i = 0; i < journal->retired_count; i++) {
         work.fds[work.count++] = journal->retired[i];
@@ -213,6 +215,7 @@ static bool start_over(struct journal *journal)
     journal->directory_dirty = false;
     forget(&journal->older);
     forget(&journal->newer);
+    journal->written = 0;
     publish(journal, journal->appended);
     return true;
 }
@@ -222,6 +225,10 @@ static bool start_over(struct journal *journal)
 /* Called and returns with the lock held, which is given up while the disk works. */
 static bool sync_once(struct journal *journal)
 {
+    if (!journal_write_out(journal)) {
+        journal->counters.sync_failures++;
+        return false;
+    }
     struct sync_work work = take_work(journal);
     (void)pthread_mutex_unlock(&journal->lock);
     bool done = do_work(journal, &work);

@@ -197,7 +197,10 @@ static void fill_journal(uint64_t first, uint64_t last, bool healthy)
     for (uint64_t number = first; number < last; number++) {
         record = sample_record(number);
         uint64_t position = 0;
-        if (journal_append(journal, &record, &position) == JOURNAL_OK) {
+        enum journal_status status = number % 2 == 0
+                                         ? journal_append_later(journal, &record, &position)
+                                         : journal_append(journal, &record, &position);
+        if (status == JOURNAL_OK) {
             positions[number] = position;
         }
         must(positions[number] != 0, healthy, "a record is refused");

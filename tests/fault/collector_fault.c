@@ -260,7 +260,9 @@ static void receive(struct life *life)
                                      .kind = JOURNAL_MESSAGE,
                                      .topic = { "t", 1 },
                                      .payload = { payload, sizeof payload - 1 - number % 20 } };
-    must(life, journal_append(life->raw, &record, NULL) == JOURNAL_OK, "a message is refused");
+    enum journal_status status = number % 3 == 0 ? journal_append(life->raw, &record, NULL)
+                                                 : journal_append_later(life->raw, &record, NULL);
+    must(life, status == JOURNAL_OK, "a message is refused");
 }
 
 static bool sync_again(struct journal *journal)

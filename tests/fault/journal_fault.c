@@ -20,6 +20,7 @@
 
 #define FOLDER        "/d/journal"
 #define SEGMENT_BYTES 1500
+#define WAITING_BYTES 700
 #define RESERVE_BYTES 3000
 #define FIRST_RECORDS 18 /* appended in the first life */
 #define LATER_RECORDS 5  /* in each other one */
@@ -60,6 +61,12 @@ static struct journal_record record_of(uint32_t number, uint8_t payload[PAYLOAD_
                                     .kind = JOURNAL_MESSAGE,
                                     .topic = { "phusa/1/d/s/obs", 15 },
                                     .payload = { (const char *)payload, length } };
+}
+
+/* Most, small ones and large ones. */
+static bool is_written_later(uint32_t number)
+{
+    return number % 5 < 3;
 }
 
 static void check_content(const struct journal_record *record)
@@ -182,6 +189,7 @@ static bool begin(struct life *life)
     const struct journal_options options = { .path = FOLDER,
                                              .files = disk_files(life->disk),
                                              .segment_bytes = SEGMENT_BYTES,
+                                             .waiting_bytes = WAITING_BYTES,
                                              .reserve_bytes = RESERVE_BYTES };
     if (journal_open(&options, &life->journal, &found, &problem) != JOURNAL_OK) {
         if (life->health == HEALTHY) {
@@ -221,7 +229,9 @@ static enum journal_status append(struct life *life)
         sweep_broken("too many records for the test");
     }
     promises->given[number] = 0;
-    enum journal_status status = journal_append(life->journal, &record, &position);
+    enum journal_status status = is_written_later(number)
+                                     ? journal_append_later(life->journal, &record, &position)
+                                     : journal_append(life->journal, &record, &position);
     if (status != JOURNAL_OK) {
         return status;
     }

@@ -15,6 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             ;
         }
         ENSURE(json.lexer.status == PHUSA_OK);
+        ENSURE(!phusa_senml_is_numbered((struct phusa_text){ fuzz_text(data, size), size }) ||
+               (pack.report.has_log && pack.report.has_seq));
     }
     check_pack(data, size);
     return 0;

@@ -91,15 +91,29 @@ static inline struct journal_record make(uint64_t n, char payload[PAYLOAD_CHARS]
                                     .payload = { payload, length } };
 }
 
-static inline void append_some(struct journal *journal, uint64_t from, uint64_t upto)
+typedef enum journal_status append_call(struct journal *journal,
+                                        const struct journal_record *record, uint64_t *position);
+
+static inline void append_by(append_call *put, struct journal *journal, uint64_t from,
+                             uint64_t upto)
 {
     char payload[PAYLOAD_CHARS];
     for (uint64_t n = from; n <= upto; n++) {
         struct journal_record record = make(n, payload);
         uint64_t position = 0;
-        assert_int_equal(journal_append(journal, &record, &position), JOURNAL_OK);
+        assert_int_equal(put(journal, &record, &position), JOURNAL_OK);
         assert_int_equal(position, n);
     }
+}
+
+static inline void append_some(struct journal *journal, uint64_t from, uint64_t upto)
+{
+    append_by(journal_append, journal, from, upto);
+}
+
+static inline void append_later(struct journal *journal, uint64_t from, uint64_t upto)
+{
+    append_by(journal_append_later, journal, from, upto);
 }
 
 static inline void assert_is(const struct journal_record *record, uint64_t n)

@@ -233,6 +233,67 @@ static void the_reserve_goes_to_the_new_segment(void **state)
     assert_folder_holds(fixture, 1, 5);
 }
 
+/* --- what was to be written later ------------------------------------------------------- */
+
+static void a_write_that_was_left_to_a_sync_and_fails_is_made_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    open_with(fixture, faulty_files(), 0, 0, NULL);
+    struct journal_reader *reader = reader_of(fixture->journal);
+    append_some(fixture->journal, 1, 3);
+    assert_int_equal(journal_sync(fixture->journal, NULL), JOURNAL_OK);
+    append_some(fixture->journal, 4, 5);
+    append_later(fixture->journal, 6, 8);
+    fail_next(OP_WRITE, 0, 1);
+    assert_int_equal(journal_sync(fixture->journal, NULL), JOURNAL_OK);
+    assert_int_equal(counters_of(fixture->journal).sync_failures, 1);
+    assert_int_equal(counters_of(fixture->journal).rewritten_records, 5);
+    assert_reads(reader, 1, 8);
+    append_later(fixture->journal, 9, 10);
+    assert_int_equal(journal_sync(fixture->journal, NULL), JOURNAL_OK);
+    assert_reads(reader, 9, 10);
+    journal_reader_close(reader);
+    assert_folder_holds(fixture, 1, 10);
+}
+
+static void what_waits_while_a_sync_fails_is_written_anew_with_it(void **state)
+{
+    struct fixture *fixture = *state;
+    open_with(fixture, faulty_files(), 0, 0, NULL);
+    append_later(fixture->journal, 1, 3);
+    fail_next(OP_FDATASYNC, 0, 2);
+    assert_int_equal(journal_sync(fixture->journal, NULL), JOURNAL_FAILED);
+    assert_int_equal(journal_synced(fixture->journal), 0);
+    assert_appends_nothing(fixture->journal);
+    assert_int_equal(journal_sync(fixture->journal, NULL), JOURNAL_OK);
+    assert_int_equal(journal_synced(fixture->journal), 3);
+    append_later(fixture->journal, 4, 6);
+    append_some(fixture->journal, 7, 7);
+    close_journal(fixture);
+    assert_folder_holds(fixture, 1, 7);
+}
+
+/* Its segment ends in torn bytes: the next append finds it another by a sync. */
+static void what_waits_for_a_segment_that_is_given_up_gets_another(void **state)
+{
+    struct fixture *fixture = *state;
+    char payload[PAYLOAD_CHARS];
+    struct journal_record record = make(4, payload);
+    open_with(fixture, faulty_files(), 0, 0, NULL);
+    struct journal_reader *reader = reader_of(fixture->journal);
+    append_later(fixture->journal, 1, 3);
+    fail_next(OP_WRITE, 0, 1);
+    fail_next(OP_FTRUNCATE, 0, 1);
+    assert_int_equal(journal_append(fixture->journal, &record, NULL), JOURNAL_FAILED);
+    assert_int_equal(journal_appended(fixture->journal), 3);
+    append_later(fixture->journal, 4, 6);
+    assert_int_equal(journal_synced(fixture->journal), 3);
+    assert_int_equal(journal_sync(fixture->journal, NULL), JOURNAL_OK);
+    assert_reads(reader, 1, 6);
+    journal_reader_close(reader);
+    assert_folder_holds(fixture, 1, 6);
+}
+
 /* A kill leaves a page cache that claims what the disk does not have: it is written anew. */
 static void what_is_unsure_is_written_anew_at_the_next_opening(void **state)
 {
@@ -330,7 +391,8 @@ static void *append_crowd(void *context)
     char payload[PAYLOAD_CHARS];
     for (uint64_t n = 1; n <= CROWD_RECORDS;) {
         struct journal_record record = make(n, payload);
-        if (journal_append(journal, &record, NULL) == JOURNAL_OK) {
+        append_call *put = n % 4 == 0 ? journal_append : journal_append_later;
+        if (put(journal, &record, NULL) == JOURNAL_OK) {
             n++;
         } else {
             (void)sched_yield(); /* refused until a sync succeeds again */
@@ -391,7 +453,8 @@ static void append_counted(struct journal *journal, struct account *account, int
     uint64_t position;
     for (int i = 0; i < count; i++) {
         struct journal_record record = make(account->next, payload);
-        if (journal_append(journal, &record, &position) == JOURNAL_OK) {
+        append_call *put = account->next % 3 == 0 ? journal_append : journal_append_later;
+        if (put(journal, &record, &position) == JOURNAL_OK) {
             assert_true(position > account->highest && position < 64);
             account->taken[position] = account->next++;
             account->highest = position;
@@ -417,9 +480,9 @@ static uint64_t read_on(struct journal_reader *reader, const struct account *acc
 static struct account run_with_faults(struct fixture *fixture, const struct file_ops *files)
 {
     struct account account = { .next = 1 };
-    struct journal_options options = { .path = fixture->folder,
-                                       .files = files,
-                                       .segment_bytes = 1024 };
+    struct journal_options options = {
+        .path = fixture->folder, .files = files, .segment_bytes = 1024, .waiting_bytes = 500
+    };
     if (journal_open(&options, &fixture->journal, NULL, NULL) != JOURNAL_OK) {
         return account;
     }
@@ -514,6 +577,9 @@ int main(void)
         TEST(segments_begun_since_the_last_good_sync_become_one),
         TEST(the_reserve_goes_to_the_new_segment),
         TEST(what_is_unsure_is_written_anew_at_the_next_opening),
+        TEST(a_write_that_was_left_to_a_sync_and_fails_is_made_anew),
+        TEST(what_waits_while_a_sync_fails_is_written_anew_with_it),
+        TEST(what_waits_for_a_segment_that_is_given_up_gets_another),
         TEST(what_waits_for_a_sync_is_bounded),
         TEST(many_small_segments_wait_for_a_sync_of_their_own),
         TEST(a_reader_beside_appends_and_failing_syncs_sees_each_record_once),

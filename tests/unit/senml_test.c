@@ -259,6 +259,82 @@ static void keeps_the_identity_of_what_it_refuses(void **state)
     assert_int_equal(decode_at(big, sizeof(big) - 1, NOW_NS), PHUSA_OK);
 }
 
+#define NUMBERS "\"log\":\"5f3a09c1\",\"seq\":17,"
+
+static void tells_numbered_reports_by_their_first_bytes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json;
+        bool numbered;
+    } cases[] = {
+        { "[{\"bn\":\"s1:\",\"bt\":1700000000.25," NUMBERS "\"n\":\"temp\",\"v\":1}]", true },
+        { " [\r\n{" NUMBERS "\"n\":\"temp\",\"v\":1}]", true },
+        { "[{\"seq\":1,\"log\":\"5F3A09C1\",\"n\":\"temp\",\"v\":1}]", true },
+        { "[{\"n\":\"temp\",\"v\":1}]", false },
+        { "[{\"log\":\"5f3a09c1\",\"n\":\"temp\",\"v\":1}]", false },
+        { "[{\"seq\":17,\"n\":\"temp\",\"v\":1}]", false },
+        { "[{\"n\":\"temp\",\"v\":1},{" NUMBERS "\"n\":\"temp\",\"v\":1}]", false },
+        { "[{\"x\":{" NUMBERS "\"y\":1},\"n\":\"temp\",\"v\":1}]", false },
+        { "[{\"x\":[{" NUMBERS "\"y\":1}],\"n\":\"temp\",\"v\":1}]", false },
+        { "[{\"vs\":\"{\\\"log\\\":\\\"5f3a09c1\\\",\\\"seq\\\":17,\",\"n\":\"temp\"}]", false },
+        { "[{\"\\\"log\":\"5f3a09c1\",\"\\\"seq\":17,\"n\":\"temp\",\"v\":1}]", false },
+        { "[{\"log\":\"5f3a09c\",\"seq\":17,\"n\":\"temp\",\"v\":1}]", false },
+        { "[{\"log\":\"5f3a09c1a\",\"seq\":17,\"n\":\"temp\",\"v\":1}]", false },
+        { "[{\"log\":\"5f3a09g1\",\"seq\":17,\"n\":\"temp\",\"v\":1}]", false },
+        { "[{\"log\":\"5f3a09c1\",\"seq\":0,\"n\":\"temp\",\"v\":1}]", false },
+        { "[{\"log\":\"5f3a09c1\",\"seq\":-1,\"n\":\"temp\",\"v\":1}]", false },
+        { "[{\"log\":\"5f3a09c1\",\"seq\":1.5,\"n\":\"temp\",\"v\":1}]", false },
+        { "[{\"log\":\"5f3a09c1\",\"seq\":1e3,\"n\":\"temp\",\"v\":1}]", false },
+        { "[{\"log\":\"5f3a09c1\",\"seq\":1234567890123456,\"n\":\"temp\",\"v\":1}]", false },
+        { "[{\"log\":\"5f3a09c1\",\"seq\":\"17\",\"n\":\"temp\",\"v\":1}]", false },
+        { "{" NUMBERS "\"n\":\"temp\",\"v\":1}", false },
+        { "\x81\xa3{" NUMBERS, false },
+        { "[", false },
+        { "", false },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        (void)decode(cases[i].json); /* a copy of exactly its size */
+        struct phusa_text payload = { decoded.payload, strlen(cases[i].json) };
+        if (phusa_senml_is_numbered(payload) != cases[i].numbered) {
+            fail_msg("%s", cases[i].json);
+        }
+        assert_true(!cases[i].numbered || (decoded.report.has_log && decoded.report.has_seq));
+    }
+}
+
+/* Packs like ours with a few bytes changed: what is taken for numbered, decodes as numbered. */
+static void never_takes_another_report_for_numbered(void **state)
+{
+    (void)state;
+    static const char pack[] =
+        "[{\"x\":0 ," NUMBERS "\"y\":1 ,\"n\":\"a\",\"v\":1},{\"n\":\"b\",\"v\":2}]";
+    static const char bytes[] = "\"\\{}[]:, 0179aefglogseqnv.-";
+    struct draws draws = draws_begin();
+    unsigned numbered = 0, read = 0;
+
+    for (int i = 0; i < 200000; i++) {
+        char changed[sizeof pack];
+        memcpy(changed, pack, sizeof pack);
+        size_t length = sizeof pack - 1;
+        for (uint64_t k = draw_below(&draws, 5); k > 0; k--) {
+            size_t at = (size_t)draw_below(&draws, length),
+                   from = (size_t)draw_below(&draws, length);
+            changed[at] = draw_below(&draws, 2) == 0 ? bytes[draw_below(&draws, sizeof bytes - 1)]
+                                                     : changed[from];
+        }
+        bool taken = phusa_senml_is_numbered((struct phusa_text){ changed, length });
+        bool good = decode_at(changed, length, NOW_NS) == PHUSA_OK;
+        numbered += taken;
+        read += taken && good;
+        if (taken && good && !(decoded.report.has_log && decoded.report.has_seq)) {
+            fail_msg("%.*s", (int)length, changed);
+        }
+    }
+    assert_true(read > 1000 && numbered > read);
+}
+
 static void counts_records_and_readings(void **state)
 {
     (void)state;
@@ -718,6 +794,8 @@ int main(void)
         cmocka_unit_test(judges_each_mistake_by_its_name),
         cmocka_unit_test(says_where_and_what),
         cmocka_unit_test(keeps_the_identity_of_what_it_refuses),
+        cmocka_unit_test(tells_numbered_reports_by_their_first_bytes),
+        cmocka_unit_test(never_takes_another_report_for_numbered),
         cmocka_unit_test(counts_records_and_readings),
         cmocka_unit_test(escaped_text_goes_to_scratch_while_it_lasts),
         cmocka_unit_test(reads_the_numbers_of_cbor),
