@@ -61,7 +61,7 @@ int64_t qartod_median(int64_t *differences, size_t count);
 
 /* ---- reading by reading ---- */
 
-#define QARTOD_SAMPLES_MAX 8784 /* of a window: a month of readings every 5 min; 16 bytes each */
+#define QARTOD_SAMPLES_MAX QC_SAMPLES_MAX /* of a window; 16 bytes each */
 #define QARTOD_PENDING_MAX                                                                         \
     1024 /* readings that are not final yet; beyond it the oldest becomes so */
 

@@ -39,7 +39,7 @@ static uint32_t at_most(int64_t value, int64_t most)
 
 bool qartod_fits(const struct qc_settings *qc, int64_t every_ns)
 {
-    return qc_samples(qc, every_ns) <= QARTOD_SAMPLES_MAX;
+    return qc_fits(qc, every_ns);
 }
 
 struct qartod_series *qartod_create(const struct qc_settings *qc, int64_t every_ns,

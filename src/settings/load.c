@@ -12,7 +12,7 @@ struct kept {
 };
 
 struct top {
-    const char *parameters, *stations, *rules;
+    const char *parameters, *quality, *stations, *rules;
     struct service_nodes services;
     const struct config_node *windows, *maintenance;
     int32_t utc_offset_s;
@@ -24,6 +24,7 @@ struct top {
 static const struct config_key top_keys[] = {
     { "parameters", CONFIG_STRING, AT(parameters), .required = true, .least = "1",
       .example = "parameters.cfg" },
+    { "quality", CONFIG_STRING, AT(quality), .fallback = "", .example = "quality.cfg" },
     { "stations", CONFIG_STRING, AT(stations), .least = "1", .example = "stations" },
     { "rules", CONFIG_STRING, AT(rules), .least = "1", .example = "rules" },
     { "utc_offset", CONFIG_OFFSET, AT(utc_offset_s), .fallback = "+07:00", .least = "-12:00",
@@ -127,6 +128,7 @@ static void load_top(struct loader *loader, const struct config_node *phusa)
     }
     if (needs(loader, SETTINGS_STATIONS | SETTINGS_RULES) &&
         require(phusa, "stations", top.stations)) {
+        load_quality(loader, phusa, top.quality);
         load_stations(loader, phusa, top.stations);
     }
     if (needs(loader, SETTINGS_SERVICES)) {

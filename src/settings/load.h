@@ -1,5 +1,5 @@
 /*
- * Inside of the loader: what its files share. Order of loading: windows, parameters,
+ * Inside of the loader: what its files share. Order of loading: windows, parameters, quality,
  * stations, services with their channels, maintenance, rules; each names what came before.
  */
 #ifndef SETTINGS_LOAD_H
@@ -10,6 +10,22 @@
 #include "settings/mistakes.h"
 #include "settings/settings.h"
 
+/* Tests of a parameter at all stations of a kind, over those of the catalogue. */
+struct kind_qc {
+    const char *kind;
+    const struct phusa_parameter *parameter;
+    struct qc_settings qc;
+    const char *file;
+    int line;
+};
+
+struct kind_stuck {
+    const char *kind;
+    int64_t after_ns;
+    const char *file;
+    int line;
+};
+
 struct loader {
     struct settings *settings; /* being filled */
     struct arena *arena;
@@ -18,6 +34,11 @@ struct loader {
     const char *folder;    /* of the configuration file with its last '/', or "" */
     const char *open_file; /* the file being read, kept */
     unsigned need;
+    struct qc_settings *parameter_qc; /* of each parameter of the catalogue, in its order */
+    const struct kind_qc *kind_qc;    /* by kind, then parameter */
+    size_t kind_qc_count;
+    const struct kind_stuck *kind_stuck;
+    size_t kind_stuck_count;
     bool catalogue_whole, registry_whole; /* false: something in it could not be read, so an
                                              unknown name may be no mistake */
 };
@@ -27,6 +48,29 @@ struct loader {
 void load_parameters(struct loader *loader, const struct config_node *phusa, const char *name);
 void load_stations(struct loader *loader, const struct config_node *phusa, const char *name);
 void load_rules(struct loader *loader, const struct config_node *phusa, const char *name);
+
+/* A group `qc` of what is judged reading by reading, over what stands in qc; complaints go to its
+ * file. A test without a limit is none. */
+void load_stream_qc(const struct config_node *group, struct qc_settings *qc);
+
+/* The files of the key `quality`, before the stations; name NULL or "" = none. */
+void load_quality(struct loader *loader, const struct config_node *phusa, const char *name);
+
+/* The tests of a parameter at stations of a kind. */
+struct qc_settings loader_qc(const struct loader *loader, const char *kind,
+                             const struct phusa_parameter *parameter);
+
+/* Of a station whose id, kind, every and parameters are set; qc follows the derivations. */
+void load_station_derivations(struct loader *loader, const struct config_list *list,
+                              struct station *station);
+void load_station_qc(struct loader *loader, const struct config_list *list,
+                     struct station *station);
+void load_station_trap(struct loader *loader, const struct config_node *group,
+                       struct station *station);
+
+/* Its stuck_ns: own_ns, or its kind's when that is below 0. */
+int64_t load_station_stuck(const struct loader *loader, const struct config_node *node,
+                           int64_t own_ns, const struct station *station);
 
 /* The nodes of phusa.cfg's groups; NULL where one is not given. */
 struct service_nodes {

@@ -43,10 +43,10 @@ struct parameter_read {
     const char *name, *vi, *en, *unit;
     double min, max, resolution;
     struct config_list units;
+    const struct config_node *qc;
 };
 
 #define AT(member) offsetof(struct parameter_read, member)
-#define NO_QC_YET  "\"qc\" is not supported by this version; leave it out (min and max are checked)"
 static const struct config_key parameter_keys[] = {
     { "name", CONFIG_STRING, AT(name), .required = true, .example = "salinity" },
     { "vi", CONFIG_STRING, AT(vi), .required = true, .least = "1", .most = "128",
@@ -59,7 +59,7 @@ static const struct config_key parameter_keys[] = {
     { "resolution", CONFIG_NUMBER, AT(resolution), .required = true, .example = "0.01" },
     { "units", CONFIG_GROUPS, AT(units), .most = "32",
       .example = "( { unit = \"K\"; offset = -273.15; } )" },
-    { "qc", CONFIG_LATER, .note = NO_QC_YET },
+    { "qc", CONFIG_GROUP, AT(qc), .example = "{ gross = { suspect = [6.0, 9.0]; }; }" },
 };
 #undef AT
 const struct config_schema schema_parameter = SCHEMA("parameter", parameter_keys);
@@ -90,6 +90,7 @@ struct family {
 
 struct entry {
     struct phusa_parameter parameter;
+    struct qc_settings qc;
     const char *file;
     int line;
 };
@@ -277,7 +278,8 @@ static struct entry *add_entry(struct loader *loader, struct gathering *gatherin
     }
     gathering->entries = entries;
     struct entry *entry = &entries[gathering->count++];
-    *entry = (struct entry){ .file = loader->open_file, .line = config_line(node) };
+    *entry =
+        (struct entry){ .qc = qc_none(), .file = loader->open_file, .line = config_line(node) };
     return entry;
 }
 
@@ -308,6 +310,9 @@ static void read_parameter(struct loader *loader, struct gathering *gathering,
         .resolution = read.resolution,
     };
     set_units(loader, gathering, &read, &entry->parameter);
+    if (read.qc != NULL) {
+        load_stream_qc(read.qc, &entry->qc);
+    }
 }
 
 static void read_parameters_file(struct loader *loader, void *context,
@@ -349,7 +354,8 @@ static void fill_catalogue(struct loader *loader, const struct gathering *gather
     size_t count = gathering->count;
     const struct entry **sorted = arena_alloc(loader->arena, count, sizeof *sorted);
     struct phusa_parameter *parameters = arena_alloc(loader->arena, count, sizeof *parameters);
-    if (sorted == NULL || parameters == NULL) {
+    struct qc_settings *qc = arena_alloc(loader->arena, count, sizeof *qc);
+    if (sorted == NULL || parameters == NULL || qc == NULL) {
         return;
     }
     for (size_t i = 0; i < count; i++) {
@@ -358,6 +364,7 @@ static void fill_catalogue(struct loader *loader, const struct gathering *gather
     qsort(sorted, count, sizeof *sorted, compare_entries);
     for (size_t i = 0; i < count; i++) {
         parameters[i] = sorted[i]->parameter;
+        qc[i] = sorted[i]->qc;
         if (i > 0 && compare_names(sorted[i - 1], sorted[i]) == 0) {
             loader_complain(loader, sorted[i]->file, sorted[i]->line,
                             "parameter \"%s\" is already defined at %s:%d; keep one of them",
@@ -365,6 +372,7 @@ static void fill_catalogue(struct loader *loader, const struct gathering *gather
         }
     }
     loader->settings->catalogue = (struct phusa_catalogue){ parameters, count };
+    loader->parameter_qc = qc;
 }
 
 void load_parameters(struct loader *loader, const struct config_node *phusa, const char *name)

@@ -13,14 +13,13 @@ struct station_read {
     const char *id, *site, *kind, *name;
     double lat, lon;
     int64_t every_ns, backlog_rate;
-    struct config_list parameters, names;
-    const struct config_node *tags;
+    struct config_list parameters, names, qc, derive;
+    const struct config_node *tags, *trap;
+    int64_t stuck_ns;
+    bool index;
 };
 
 #define AT(member) offsetof(struct station_read, member)
-#define NO_QC_YET                                                                                  \
-    "\"qc\" is not supported by this version; leave it out (min and max of the parameters are "    \
-    "checked)"
 static const struct config_key station_keys[] = {
     { "id", CONFIG_STRING, AT(id), .required = true, .example = "my-tho-1" },
     { "site", CONFIG_STRING, AT(site), .required = true, .example = "my-tho" },
@@ -37,7 +36,13 @@ static const struct config_key station_keys[] = {
     { "tags", CONFIG_GROUP, AT(tags), .example = "{ river = \"tien\"; }" },
     { "names", CONFIG_STRINGS, AT(names), .most = "8",
       .example = "[\"urn:dev:mac:0024befffe804ff1\"]" },
-    { "qc", CONFIG_LATER, .note = NO_QC_YET },
+    { "qc", CONFIG_GROUPS, AT(qc), .most = "68",
+      .example = "( { parameter = \"temp\"; qc : { gross = { suspect = [0.0, 40.0]; }; }; } )" },
+    { "stuck_bus", CONFIG_DURATION, AT(stuck_ns), .least = "0s", .most = "30d", .example = "6h" },
+    { "index", CONFIG_BOOL, AT(index), .fallback = "true" },
+    { "derive", CONFIG_GROUPS, AT(derive), .most = "4",
+      .example = "( { parameter = \"salinity\"; from = \"ec\"; } )" },
+    { "trap", CONFIG_GROUP, AT(trap), .example = "{ species = [\"bph\"]; }" },
 };
 #undef AT
 const struct config_schema schema_station = SCHEMA("station", station_keys);
@@ -211,11 +216,23 @@ static struct station *add_station(struct loader *loader, struct gathering *gath
     return &stations[gathering->count++];
 }
 
+/* What is judged of and computed from its parameters, which are set. */
+static void set_quality(struct loader *loader, const struct config_node *node,
+                        const struct station_read *read, struct station *station)
+{
+    load_station_derivations(loader, &read->derive, station);
+    load_station_qc(loader, &read->qc, station);
+    if (read->trap != NULL) {
+        load_station_trap(loader, read->trap, station);
+    }
+    station->stuck_ns = load_station_stuck(loader, node, read->stuck_ns, station);
+}
+
 /* A station with a mistake still enters by its id, so that rules that name it are not blamed. */
 static void read_station(struct loader *loader, struct gathering *gathering,
                          const struct config_node *node)
 {
-    struct station_read read = { .lat = NAN, .lon = NAN };
+    struct station_read read = { .lat = NAN, .lon = NAN, .stuck_ns = -1 };
     bool good = config_read_group(node, &schema_station, &read);
     bool id_good = read.id != NULL && check_station_id(node, read.id);
     struct station *station = id_good ? add_station(loader, gathering, node) : NULL;
@@ -231,6 +248,7 @@ static void read_station(struct loader *loader, struct gathering *gathering,
                                  .lon = read.lon,
                                  .every_ns = read.every_ns,
                                  .backlog_rate = (uint32_t)read.backlog_rate,
+                                 .indicative = !read.index,
                                  .file = loader->open_file,
                                  .line = config_line(node) };
     if (read.site != NULL) {
@@ -247,6 +265,7 @@ static void read_station(struct loader *loader, struct gathering *gathering,
     if (read.tags != NULL) {
         set_tags(loader, read.tags, station);
     }
+    set_quality(loader, node, &read, station);
 }
 
 static void read_stations_file(struct loader *loader, void *context, const struct config_node *root)

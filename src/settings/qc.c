@@ -45,3 +45,8 @@ int64_t qc_samples(const struct qc_settings *qc, int64_t every_ns)
     int64_t spread = (int64_t)ceil(period * 1.0625 * (double)SECOND_NS / (double)every_ns);
     return larger(flat, period > 0 ? spread + 2 : 0);
 }
+
+bool qc_fits(const struct qc_settings *qc, int64_t every_ns)
+{
+    return qc_samples(qc, every_ns) <= QC_SAMPLES_MAX;
+}

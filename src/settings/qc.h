@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #define QC_SECONDS_MAX (400.0 * 86400) /* of any time in the settings: a year with room */
+#define QC_SAMPLES_MAX 8784            /* readings looked back on: a month of one every 5 min */
 #define QC_NO_LIMIT    ((double)NAN)   /* of a limit that is not given: nothing compares with it */
 
 enum qc_spike_method { QC_SPIKE_AVERAGE, QC_SPIKE_DIFFERENTIAL };
@@ -75,5 +76,8 @@ int64_t qc_steps(double seconds, int64_t step_ns);
 /* Readings before the newest that the flat-line and attenuated tests look back on, at `every_ns`
  * (above 0). */
 int64_t qc_samples(const struct qc_settings *qc, int64_t every_ns);
+
+/* Whether these are QC_SAMPLES_MAX at most: what a series reading by reading can hold. */
+bool qc_fits(const struct qc_settings *qc, int64_t every_ns);
 
 #endif

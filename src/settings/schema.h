@@ -14,7 +14,9 @@ extern const struct config_schema schema_broker, schema_journal, schema_store, s
     schema_channel, schema_maintenance, schema_windows;
 extern const struct config_schema schema_parameters_file, schema_unit, schema_conversion,
     schema_parameter;
-extern const struct config_schema schema_stations_file, schema_station;
+extern const struct config_schema schema_quality_file, schema_quality, schema_stuck_bus;
+extern const struct config_schema schema_stations_file, schema_station, schema_station_qc,
+    schema_derive, schema_trap;
 extern const struct config_schema schema_rules_file, schema_rule, schema_level, schema_message,
     schema_window;
 

@@ -9,6 +9,16 @@ static int compare(struct phusa_text id, const char *other)
     return order != 0 ? order : (id.length > length) - (id.length < length);
 }
 
+bool station_lists(const struct station *station, const struct phusa_parameter *parameter)
+{
+    for (size_t i = 0; i < station->parameter_count; i++) {
+        if (station->parameters[i] == parameter) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const struct station *registry_find(const struct registry *registry, struct phusa_text id)
 {
     size_t low = 0, high = registry->count;

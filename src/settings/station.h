@@ -13,7 +13,8 @@
 #define STATION_TAGS_MAX        8     /* configured tags of one station */
 #define STATION_NAMES_MAX       8     /* foreign base names of one station */
 #define STATION_DERIVATIONS_MAX 4     /* one of each kind */
-#define KIND_MAX                32    /* bytes of a kind, [a-z][a-z0-9_]* */
+#define STATION_QC_MAX          (STATION_PARAMETERS_MAX + STATION_DERIVATIONS_MAX)
+#define KIND_MAX                32 /* bytes of a kind, [a-z][a-z0-9_]* */
 
 struct station_tag {
     const char *key, *value;
@@ -25,12 +26,14 @@ struct station_qc {
     struct qc_settings qc;
 };
 
-/* What can be computed from other readings of the same time (src/quality/seawater.h). */
+/* What can be computed from other readings of the same time (src/quality/seawater.h). The loader
+ * has seen to it that the catalogue has each of them in the unit that the formulas count in, and
+ * that the station lists what goes in, but not what comes out. */
 enum derivation_kind {
     DERIVE_SALINITY, /* parameter "salinity" from "ec" and "temp", or from "ec25" alone */
     DERIVE_EC25,     /* "ec25" from "ec" and "temp" */
     DERIVE_DO_SAT,   /* "do_sat", percent, from "do", "temp" and salinity */
-    DERIVE_NH3       /* "nh3" from "nh4", "ph" and "temp" */
+    DERIVE_NH3       /* "nh3_water", mg/L of nitrogen, from "nh4", "ph" and "temp" */
 };
 
 struct derivation {
@@ -68,7 +71,9 @@ struct station {
     size_t tag_count;
     const char *const *names; /* what may stand before a parameter besides ids (contract, Report) */
     size_t name_count;
-    const struct station_qc *qc; /* tests of its parameters: catalogue, kind and station together */
+    /* Tests of its parameters, derived ones too: catalogue, kind and station together. Each has a
+     * test at least, attenuated a period above 0, and looks back on QC_SAMPLES_MAX at most. */
+    const struct station_qc *qc;
     size_t qc_count;
     const struct derivation *derivations; /* at most one for each kind */
     size_t derivation_count;
@@ -83,6 +88,9 @@ struct registry {
     const struct station *stations; /* sorted by id (bytes) */
     size_t count;
 };
+
+/* Whether the parameter is among those that the station is expected to report. */
+bool station_lists(const struct station *station, const struct phusa_parameter *parameter);
 
 /* The station of that id, or NULL. Binary search. */
 const struct station *registry_find(const struct registry *registry, struct phusa_text id);

@@ -384,6 +384,201 @@ static void windows_are_chosen(void **state)
     assert_int_equal(fixture->settings->windows.kinds, 0);
 }
 
+/* ---- quality tests, derived quantities and traps ---- */
+
+static const char *const quality_parameters = "parameters : (\n"
+#define ENTRY(name, unit, more)                                                                    \
+    "{ name = \"" name "\"; vi = \"x\"; en = \"x\"; unit = \"" unit                                \
+    "\"; min = 0.0; max = 100.0; resolution = 0.1; " more "}"
+    ENTRY("temp", "Cel", "qc : { gross = { suspect = [0, 40]; }; rate = { fail = 1.0; }; };") "," ENTRY("salinity", "/1000", "") "," ENTRY(
+        "ec", "mS/cm",
+        "") "," ENTRY("ec25", "mS/cm",
+                      "") "," ENTRY("do", "mg/L",
+                                    "") "," ENTRY("do_sat", "/100",
+                                                  "") "," ENTRY("nh4", "mg/L",
+                                                                "") "," ENTRY("nh3_water", "mg/L",
+                                                                              "") "," ENTRY("ph",
+                                                                                            "pH",
+                                                                                            "") "," ENTRY("level",
+                                                                                                          "m",
+                                                                                                          "") "," ENTRY("bph",
+                                                                                                                        "count",
+                                                                                                                        "") "," ENTRY("lamp",
+                                                                                                                                      "/",
+                                                                                                                                      "") ");\n";
+
+static void put_quality(const struct fixture *fixture, const char *stations, const char *quality)
+{
+    put(fixture, "parameters.cfg", quality_parameters);
+    put(fixture, "stations/a.cfg", stations);
+    put(fixture, "quality.cfg", quality);
+    put_with(fixture, "  channels", "  quality = \"quality.cfg\";\n");
+}
+
+static const struct station *find_station(const struct fixture *fixture, const char *id)
+{
+    const struct station *found = registry_find(&fixture->settings->registry, phusa_text_of(id));
+    assert_non_null(found);
+    return found;
+}
+
+static const struct qc_settings *find_qc(const struct station *station, const char *parameter)
+{
+    for (size_t i = 0; i < station->qc_count; i++) {
+        if (phusa_text_equal(station->qc[i].parameter->name, phusa_text_of(parameter))) {
+            return &station->qc[i].qc;
+        }
+    }
+    return NULL;
+}
+
+#define STATION(id, kind, parameters, more)                                                        \
+    "{ id = \"" id "\"; site = \"x\"; kind = \"" kind                                              \
+    "\"; every = \"5m\"; parameters = [" parameters "]; " more " }"
+
+static void tests_of_catalogue_kind_and_station_are_read_over_each_other(void **state)
+{
+    struct fixture *fixture = *state;
+    put_quality(
+        fixture,
+        "stations : (" STATION("s1", "water", "\"temp\", \"level\"", "") "," STATION(
+            "own", "water", "\"temp\", \"level\"",
+            "qc = ( { parameter = \"temp\"; qc : { gross = { suspect = [2, 30]; };"
+            " spike = { }; }; }, { parameter = \"level\"; qc : { rate = { suspect ="
+            " 0.5; }; }; } ); stuck_bus = \"0s\"; index = false;") "," STATION("a1", "air",
+                                                                               "\"temp\", "
+                                                                               "\"level\"",
+                                                                               "stuck_bus = "
+                                                                               "\"1h\";") ");",
+        "quality : ( { kind = \"water\"; parameter = \"temp\"; qc : { spike = { fail = 3.0;"
+        " }; rate = { suspect = 0.2; }; }; }, { kind = \"air\"; parameter = \"salinity\";"
+        " qc : { rate = { fail = 9.0; }; }; } );\n"
+        "stuck_bus : ( { kind = \"water\"; after = \"6h\"; } );");
+    load_good(fixture, SETTINGS_ALL);
+
+    const struct station *s1 = find_station(fixture, "s1");
+    assert_int_equal(s1->qc_count, 1); /* level has no test */
+    const struct qc_settings *temp = find_qc(s1, "temp");
+    assert_true(temp->gross.given && temp->gross.suspect.high == 40); /* of the catalogue */
+    assert_true(temp->spike.given && temp->spike.fail == 3);          /* of the kind */
+    assert_true(temp->rate.given && temp->rate.suspect == 0.2 && isnan(temp->rate.fail));
+    assert_false(temp->flat_line.given || temp->attenuated.given);
+    assert_int_equal(s1->stuck_ns, 360 * MINUTE_NS);
+    assert_false(s1->indicative);
+
+    const struct station *own = find_station(fixture, "own");
+    assert_int_equal(own->qc_count, 2);
+    temp = find_qc(own, "temp");
+    assert_true(temp->gross.given && temp->gross.suspect.low == 2);
+    assert_false(temp->spike.given); /* taken away */
+    assert_true(temp->rate.suspect == 0.2);
+    assert_true(find_qc(own, "level")->rate.suspect == 0.5);
+    assert_int_equal(own->stuck_ns, 0);
+    assert_true(own->indicative);
+
+    const struct station *air = find_station(fixture, "a1");
+    assert_int_equal(air->qc_count, 1);
+    assert_true(find_qc(air, "temp")->rate.fail == 1);
+    assert_false(find_qc(air, "temp")->spike.given);
+    assert_int_equal(air->stuck_ns, 60 * MINUTE_NS);
+}
+
+static const struct derivation *find_derivation(const struct station *station,
+                                                enum derivation_kind kind)
+{
+    for (size_t i = 0; i < station->derivation_count; i++) {
+        if (station->derivations[i].kind == kind) {
+            return &station->derivations[i];
+        }
+    }
+    return NULL;
+}
+
+static void check_derivation(const struct derivation *derivation, const char *parameter,
+                             const char *from)
+{
+    assert_non_null(derivation);
+    assert_true(phusa_text_equal(derivation->parameter->name, phusa_text_of(parameter)));
+    assert_true(phusa_text_equal(derivation->from->name, phusa_text_of(from)));
+}
+
+static void derivations_know_what_goes_in_and_comes_out(void **state)
+{
+    struct fixture *fixture = *state;
+    put_quality(
+        fixture,
+        "stations : (" STATION(
+            "s1", "water", "\"temp\", \"ec\", \"do\", \"nh4\", \"ph\"",
+            "derive = ( { parameter = \"do_sat\"; pressure = 0.9; }, { parameter ="
+            " \"nh3_water\"; }, { parameter = \"ec25\"; }, { parameter = \"salinity\";"
+            " scale = \"pure\"; } ); qc = ( { parameter = \"salinity\"; qc : { rate = {"
+            " fail = 1; }; }; } );") "," STATION("s2", "water", "\"ec25\"",
+                                                 "derive = ( { parameter = \"salinity\"; from = "
+                                                 "\"ec25\"; } );") "," STATION("s3", "water",
+                                                                               "\"temp\", \"do\", "
+                                                                               "\"ec\"",
+                                                                               "derive = ( { "
+                                                                               "parameter = "
+                                                                               "\"do_sat\"; "
+                                                                               "salinity = 0.5; },"
+                                                                               " { parameter = "
+                                                                               "\"ec25\"; "
+                                                                               "coefficient = "
+                                                                               "0.02; } );") ");",
+        "");
+    load_good(fixture, SETTINGS_ALL);
+
+    const struct station *s1 = find_station(fixture, "s1");
+    assert_int_equal(s1->derivation_count, 4);
+    check_derivation(find_derivation(s1, DERIVE_SALINITY), "salinity", "ec");
+    assert_true(find_derivation(s1, DERIVE_SALINITY)->pure);
+    check_derivation(find_derivation(s1, DERIVE_EC25), "ec25", "ec");
+    assert_true(find_derivation(s1, DERIVE_EC25)->per_kelvin == 0.0191);
+    check_derivation(find_derivation(s1, DERIVE_DO_SAT), "do_sat", "do");
+    assert_true(isnan(find_derivation(s1, DERIVE_DO_SAT)->salinity));
+    assert_true(find_derivation(s1, DERIVE_DO_SAT)->pressure_atm == 0.9);
+    check_derivation(find_derivation(s1, DERIVE_NH3), "nh3_water", "nh4");
+    assert_true(find_qc(s1, "salinity")->rate.fail == 1); /* what is derived is judged, too */
+
+    const struct station *s2 = find_station(fixture, "s2");
+    check_derivation(find_derivation(s2, DERIVE_SALINITY), "salinity", "ec25");
+    assert_false(find_derivation(s2, DERIVE_SALINITY)->pure);
+    const struct station *s3 = find_station(fixture, "s3");
+    assert_true(find_derivation(s3, DERIVE_DO_SAT)->salinity == 0.5);
+    assert_true(find_derivation(s3, DERIVE_DO_SAT)->pressure_atm == 1);
+    assert_true(find_derivation(s3, DERIVE_EC25)->per_kelvin == 0.02);
+    assert_null(find_derivation(s3, DERIVE_NH3));
+}
+
+static void traps_say_how_they_count(void **state)
+{
+    struct fixture *fixture = *state;
+    put_quality(
+        fixture,
+        "stations : (" STATION("s1", "water", "\"bph\"", "trap : { species = [\"bph\"]; };") "," STATION(
+            "s2", "water", "\"bph\", \"level\", \"lamp\", \"temp\"",
+            "trap : { counts = \"cumulative\"; falls = \"correction\"; limit = 999;"
+            " hold = \"1h\"; species = [\"bph\", \"level\"]; lamp = \"lamp\";"
+            " service = \"temp\"; };") "," STATION("s3", "water", "\"bph\"", "") ");",
+        "");
+    load_good(fixture, SETTINGS_ALL);
+    const struct station_trap *trap = &find_station(fixture, "s1")->trap;
+    assert_true(trap->given && !trap->cumulative && !trap->drop_corrects && trap->limit == 0);
+    assert_int_equal(trap->hold_ns, 120 * MINUTE_NS);
+    assert_int_equal(trap->species_count, 1);
+    assert_true(trap->lamp == NULL && trap->gate == NULL && trap->service == NULL);
+    trap = &find_station(fixture, "s2")->trap;
+    assert_true(trap->given && trap->cumulative && trap->drop_corrects && trap->limit == 999);
+    assert_int_equal(trap->hold_ns, 60 * MINUTE_NS);
+    assert_int_equal(trap->species_count, 2);
+    const struct phusa_catalogue *catalogue = &fixture->settings->catalogue;
+    assert_ptr_equal(trap->species[1], phusa_catalogue_find(catalogue, PHUSA_TEXT("level")));
+    assert_ptr_equal(trap->lamp, phusa_catalogue_find(catalogue, PHUSA_TEXT("lamp")));
+    assert_ptr_equal(trap->service, phusa_catalogue_find(catalogue, PHUSA_TEXT("temp")));
+    assert_null(trap->gate);
+    assert_false(find_station(fixture, "s3")->trap.given);
+}
+
 static void check_maintenance_rule(const struct rule *rule, const char *id, const char *parameter)
 {
     assert_string_equal(rule->id, id);
@@ -817,12 +1012,16 @@ static bool sets_key(const char *text, const char *key)
     return false;
 }
 
-/* The configuration itself, the catalogue, and one file each of stations and rules. */
+/* The configuration itself, the catalogue, quality tests, and files of stations and rules. */
 static void every_key_is_in_the_samples(void **state)
 {
     (void)state;
-    static const char *const files[] = { "config/phusa.cfg", "config/parameters.cfg",
+    static const char *const files[] = { "config/phusa.cfg",
+                                         "config/parameters.cfg",
+                                         "config/quality.cfg",
                                          "config/stations/tien-river.cfg",
+                                         "config/stations/phu-quoc.cfg",
+                                         "config/stations/pest-traps-tien-giang.cfg",
                                          "config/rules/salinity.cfg" };
     char *texts[COUNT(files)];
     for (size_t i = 0; i < COUNT(files); i++) {
@@ -857,6 +1056,9 @@ int main(void)
         WITH_FOLDER(windows_are_chosen),
         WITH_FOLDER(a_rule_can_be_switched_off),
         WITH_FOLDER(rules_ask_for_tags),
+        WITH_FOLDER(tests_of_catalogue_kind_and_station_are_read_over_each_other),
+        WITH_FOLDER(derivations_know_what_goes_in_and_comes_out),
+        WITH_FOLDER(traps_say_how_they_count),
         WITH_FOLDER(the_collectors_own_alarms_are_rules_too),
         WITH_FOLDER(the_collectors_own_alarms_are_configured),
         WITH_FOLDER(what_changes_state_over_http_has_a_token),
