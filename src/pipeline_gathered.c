@@ -2,11 +2,10 @@
  * What is gathered over readings (quality tests, windows, nights, indices), kept over a restart and
  * over a change of settings: a block of bytes each, so that one whose place is gone is passed over.
  *
- *   GATHERED_QUALITY  still: readings, value, since, newest; newest final flags: time, six flags;
- *                     1 and the series (quality/qartod_series.c) if there are later flags; 1, when
- *                     its last reading came, and the series of a backlog if there is one
- *   GATHERED_WINDOWS  quality/window_state.c
- *   GATHERED_TRAP     quality/trap.c
+ *   GATHERED_QUALITY  still: readings, value, since, newest; gaps, missed, early; newest final
+ * flags: time, six flags; 1 and the series (quality/qartod_series.c) if there are later flags; 1,
+ * when its last reading came, and the series of a backlog if there is one GATHERED_WINDOWS
+ * quality/window_state.c GATHERED_TRAP     quality/trap.c
  *
  * and of a station: stuck, since; 1 and the index if it has one: newest hour, hours to be computed,
  * told hours, told days: how many that are not empty; each its place, end, value, first value,
@@ -27,6 +26,9 @@ static void save_quality(const struct series_quality *quality, struct state_writ
     state_put_double(writer, quality->still.value);
     state_put_signed(writer, quality->still.since_ns);
     state_put_signed(writer, quality->still.newest_ns);
+    state_put(writer, quality->gaps);
+    state_put(writer, quality->missed);
+    state_put(writer, quality->early);
     state_put_signed(writer, quality->flags_ns);
     for (size_t i = 0; i < sizeof all; i++) {
         state_put(writer, all[i]);
@@ -53,6 +55,9 @@ static void load_flags(struct series_quality *quality, struct state_reader *read
     quality->still.value = state_get_double(reader);
     quality->still.since_ns = state_get_signed(reader);
     quality->still.newest_ns = state_get_signed(reader);
+    quality->gaps = state_get(reader);
+    quality->missed = state_get(reader);
+    quality->early = state_get(reader);
     quality->flags_ns = state_get_signed(reader);
     quality->flags.gross = load_flag(reader);
     quality->flags.spike = load_flag(reader);

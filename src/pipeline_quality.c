@@ -112,6 +112,15 @@ static bool is_valid(enum phusa_flag flag)
     return flag == PHUSA_FLAG_GOOD || flag == PHUSA_FLAG_NOT_EVALUATED;
 }
 
+static void note_timing(struct series_quality *quality, int64_t step_ns, int64_t every_ns)
+{
+    int64_t missed;
+    enum qartod_timing timing = qartod_timing(step_ns, every_ns, &missed);
+    quality->gaps += timing == QARTOD_GAP ? 1 : 0;
+    quality->early += timing == QARTOD_EARLY ? 1 : 0;
+    quality->missed += (uint64_t)missed;
+}
+
 static void on_final(void *context, const struct qartod_final *final)
 {
     const struct emission *emission = context;
@@ -125,6 +134,7 @@ static void on_final(void *context, const struct qartod_final *final)
     }
     pipeline->finals[pipeline->final_count++] =
         (struct final_flag){ final->time_ns, emission->series, flag };
+    note_timing(series->quality, final->step_ns, station->station->every_ns);
     if (final->time_ns >= series->quality->flags_ns) {
         series->quality->flags = final->flags;
         series->quality->flags_ns = final->time_ns;

@@ -44,8 +44,10 @@ struct series_quality {
     struct qartod_series *backlog; /* what is too late for that, oldest first; NULL = none lately */
     int64_t backlog_ns;            /* receive time of the last of those */
     struct still still;
-    struct qartod_flags flags; /* the newest that are final, for people */
-    int64_t flags_ns;          /* their reading's time; 0 = none yet */
+    struct qartod_flags flags;    /* the newest that are final, for people */
+    int64_t flags_ns;             /* their reading's time; 0 = none yet */
+    uint64_t gaps, missed, early; /* QARTOD test 1: gaps, readings that should lie in them, and
+                                     readings that came too soon after the one before */
 };
 
 struct series {
