@@ -31,14 +31,14 @@ struct mqtt {
     uint16_t port;
     struct mqtt_handlers handlers;
     atomic_int flight;
+    atomic_bool refusing; /* the last message could not be written down */
+    atomic_bool cut;      /* and this connection was cut off over it */
 
     pthread_mutex_t lock; /* never held while Paho or a handler is called */
     enum link_state state;
     int64_t next_try_ns, backoff_ns, give_up_ns;
     uint64_t connections;
     unsigned random;
-    bool refusing;      /* the last message could not be written down */
-    bool cut;           /* and this connection was cut off over it */
     bool asked;         /* for the dropped messages, and not answered yet */
     unsigned unwelcome; /* connections in a row that ended before the answer */
 };
@@ -72,10 +72,10 @@ static void went_down(struct mqtt *mqtt, const char *why)
         (void)pthread_mutex_unlock(&mqtt->lock);
         return;
     }
-    if (mqtt->state == LINK_UP && !mqtt->refusing) {
+    if (mqtt->state == LINK_UP && !atomic_load(&mqtt->refusing)) {
         mqtt->backoff_ns = BACKOFF_FIRST_NS;
     }
-    mqtt->unwelcome += mqtt->asked && !mqtt->cut;
+    mqtt->unwelcome += mqtt->asked && !atomic_load(&mqtt->cut);
     mqtt->asked = false;
     mqtt->state = LINK_DOWN;
     mqtt->next_try_ns = clock_mono().ns + jittered(mqtt, mqtt->backoff_ns);
@@ -119,26 +119,19 @@ static void hand_dropped(const struct mqtt *mqtt, struct phusa_text payload)
     }
 }
 
-static bool is_cut(struct mqtt *mqtt)
-{
-    (void)pthread_mutex_lock(&mqtt->lock);
-    bool cut = mqtt->cut;
-    (void)pthread_mutex_unlock(&mqtt->lock);
-    return cut;
-}
-
 /* Keeps what is refused from being acknowledged. Behind it Paho may have more of the same
  * connection in its hands: it is passed over, since it comes again too. */
 static void hand_message(struct mqtt *mqtt, struct phusa_text topic, struct phusa_text payload)
 {
-    if (is_cut(mqtt)) {
+    if (atomic_load(&mqtt->cut)) {
         return;
     }
     bool taken = mqtt->handlers.message(mqtt->handlers.context, topic, payload);
-    (void)pthread_mutex_lock(&mqtt->lock);
-    mqtt->refusing = mqtt->cut = !taken;
-    (void)pthread_mutex_unlock(&mqtt->lock);
+    if (taken == atomic_load(&mqtt->refusing)) {
+        atomic_store(&mqtt->refusing, !taken);
+    }
     if (!taken) {
+        atomic_store(&mqtt->cut, true);
         (void)cut_off(mqtt->port);
     }
 }
@@ -235,8 +228,9 @@ static void on_connected(void *context, MQTTAsync_successData *success)
 {
     (void)success;
     struct mqtt *mqtt = context;
+    atomic_store(&mqtt->cut, false);
     (void)pthread_mutex_lock(&mqtt->lock);
-    mqtt->cut = mqtt->asked = false;
+    mqtt->asked = false;
     (void)pthread_mutex_unlock(&mqtt->lock);
     if (mqtt->persistent && !cut_possible(mqtt->port)) {
         drop_link(mqtt, "no socket leads to the broker's port: is a proxy set? A refused message "
