@@ -61,7 +61,7 @@ enum phusa_reason flow_identify(struct pipeline *pipeline, const struct journal_
         return PHUSA_REASON_STATION;
     }
     *station = found;
-    if (!phusa_text_equal(topic->site, phusa_text_of(found->station->site))) {
+    if (!phusa_text_equal(topic->site, (struct phusa_text){ found->site, found->site_length })) {
         return PHUSA_REASON_SITE;
     }
     return PHUSA_REASON_NONE;
@@ -330,11 +330,13 @@ static void take_report(struct pipeline *pipeline, struct station_state *station
     struct phusa_senml_error error = { 0 };
     pipeline->report = (struct phusa_report){ .readings = pipeline->readings,
                                               .capacity = PHUSA_REPORT_READINGS_MAX };
+    state_expect_report(station);
     enum phusa_status status =
         (record->flags & JOURNAL_FLAG_CUT) != 0
             ? PHUSA_ERR_OVERSIZED
             : phusa_senml_decode(record->payload.data, record->payload.length, record->time.ns,
                                  &pipeline->report, &pipeline->scratch, &error);
+    state_expect_readings(station);
     pipeline->again = ledger_note(pipeline, station);
     station->counts.reports++;
     if (status != PHUSA_OK) {

@@ -4,7 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WEEK_NS (INT64_C(7) * 24 * 3600 * SECOND_NS)
+#include "phusa/crc32c.h"
+
+#define WEEK_NS      (INT64_C(7) * 24 * 3600 * SECOND_NS)
+#define NO_STATION   UINT32_MAX
+#define EXPECTED_MAX 32 /* series brought into the cache beforehand */
+#define CACHE_LINE   64 /* bytes; a wrong guess only costs time */
 
 /* --- rules by parameter ------------------------------------------------------------ */
 
@@ -130,6 +135,8 @@ static bool init_station(struct pipeline *pipeline, struct station_state *state,
     state->base_name_length = strlen(station->id) + 1;
     memcpy(state->base_name, station->id, state->base_name_length - 1);
     state->base_name[state->base_name_length - 1] = ':';
+    state->site_length = strlen(station->site);
+    memcpy(state->site, station->site, state->site_length);
     size_t parameters = pipeline->settings->catalogue.count;
     state->series_of = malloc((parameters + 1) * sizeof *state->series_of);
     if (state->series_of == NULL || !make_head(state)) {
@@ -163,6 +170,80 @@ static void free_station(struct station_state *state)
     free((char *)(uintptr_t)state->head.data);
 }
 
+/* --- finding them ---------------------------------------------------------------------- */
+
+static struct phusa_text id_of(const struct station_state *state)
+{
+    return (struct phusa_text){ state->base_name, state->base_name_length - 1 };
+}
+
+/* The slot that holds the station, or else the free one where it belongs. There is always one. */
+static size_t slot_of(const struct pipeline *pipeline, struct phusa_text id)
+{
+    size_t mask = pipeline->slot_count - 1;
+    size_t at = phusa_crc32c(0, id.data, id.length) & mask;
+    while (pipeline->slots[at] != NO_STATION &&
+           !phusa_text_equal(id, id_of(&pipeline->stations[pipeline->slots[at]]))) {
+        at = (at + 1) & mask;
+    }
+    return at;
+}
+
+/* At most half of the slots are taken. */
+static bool index_stations(struct pipeline *pipeline)
+{
+    pipeline->slot_count = 2;
+    while (pipeline->slot_count < 2 * pipeline->station_count) {
+        pipeline->slot_count *= 2;
+    }
+    pipeline->slots = malloc(pipeline->slot_count * sizeof *pipeline->slots);
+    if (pipeline->slots == NULL) {
+        return false;
+    }
+    memset(pipeline->slots, 0xFF, pipeline->slot_count * sizeof *pipeline->slots);
+    for (size_t i = 0; i < pipeline->station_count; i++) {
+        pipeline->slots[slot_of(pipeline, id_of(&pipeline->stations[i]))] = (uint32_t)i;
+    }
+    return true;
+}
+
+struct station_state *state_find(struct pipeline *pipeline, struct phusa_text id)
+{
+    uint32_t found = pipeline->slots[slot_of(pipeline, id)];
+    return found == NO_STATION ? NULL : &pipeline->stations[found];
+}
+
+static void expect(const void *object, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += CACHE_LINE) {
+        __builtin_prefetch((const char *)object + at);
+    }
+}
+
+static size_t expected_series(const struct station_state *station)
+{
+    return station->series_count < EXPECTED_MAX ? station->series_count : EXPECTED_MAX;
+}
+
+void state_expect_report(const struct station_state *station)
+{
+    expect(&station->counts, sizeof station->counts);
+    expect(station->head.data, station->head.length);
+    if (station->ledger.log_count > 0) {
+        expect(station->ledger.logs[0], offsetof(struct log_state, sequence.runs));
+    }
+    expect(station->series, expected_series(station) * sizeof *station->series);
+}
+
+void state_expect_readings(const struct station_state *station)
+{
+    for (size_t i = 0; i < expected_series(station); i++) {
+        history_expect(&station->series[i].history);
+    }
+}
+
+/* --- all of it --------------------------------------------------------------------------- */
+
 bool pipeline_build(struct pipeline *pipeline, const struct settings *settings)
 {
     pipeline->settings = settings;
@@ -171,6 +252,7 @@ bool pipeline_build(struct pipeline *pipeline, const struct settings *settings)
     pipeline->watched_count = 0;
     pipeline->rules = NULL; /* those of other settings are not ours to free */
     pipeline->rules_of = NULL;
+    pipeline->slots = NULL;
     pipeline->stations = calloc(settings->registry.count + 1, sizeof *pipeline->stations);
     pipeline->wanting = calloc(settings->registry.count + 1, sizeof *pipeline->wanting);
     pipeline->watched = calloc(settings->registry.count + 1, sizeof *pipeline->watched);
@@ -184,7 +266,7 @@ bool pipeline_build(struct pipeline *pipeline, const struct settings *settings)
             return false;
         }
     }
-    return true;
+    return index_stations(pipeline);
 }
 
 void pipeline_clear(struct pipeline *pipeline)
@@ -193,23 +275,18 @@ void pipeline_clear(struct pipeline *pipeline)
         free_station(&pipeline->stations[i]);
     }
     free(pipeline->stations);
+    free(pipeline->slots);
     free(pipeline->wanting);
     free(pipeline->watched);
     free(pipeline->rules);
     free(pipeline->rules_of);
     pipeline->station_count = 0;
     pipeline->stations = NULL;
+    pipeline->slots = NULL;
     pipeline->wanting = NULL;
     pipeline->watched = NULL;
     pipeline->rules = NULL;
     pipeline->rules_of = NULL;
-}
-
-struct station_state *state_find(struct pipeline *pipeline, struct phusa_text id)
-{
-    const struct registry *registry = &pipeline->settings->registry;
-    const struct station *station = registry_find(registry, id);
-    return station == NULL ? NULL : &pipeline->stations[station - registry->stations];
 }
 
 /* --- series ------------------------------------------------------------------------------ */

@@ -138,7 +138,8 @@ struct station_counts {
 struct station_state {
     const struct station *station;
     char base_name[PHUSA_ID_MAX + 2]; /* "<id>:", what our own stations put before the parameter */
-    size_t base_name_length;
+    char site[PHUSA_ID_MAX + 1];      /* a copy: what each report needs lies together */
+    size_t base_name_length, site_length;
     struct phusa_text head;     /* measurement and tags, escaped; owned */
     size_t head_tags, head_ids; /* where its tags begin, and where site and station end */
     uint16_t *series_of;        /* catalogue index -> index into series, or NO_SERIES */
@@ -161,6 +162,8 @@ struct pipeline {
     struct pipeline_sink sink;
     size_t station_count; /* parallel to settings->registry */
     struct station_state *stations;
+    uint32_t *slots; /* where a station is by the hash of its id, see state_find */
+    size_t slot_count;
     const struct rule **rules; /* grouped by parameter */
     size_t *rules_of; /* catalogue index -> first of its rules; one more entry at the end */
     struct station_state **wanting; /* stations that want a receipt */
@@ -379,6 +382,14 @@ void pipeline_clear(struct pipeline *pipeline);
 
 /* The station's state, or NULL. */
 struct station_state *state_find(struct pipeline *pipeline, struct phusa_text id);
+
+/*
+ * A report of the station is coming, and then its readings: brings what they will touch into the
+ * processor's cache meanwhile. With many stations it is in none, and to wait for each piece of it
+ * in turn takes longer than all the rest.
+ */
+void state_expect_report(const struct station_state *station);
+void state_expect_readings(const struct station_state *station);
 
 /* The series of a parameter, made at its first reading; NULL when out of memory. */
 struct series *state_series(struct pipeline *pipeline, struct station_state *station,

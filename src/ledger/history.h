@@ -39,6 +39,15 @@ enum history_result {
 void history_init(struct history *history, uint32_t limit);
 void history_free(struct history *history);
 
+/* The next reading is coming: see that what it will touch is in the processor's cache. */
+static inline void history_expect(const struct history *history)
+{
+    if (history->capacity > 0) {
+        __builtin_prefetch(history->times + history->next, 1);
+        __builtin_prefetch(history->checks + history->next, 1);
+    }
+}
+
 /* Looks the reading up and, if it is new, remembers it. */
 enum history_result history_note(struct history *history, int64_t time_ns, double value);
 
