@@ -10,6 +10,7 @@
  */
 #include "pipeline.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "phusa/topic.h"
@@ -178,11 +179,7 @@ void flow_judge(struct pipeline *pipeline, struct station_state *station, struct
                 const struct judgement *judgement)
 {
     const struct rule *rule = slot->rule;
-    if (is_over(rule, judgement->time_ns)) {
-        flow_end_alarm(pipeline, station->station, slot, judgement->time_ns);
-        return;
-    }
-    if (judgement->time_ns < rule->from_ns) {
+    if (judgement->time_ns < rule->from_ns || is_over(rule, judgement->time_ns)) {
         return;
     }
     struct alarm_reading reading = { .time_ns = judgement->time_ns,
@@ -238,6 +235,19 @@ static void gather(struct pipeline *pipeline, struct station_state *station,
     }
 }
 
+static void end_what_is_over(struct pipeline *pipeline, struct station_state *station)
+{
+    for (size_t i = 0; i < station->series_count; i++) {
+        struct series *series = &station->series[i];
+        for (size_t k = 0; k < series->alarm_count; k++) {
+            const struct rule *rule = series->alarms[k].rule;
+            if (is_over(rule, pipeline->now_ns)) {
+                flow_end_alarm(pipeline, station->station, &series->alarms[k], rule->until_ns);
+            }
+        }
+    }
+}
+
 static void flush_extra(struct pipeline *pipeline)
 {
     struct line_writer *extra = &pipeline->extra;
@@ -282,6 +292,23 @@ struct phusa_text flow_extra_head(const struct station_state *station, const cha
     return (struct phusa_text){ head, used };
 }
 
+void flow_write_correction(struct pipeline *pipeline, const struct station_state *station,
+                           const struct flow_correction *correction)
+{
+    char head[EXTRA_LINE_MAX / 2], again[24]; /* ",again=4294967295" */
+    struct line_writer *writer = flow_extra(pipeline);
+    struct phusa_text base = flow_extra_head(station, "correction", true, correction->parameter,
+                                             correction->window, head);
+    if (correction->round > 1) {
+        (void)snprintf(again, sizeof again, ",again=%u", correction->round);
+        base.length = put_text(head, base.length, phusa_text_of(again));
+    }
+    line_begin(writer, base);
+    line_field_double(writer, PHUSA_TEXT("old"), correction->old);
+    line_field_double(writer, PHUSA_TEXT("new"), correction->now);
+    (void)line_end(writer, correction->end_ns);
+}
+
 /* What has become final comes before what closes, so that windows hold it. */
 void flow_tick(struct pipeline *pipeline)
 {
@@ -296,6 +323,7 @@ void flow_tick(struct pipeline *pipeline)
             traps_tick(pipeline, station, (uint16_t)k);
         }
         index_tick(pipeline, station);
+        end_what_is_over(pipeline, station);
     }
 }
 
@@ -306,8 +334,9 @@ static void take_accepted(struct pipeline *pipeline, struct station_state *stati
                           int64_t received_ns)
 {
     quality_judge(pipeline, station, pipeline->accepted, count);
+    quality_judge_bus(station);
+    quality_mark_stuck(station, pipeline->accepted, count);
     count = derive_report(pipeline, station, count);
-    quality_judge_bus(pipeline, station, count);
     write_lines(pipeline, station, count, pipeline->taking);
     quality_write_finals(pipeline, station);
     for (size_t i = 0; i < count; i++) {

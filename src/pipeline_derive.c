@@ -4,7 +4,8 @@
  * count as none; what the station itself reports of that time goes before.
  *
  * A result is flagged no better than what it was made of, and suspect where the formula's source
- * does not vouch for it (src/quality/seawater.h); where the formula means nothing there is none.
+ * does not vouch for it (src/quality/seawater.h); such a result takes no part in the tests of its
+ * series, which know only values. Where the formula means nothing there is none.
  */
 #include <math.h>
 #include <string.h>
@@ -152,6 +153,7 @@ static bool derive(struct pipeline *pipeline, struct station_state *station,
     accepted->flag = least > accepted->flag ? least : accepted->flag;
     accepted->judged = accepted->judged && inputs.judged;
     accepted->derived = true;
+    accepted->alone = least >= PHUSA_FLAG_SUSPECT;
     return true;
 }
 
@@ -167,6 +169,7 @@ static size_t derive_moment(struct pipeline *pipeline, struct station_state *sta
             if ((int)settings->derivations[i].kind == kind &&
                 derive(pipeline, station, moment, &settings->derivations[i], next)) {
                 quality_judge(pipeline, station, next, 1);
+                quality_mark_stuck(station, next, 1);
                 moment->derived_count++;
             }
         }

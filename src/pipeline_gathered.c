@@ -9,7 +9,7 @@
  *
  * and of a station: stuck, since; 1 and the index if it has one: newest hour, hours to be computed,
  * told hours, told days: how many that are not empty; each its place, end, value, first value,
- * corrected, dominant.
+ * corrections, dominant.
  */
 #include <string.h>
 
@@ -139,7 +139,7 @@ static void save_told(const struct told_index *told, size_t count, struct state_
             state_put_signed(writer, told[i].end_ns);
             state_put_signed(writer, told[i].value);
             state_put_signed(writer, told[i].first);
-            state_put_bool(writer, told[i].corrected);
+            state_put(writer, told[i].rounds);
             state_put(writer, told[i].dominant);
         }
     }
@@ -160,7 +160,7 @@ static void load_told(struct told_index *told, size_t count, struct state_reader
         one->end_ns = state_get_signed(reader);
         one->value = load_index(reader);
         one->first = load_index(reader);
-        one->corrected = state_get_bool(reader);
+        one->rounds = (uint8_t)state_get_upto(reader, UINT8_MAX);
         one->dominant = (enum vn_aqi_pollutant)state_get_upto(reader, VN_AQI_POLLUTANTS - 1);
     }
 }
@@ -179,11 +179,12 @@ void gathered_save_station(const struct station_state *station, struct state_wri
     }
 }
 
-/* Hours are those of a storable time: their arithmetic does not overflow. */
+/* None yet, or one of a storable time with as many before it as are looked back on: what is
+ * computed of hours does not overflow. */
 static int64_t load_hour(struct state_reader *reader)
 {
     int64_t hour = state_get_signed(reader);
-    reader->failed |= hour < 0 || hour > INDEX_HOUR_MAX;
+    reader->failed |= hour != 0 && (hour < INDEX_HOURS || hour > INDEX_HOUR_MAX);
     return reader->failed ? 0 : hour;
 }
 
@@ -196,6 +197,7 @@ void gathered_load_station(struct station_state *station, struct state_reader *r
         memset(index, 0, sizeof *index);
         index->newest_hour = load_hour(reader);
         index->dirty = state_get(reader);
+        reader->failed |= index->newest_hour == 0 && index->dirty != 0;
         load_told(index->hours, INDEX_HOURS, reader);
         load_told(index->days, INDEX_DAYS, reader);
     }

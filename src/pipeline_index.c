@@ -208,15 +208,16 @@ static void write_index(const struct telling *telling)
     (void)line_end(writer, telling->end_ns);
 }
 
-static void write_correction(const struct telling *telling, int old)
+static void write_correction(const struct telling *telling, struct told_index *told)
 {
-    char head[EXTRA_LINE_MAX / 2];
-    struct line_writer *writer = flow_extra(telling->pipeline);
-    line_begin(writer, flow_extra_head(telling->station, "correction", true,
-                                       phusa_text_of(telling->parameter), telling->window, head));
-    line_field_double(writer, PHUSA_TEXT("old"), old);
-    line_field_double(writer, PHUSA_TEXT("new"), telling->found->index);
-    (void)line_end(writer, telling->end_ns);
+    told->rounds = told->rounds < UINT8_MAX ? (uint8_t)(told->rounds + 1) : UINT8_MAX;
+    struct flow_correction correction = { .parameter = phusa_text_of(telling->parameter),
+                                          .window = telling->window,
+                                          .end_ns = telling->end_ns,
+                                          .old = told->value,
+                                          .now = telling->found->index,
+                                          .round = told->rounds };
+    flow_write_correction(telling->pipeline, telling->station, &correction);
 }
 
 static void judge(const struct telling *telling)
@@ -241,7 +242,9 @@ static void judge(const struct telling *telling)
                                                  PHUSA_FLAG_GOOD };
     }
     for (size_t i = 0; i < series->alarm_count; i++) {
-        flow_judge(pipeline, telling->station, &series->alarms[i], &judgement);
+        if (!series->alarms[i].rule->window.given) { /* of an index there are no windows */
+            flow_judge(pipeline, telling->station, &series->alarms[i], &judgement);
+        }
     }
 }
 
@@ -265,8 +268,7 @@ static void tell(const struct telling *telling, struct told_index *told)
         judge(telling);
         told->first = (int16_t)index;
     } else {
-        write_correction(telling, told->value);
-        told->corrected = true;
+        write_correction(telling, told);
         if (telling->pipeline->settings->store.kind != STORE_VICTORIA) {
             write_index(telling);
         }

@@ -69,15 +69,19 @@ static void end_alarm(struct pipeline *pipeline, const struct station *station,
                              .value = value,
                              .transition = true,
                              .tell = true,
-                             .position = pipeline->position };
+                             .position = pipeline->taking > pipeline->position
+                                             ? pipeline->taking
+                                             : pipeline->position };
     pipeline->sink.notice(pipeline->sink.context, &notice);
 }
 
 void flow_end_alarm(struct pipeline *pipeline, const struct station *station,
                     struct alarm_slot *slot, int64_t at_ns)
 {
-    if (slot->state.live.any) {
-        end_alarm(pipeline, station, slot->rule, slot->state.told, slot->state.value, at_ns);
+    const struct alarm_series *state = &slot->state;
+    if (state->live.any || state->told != SEVERITY_NORMAL) {
+        pipeline->counters.transitions += state->told != SEVERITY_NORMAL ? 1 : 0;
+        end_alarm(pipeline, station, slot->rule, state->told, state->value, at_ns);
         slot->state = (struct alarm_series){ 0 };
     }
 }

@@ -165,18 +165,19 @@ void quality_write_finals(struct pipeline *pipeline, struct station_state *stati
     static const struct phusa_text suffix = { "_qc", 3 };
     size_t count = pipeline->final_count;
     struct line_writer *writer = NULL;
+    bool open = false;
     sort_finals(pipeline->finals, count);
     for (size_t i = 0; i < count; i++) {
         const struct final_flag *final = &pipeline->finals[i];
-        if (i == 0 || final->time_ns != final[-1].time_ns ||
-            writer->used - writer->line_start > EXTRA_LINE_MAX / 2) {
+        if (!open) {
             writer = flow_extra(pipeline);
             line_begin(writer, station->head);
         }
         line_field_int(writer, station->series[final->series].parameter->name, suffix,
                        (int64_t) final->flag);
-        if (i + 1 == count || final[1].time_ns != final->time_ns ||
-            writer->used - writer->line_start > EXTRA_LINE_MAX / 2) {
+        open = i + 1 < count && final[1].time_ns == final->time_ns &&
+               writer->used - writer->line_start <= EXTRA_LINE_MAX / 2;
+        if (!open) {
             (void)line_end(writer, final->time_ns);
         }
     }
@@ -208,7 +209,7 @@ static void judge(struct pipeline *pipeline, struct station_state *station,
     struct series_quality *quality = series->quality;
     struct qartod_flags now = qartod_alone(quality->qc, accepted->value);
     enum qartod_status status = QARTOD_NO_MEMORY;
-    if (quality->later) {
+    if (quality->later && !accepted->alone) {
         struct emission emission = { pipeline, station, accepted->series };
         status = qartod_take(quality->fresh, accepted->time_ns, accepted->value, &now, on_final,
                              &emission);
@@ -221,8 +222,11 @@ static void judge(struct pipeline *pipeline, struct station_state *station,
     accepted->flag = worst(accepted->flag, (enum phusa_flag)now.aggregate);
 }
 
-static void judge_bus(struct station_state *station)
+void quality_judge_bus(struct station_state *station)
 {
+    if (station->station->stuck_ns <= 0) {
+        return;
+    }
     const struct still *parameters[STATION_PARAMETERS_MAX];
     size_t count = 0;
     for (size_t i = 0; i < station->series_count && count < STATION_PARAMETERS_MAX; i++) {
@@ -244,18 +248,14 @@ void quality_judge(struct pipeline *pipeline, struct station_state *station,
     }
 }
 
-void quality_judge_bus(struct pipeline *pipeline, struct station_state *station, size_t count)
+void quality_mark_stuck(const struct station_state *station, struct accepted *accepted,
+                        size_t count)
 {
-    if (station->station->stuck_ns <= 0) {
-        return;
-    }
-    judge_bus(station);
     for (size_t i = 0; i < count && station->stuck.stuck; i++) {
-        struct accepted *accepted = &pipeline->accepted[i];
-        const struct series *series = &station->series[accepted->series];
-        if (accepted->judged && series->quality != NULL) {
-            accepted->flag =
-                flag_of(station, series, accepted->time_ns, accepted->value, accepted->flag);
+        const struct series *series = &station->series[accepted[i].series];
+        if (accepted[i].judged && series->quality != NULL) {
+            accepted[i].flag =
+                flag_of(station, series, accepted[i].time_ns, accepted[i].value, accepted[i].flag);
         }
     }
 }

@@ -18,9 +18,10 @@
  *         SECTION_HISTORY  limit, history (ledger/history.c)
  *         SECTION_LAST     last reading: value, time, flag
  *         SECTION_ALARM    rule's id, its fingerprint, state (alarm/machine.c); once for each rule
- *         SECTION_GATHERED enum gathered, a block (pipeline_gathered.c); once for each that there
- * is gathered        a block of the station (pipeline_gathered.c) reasons           how many; a
- * count for each, in the order of enum phusa_reason
+ *         SECTION_GATHERED enum gathered, a block (pipeline_gathered.c); once for each there is
+ *     gathered        a block of the station (pipeline_gathered.c)
+ *
+ * Reasons are how many, and a count for each in the order of enum phusa_reason.
  *
  * What settings say is not in it, so it can be read under others: what has no place any more is
  * read and left out. What is read is not trusted: every number has its bounds, every loop
@@ -336,6 +337,11 @@ static bool load_gathered(const struct pipeline *pipeline, const struct station_
     struct state_reader block = get_block(reader);
     if (reader->failed || series == NULL) {
         return !reader->failed;
+    }
+    reader->failed |= (series->restored_gathered >> what & 1) != 0;
+    series->restored_gathered |= (uint8_t)(1u << what);
+    if (reader->failed) {
+        return false;
     }
     bool good = gathered_load(pipeline, station, series, what, &block);
     reader->failed |= block.failed;

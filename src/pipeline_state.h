@@ -29,7 +29,7 @@
 #define EXTRA_LINE_MAX        4096         /* longest of them */
 #define INDEX_HOURS           48 /* hourly indices that may still be corrected: WINDOW_REACH_HOURS + 12 */
 #define INDEX_DAYS            3
-#define INDEX_HOUR_MAX        2562047 /* hours in 63 bits of nanoseconds */
+#define INDEX_HOUR_MAX        2562000 /* of an index; hours in 63 bits of nanoseconds, less any offset */
 
 struct alarm_slot {
     const struct rule *rule;
@@ -56,7 +56,8 @@ struct series {
     struct window_series *windows;  /* NULL: none */
     struct trap *trap;              /* of a species; NULL: none */
     struct history history;
-    bool restored; /* from a snapshot: one that holds it twice is damaged */
+    bool restored;             /* from a snapshot: one that holds it twice is damaged */
+    uint8_t restored_gathered; /* the same; bit 1 << enum gathered */
     bool has_last;
     struct console_reading last; /* newest by reading time, not ahead of its receive time */
     size_t alarm_count;
@@ -71,6 +72,7 @@ struct accepted {
     uint16_t series; /* index in its station's; NO_SERIES: a duplicate, nothing follows from it */
     bool judged;     /* takes part in rules: measuring, and not ahead of its receive time */
     bool derived;    /* computed here: counts as no reading */
+    bool alone;      /* made of what is suspect: no test compares it with others */
     bool flag_later; /* its flag is not final: it is written when it is */
 };
 
@@ -85,8 +87,8 @@ struct final_flag {
 struct told_index {
     int64_t end_ns; /* 0: nothing was told */
     int16_t value;  /* VN_AQI_NONE: there was none */
-    bool corrected;
-    int16_t first; /* as told at first */
+    uint8_t rounds; /* of correction; stays at 255 */
+    int16_t first;  /* as told at first */
     enum vn_aqi_pollutant dominant;
 };
 
@@ -211,11 +213,12 @@ struct judgement {
     double value;
 };
 
-/* Judges by one rule; outside of the rule's time in force an alarm of it ends. */
+/* Judges by one rule, unless it is of a time in which the rule is not in force. */
 void flow_judge(struct pipeline *pipeline, struct station_state *station, struct alarm_slot *slot,
                 const struct judgement *judgement);
 
-/* An alarm ends with its rule: whoever was told of it is told so, and it begins anew. */
+/* An alarm ends with the time of its rule: whoever was told of it is told so, and it begins anew.
+ */
 void flow_end_alarm(struct pipeline *pipeline, const struct station *station,
                     struct alarm_slot *slot, int64_t at_ns);
 
@@ -227,6 +230,18 @@ struct line_writer *flow_extra(struct pipeline *pipeline);
 struct phusa_text flow_extra_head(const struct station_state *station, const char *measurement,
                                   bool ids, struct phusa_text parameter, const char *window,
                                   char head[EXTRA_LINE_MAX / 2]);
+
+/* What late readings changed: a line of measurement "correction", at the time of what it corrects.
+ */
+struct flow_correction {
+    struct phusa_text parameter;
+    const char *window;
+    int64_t end_ns;
+    double old, now; /* old NaN: there was none */
+    unsigned round;  /* from 1; later ones of the same window and time have it as a tag `again` */
+};
+void flow_write_correction(struct pipeline *pipeline, const struct station_state *station,
+                           const struct flow_correction *correction);
 
 /* A minute has passed, for flags, windows, nights and indices. */
 void flow_tick(struct pipeline *pipeline);
@@ -271,8 +286,12 @@ struct qartod_series *quality_begin(const struct pipeline *pipeline,
 void quality_judge(struct pipeline *pipeline, struct station_state *station,
                    struct accepted *accepted, size_t count);
 
-/* After all of a report: is the station's bus stuck? Then its readings are suspect at best. */
-void quality_judge_bus(struct pipeline *pipeline, struct station_state *station, size_t count);
+/* After the readings of a report: is the station's bus stuck? */
+void quality_judge_bus(struct station_state *station);
+
+/* While it is, accepted readings are suspect at best. */
+void quality_mark_stuck(const struct station_state *station, struct accepted *accepted,
+                        size_t count);
 
 /* Time has passed: what has become final. */
 void quality_tick(struct pipeline *pipeline, struct station_state *station, uint16_t series);

@@ -8,6 +8,9 @@
  * With too little coverage a window line has count and coverage alone; when late readings bring
  * enough, a second line at the same time has the numbers that the first one had not, and the
  * correction line has no old. On stores that overwrite, a corrected window is written again whole.
+ *
+ * A window may be corrected more than once. Its later correction lines have a tag `again` (2, 3,
+ * ...), since a store that keeps an arbitrary one of two values at a time must not have to choose.
  */
 #include <math.h>
 #include <string.h>
@@ -111,12 +114,11 @@ struct closing {
     struct series *series;
 };
 
-static struct line_writer *begin_line(const struct closing *closing, const char *measurement,
-                                      bool ids, enum window_kind kind)
+static struct line_writer *begin_window(const struct closing *closing, enum window_kind kind)
 {
     char head[EXTRA_LINE_MAX / 2];
     struct line_writer *writer = flow_extra(closing->pipeline);
-    line_begin(writer, flow_extra_head(closing->station, measurement, ids,
+    line_begin(writer, flow_extra_head(closing->station, "window", false,
                                        closing->series->parameter->name, names[kind], head));
     return writer;
 }
@@ -137,7 +139,7 @@ static void put_extent(struct line_writer *writer, const struct window_numbers *
 
 static void write_window(const struct closing *closing, const struct window_result *result)
 {
-    struct line_writer *writer = begin_line(closing, "window", false, result->kind);
+    struct line_writer *writer = begin_window(closing, result->kind);
     if (result->now.enough) {
         put_values(writer, &result->now);
     }
@@ -156,20 +158,29 @@ static void write_correction(const struct closing *closing, const struct window_
     if (overwrites(closing->pipeline)) {
         write_window(closing, result);
     } else if (now->enough && !old->enough) {
-        struct line_writer *writer = begin_line(closing, "window", false, result->kind);
+        struct line_writer *writer = begin_window(closing, result->kind);
         put_values(writer, now);
         (void)line_end(writer, result->end_ns);
     }
     if (now->enough && !(old->enough && old->mean == now->mean)) {
-        struct line_writer *writer = begin_line(closing, "correction", true, result->kind);
-        line_field_double(writer, WINDOW_TEXT("old"), old->enough ? old->mean : (double)NAN);
-        line_field_double(writer, WINDOW_TEXT("new"), now->mean);
-        (void)line_end(writer, result->end_ns);
+        struct flow_correction correction = { .parameter = closing->series->parameter->name,
+                                              .window = names[result->kind],
+                                              .end_ns = result->end_ns,
+                                              .old = old->enough ? old->mean : (double)NAN,
+                                              .now = now->mean,
+                                              .round = result->round };
+        flow_write_correction(closing->pipeline, closing->station, &correction);
     }
 }
 
 /* --- what closes ---------------------------------------------------------------------------- */
 
+static double value_of(const struct rule_window *window, const struct window_numbers *numbers)
+{
+    return window_value(numbers, (enum window_statistic)window->statistic, window->coverage);
+}
+
+/* A rule judges a window once: when it closes, or when late readings give it its first value. */
 static void judge(const struct closing *closing, const struct window_result *result)
 {
     for (size_t i = 0; i < closing->series->alarm_count; i++) {
@@ -178,13 +189,12 @@ static void judge(const struct closing *closing, const struct window_result *res
         if (!window->given || (int)window->length != (int)result->kind) {
             continue;
         }
-        double value =
-            window_value(&result->now, (enum window_statistic)window->statistic, window->coverage);
-        if (isfinite(value)) {
-            struct judgement judgement = { .time_ns = result->end_ns,
-                                           .every_ns = steps_ns[result->kind],
-                                           .late_ns = result->behind_ns,
-                                           .value = value };
+        struct judgement judgement = { .time_ns = result->end_ns,
+                                       .every_ns = steps_ns[result->kind],
+                                       .late_ns = result->behind_ns,
+                                       .value = value_of(window, &result->now) };
+        bool known = result->correction && isfinite(value_of(window, &result->old));
+        if (isfinite(judgement.value) && !known) {
             flow_judge(closing->pipeline, closing->station, slot, &judgement);
         }
     }
@@ -197,8 +207,8 @@ static void on_result(void *context, const struct window_result *result)
         write_correction(closing, result);
     } else {
         write_window(closing, result);
-        judge(closing, result);
     }
+    judge(closing, result);
     if (result->kind == WINDOW_1H && closing->station->index != NULL) {
         index_note(closing->pipeline, closing->station, closing->series->parameter, result->end_ns);
     }

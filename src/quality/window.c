@@ -76,6 +76,7 @@ static void tell(const struct view *view, enum window_kind kind, int64_t hour, i
                                     .behind_ns = behind > 0 ? behind : 0 };
     if (old != NULL) {
         result.old = *old;
+        result.round = view->series->rounds[window_slot(hour)];
     }
     result.live = old == NULL && result.behind_ns <= view->settings->live_within_ns;
     view->out.sink(view->out.context, &result);
@@ -194,6 +195,13 @@ static bool year_changed(const struct window_series *series, int64_t hour)
     return series->base_late && year == series->base_year;
 }
 
+/* All windows that end at an hour share a count, whichever of them a round changes. */
+static void note_round(struct window_series *series, int64_t hour)
+{
+    uint8_t *round = &series->rounds[window_slot(hour)];
+    *round = *round < UINT8_MAX ? (uint8_t)(*round + 1) : UINT8_MAX;
+}
+
 static void correct_hour(const struct view *view, int64_t hour)
 {
     const struct window_series *series = view->series;
@@ -202,10 +210,14 @@ static void correct_hour(const struct view *view, int64_t hour)
     }
     bool was_told = window_speaks(series, hour, true);
     int64_t changed = was_told ? latest_change(series, hour) : hour;
+    bool year = window_ends_day(hour) && (!was_told || year_changed(series, hour));
+    if (was_told && (changed != INT64_MIN || year)) {
+        note_round(view->series, hour);
+    }
     if (changed != INT64_MIN) {
         tell_hour(view, hour, changed, was_told);
     }
-    if (window_ends_day(hour) && (!was_told || year_changed(series, hour))) {
+    if (year) {
         tell_year(view, hour, was_told);
     }
 }
@@ -258,6 +270,7 @@ static void retire(struct window_series *series, int64_t hour)
         }
     }
     series->counts[slot] = 0;
+    series->rounds[slot] = 0;
     series->ring[slot] = (struct aggregate){ 0 };
 }
 

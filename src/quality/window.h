@@ -47,7 +47,7 @@
 #define WINDOW_TOLD_MAX       12 /* hours with a pending correction; one more tells them at once */
 #define WINDOW_HOUR_COUNT_MAX 65535 /* samples of one hour, 18 a second; more are refused */
 #define WINDOW_RESULTS_MAX    256   /* results of one call at most */
-#define WINDOW_SERIES_BYTES   3072  /* memory of a series at most, whatever its rate */
+#define WINDOW_SERIES_BYTES   3136  /* memory of a series at most, whatever its rate */
 
 #define WINDOW_LATENESS_DEFAULT_NS (INT64_C(10) * 60 * 1000000000) /* contract */
 #define WINDOW_LATENESS_MAX_NS     (INT64_C(2) * 3600 * 1000000000)
@@ -104,8 +104,11 @@ struct window_result {
     struct window_numbers now;
     bool correction;           /* it was told before, as `old` */
     struct window_numbers old; /* all zero when it was not */
-    bool live;                 /* the first telling, and within live_within after end + lateness */
-    int64_t behind_ns;         /* told that long after end + lateness; >= 0 */
+    /* Of a correction: grows with each of the same window, from 1 (windows that end at one hour
+     * count together), so that two can be told apart; it stays at 255. */
+    uint8_t round;
+    bool live;         /* the first telling, and within live_within after end + lateness */
+    int64_t behind_ns; /* told that long after end + lateness; >= 0 */
 };
 
 typedef void window_sink(void *context, const struct window_result *result);

@@ -57,6 +57,7 @@ struct window_series {
     struct aggregate told[WINDOW_TOLD_MAX];
     uint16_t told_counts[WINDOW_TOLD_MAX];
     uint8_t told_slots[WINDOW_TOLD_MAX]; /* which place of the ring */
+    uint8_t rounds[WINDOW_RING_HOURS];   /* how often what ends there was corrected */
 };
 
 _Static_assert(sizeof(struct window_series) <= WINDOW_SERIES_BYTES, "the memory promised");

@@ -2,8 +2,8 @@
  * Keeping a series of windows: offset, edge, exponent, watermark, 1 if a reading has come; then
  * hour - closed, hour + 1 - newest, the base; due (0 or 1, then that time), 1 and the base as it
  * was told if it has changed; the hours of the ring that have samples and the pending ones, each
- * with its age (hour + 1 - n). An aggregate is its count, then unless that is 0 its sum and least
- * and largest sample.
+ * with its age (hour + 1 - n); the hours with corrections, each with its age and how many. An
+ * aggregate is its count, then unless that is 0 its sum and least and largest sample.
  */
 #include <math.h>
 
@@ -59,6 +59,21 @@ static void save_hours(const struct window_series *series, struct state_writer *
     }
 }
 
+static void save_rounds(const struct window_series *series, struct state_writer *writer)
+{
+    uint64_t used = 0;
+    for (size_t i = 0; i < WINDOW_RING_HOURS; i++) {
+        used += series->rounds[i] > 0;
+    }
+    state_put(writer, used);
+    for (size_t i = 0; i < WINDOW_RING_HOURS; i++) {
+        if (series->rounds[i] > 0) {
+            save_age(series, i, writer);
+            state_put(writer, series->rounds[i]);
+        }
+    }
+}
+
 void window_save(const struct window_series *series, struct state_writer *writer)
 {
     state_put_signed(writer, series->utc_offset_s);
@@ -81,6 +96,7 @@ void window_save(const struct window_series *series, struct state_writer *writer
         save_aggregate(&series->base_told.all, series->base_told.count, writer);
     }
     save_hours(series, writer);
+    save_rounds(series, writer);
 }
 
 /* --- reading --------------------------------------------------------------------------------- */
@@ -164,6 +180,16 @@ static void load_told(struct window_series *series, struct state_reader *reader)
     }
 }
 
+static void load_rounds(struct window_series *series, struct state_reader *reader)
+{
+    uint64_t used = state_get_upto(reader, WINDOW_RING_HOURS);
+    for (uint64_t i = 0; i < used && !reader->failed; i++) {
+        size_t slot = window_slot(load_hour(series, reader));
+        reader->failed |= series->rounds[slot] > 0;
+        series->rounds[slot] = (uint8_t)state_get_upto(reader, UINT8_MAX);
+    }
+}
+
 static void load_begun(struct window_series *series, struct state_reader *reader)
 {
     if (series->watermark_ns < TIME_LEAST_NS) {
@@ -189,6 +215,7 @@ static void load_begun(struct window_series *series, struct state_reader *reader
     }
     load_ring(series, reader);
     load_told(series, reader);
+    load_rounds(series, reader);
     if (pending != (series->base_late || series->told_count > 0)) {
         reader->failed = true;
     }
