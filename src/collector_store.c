@@ -157,6 +157,14 @@ static bool set_aside(struct collector *collector, json_t *text, struct phusa_te
     return kept;
 }
 
+static uint32_t readings_in(struct collector *collector, struct phusa_text line)
+{
+    struct shared_settings *current = shared_settings_current(collector);
+    uint32_t readings = line_readings(line, &current->settings->registry);
+    shared_settings_drop(current);
+    return readings;
+}
+
 static void spool_refused(void *context, struct phusa_text line, const char *why)
 {
     struct collector *collector = context;
@@ -174,8 +182,8 @@ static void spool_refused(void *context, struct phusa_text line, const char *why
     (void)json_object_set_new(text, "line", json_stringn(line.data, line.length));
     (void)json_object_set_new(text, "after", json_integer((json_int_t)sender.position_sent));
     /* Nobody else has the line: it is kept at hand until the quarantine takes it, or the end. */
-    while (!set_aside(collector, text, line_tag(line, "station"), PHUSA_REASON_STORE,
-                      line_readings(line))) {
+    uint32_t readings = readings_in(collector, line);
+    while (!set_aside(collector, text, line_tag(line, "station"), PHUSA_REASON_STORE, readings)) {
         if (atomic_load(&collector->flush_until_ns) != 0) {
             collector->refusal_lost = true;
             break;
@@ -227,14 +235,15 @@ static struct loss *loss_of(struct losses *losses, struct phusa_text station)
     return fresh;
 }
 
-static void add_lines(struct losses *losses, struct phusa_text lines)
+static void add_lines(struct losses *losses, const struct registry *registry,
+                      struct phusa_text lines)
 {
     struct phusa_text line;
     while (text_next_line(&lines, &line)) {
         struct loss *loss = loss_of(losses, line_tag(line, "station"));
         int64_t time_ns = 0;
         if (loss != NULL && line_time(line, &time_ns)) {
-            loss->readings += line_readings(line);
+            loss->readings += line_readings(line, registry);
             loss->from_ns = time_ns < loss->from_ns ? time_ns : loss->from_ns;
             loss->to_ns = time_ns > loss->to_ns ? time_ns : loss->to_ns;
         }
@@ -250,9 +259,11 @@ static bool add_segment(struct collector *collector, struct losses *losses, uint
     if (journal_reader_open(collector->spool, from, &reader, NULL) != JOURNAL_OK) {
         return false;
     }
+    struct shared_settings *current = shared_settings_current(collector);
     while (journal_next(reader, &record) == JOURNAL_OK && record.position < next) {
-        add_lines(losses, record.payload);
+        add_lines(losses, &current->settings->registry, record.payload);
     }
+    shared_settings_drop(current);
     journal_reader_close(reader);
     return true;
 }

@@ -103,7 +103,8 @@ void requeue_take(struct pipeline *pipeline, const struct journal_record *record
                                        .kind = JOURNAL_MESSAGE,
                                        .topic = record->topic,
                                        .payload = aside.text };
-    uint32_t readings = aside.kind == ASIDE_LINE ? line_readings(aside.text) : 1;
+    uint32_t readings =
+        aside.kind == ASIDE_LINE ? line_readings(aside.text, &pipeline->settings->registry) : 1;
     pipeline->put_back = true;
     pipeline->again = false;
     take_back(pipeline, &aside, record->topic, readings);

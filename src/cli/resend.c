@@ -178,7 +178,7 @@ static bool is_meant(const struct options *options, struct phusa_text line)
 
 static void keep_line(struct resend *resend, struct phusa_text line)
 {
-    uint32_t readings = line_readings(line);
+    uint32_t readings = line_readings(line, &resend->settings->registry);
     resend->lines++;
     resend->readings += readings;
     if (resend->spool == NULL) {
@@ -331,7 +331,7 @@ static int spool_remember(void *context, uint64_t safe, uint64_t sent)
 static void spool_refused(void *context, struct phusa_text line, const char *why)
 {
     struct resend *resend = context;
-    resend->refused_readings += line_readings(line);
+    resend->refused_readings += line_readings(line, &resend->settings->registry);
     if (resend->refused_lines++ < REFUSED_NAMED) {
         end_progress(resend);
         (void)fprintf(stderr, "refused: %s: ", why);

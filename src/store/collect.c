@@ -62,7 +62,7 @@ static bool fits(const struct sender *sender)
 
 static void refuse_invalid(struct sender *sender, struct phusa_text line)
 {
-    uint32_t readings = line_readings(line);
+    uint32_t readings = line_readings(line, NULL);
     if (sender->held.position > sender->checked) {
         sender->counters.lines_refused++;
         sender->source.refused(sender->source.context, line, "not valid line protocol");

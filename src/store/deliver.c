@@ -52,7 +52,7 @@ static bool put_body(struct sender *sender, struct phusa_text body, struct http_
 static void refuse_line(struct sender *sender, struct phusa_text line, const char *words)
 {
     struct batch *batch = &sender->batch;
-    uint32_t readings = line_readings(line);
+    uint32_t readings = line_readings(line, NULL);
     batch->readings -= readings < batch->readings ? readings : batch->readings;
     if (!batch->again) {
         sender->counters.lines_refused++;

@@ -540,14 +540,48 @@ static void skip_value(struct cursor *cursor)
     }
 }
 
-uint32_t line_readings(struct phusa_text text)
+/* What is made of readings is none. */
+static bool holds_readings(struct phusa_text line)
+{
+    static const char *const others[] = { "window", "correction", "index" };
+    struct cursor cursor = { .at = line.data, .end = line.data + line.length };
+    struct phusa_text measurement;
+    (void)skip_spaces(&cursor);
+    (void)take_name(&cursor, MEASUREMENT_STOPS, &measurement);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (phusa_text_equal(measurement, phusa_text_of(others[i]))) {
+            return false;
+        }
+    }
+    return line.length > 0;
+}
+
+static bool is_derived(const struct station *station, struct phusa_text key)
+{
+    for (size_t i = 0; station != NULL && i < station->derivation_count; i++) {
+        if (phusa_text_equal(station->derivations[i].parameter->name, key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_reading(const struct station *station, struct phusa_text key)
+{
+    return !is_flag(key) && !phusa_text_equal(key, PHUSA_TEXT("time_reconstructed")) &&
+           !is_derived(station, key);
+}
+
+uint32_t line_readings(struct phusa_text text, const struct registry *registry)
 {
     struct cursor cursor = { .at = text.data, .end = text.data + text.length };
     struct phusa_text head, key;
     uint32_t count = 0;
-    if (text.length == 0) {
+    if (!holds_readings(text)) {
         return 0;
     }
+    const struct station *station =
+        registry == NULL ? NULL : registry_find(registry, line_tag(text, "station"));
     (void)skip_spaces(&cursor);
     (void)take_name(&cursor, CHAR_SPACE, &head);
     (void)skip_spaces(&cursor);
@@ -556,7 +590,7 @@ uint32_t line_readings(struct phusa_text text)
             return count;
         }
         skip_value(&cursor);
-        count += is_flag(key) ? 0 : 1;
+        count += is_reading(station, key) ? 1 : 0;
     } while (take(&cursor, ','));
     return count;
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "phusa/text.h"
+#include "settings/station.h"
 
 #define LINE_TAGS_MAX                                                                              \
     256 /* tags in a line that line_valid accepts; the contract's lines have at most 10 */
@@ -60,9 +61,16 @@ bool line_end(struct line_writer *writer, int64_t time_ns);
  */
 bool line_valid(struct phusa_text text);
 
-/* Readings in a line: its fields but for the flags (`_qc`). For a line that is not valid, what can
- * be seen of them. */
-uint32_t line_readings(struct phusa_text text);
+/*
+ * Readings in a line: its fields but for the flags (`_qc`) and `time_reconstructed`. Lines of
+ * measurements window, correction and index hold none, nor do quantities that the line's station
+ * has derived by the registry (NULL: not told apart). Of a line that is not valid, what can be seen
+ * of them.
+ *
+ * A station that itself reports what it also has derived cannot be told by its line: that reading
+ * is not counted here. So what a store refuses never takes more from the books than was accepted.
+ */
+uint32_t line_readings(struct phusa_text text, const struct registry *registry);
 
 /* Takes the next line off *text, without its break; false at the end. */
 bool text_next_line(struct phusa_text *text, struct phusa_text *line);

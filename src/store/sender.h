@@ -41,7 +41,8 @@ struct spool_source {
 
 struct sender_counters {
     uint64_t requests, failures; /* HTTP requests made, and not answered 2xx */
-    uint64_t readings_sent;      /* answered 2xx, first time; without refused lines */
+    uint64_t readings_sent;      /* answered 2xx, first time; without refused lines, whose derived
+                                    quantities count here as readings, too */
     uint64_t readings_safe;      /* and past the margin, also those sent before an own start */
     uint64_t readings_resent;    /* sent again for safety */
     uint64_t lines_refused;

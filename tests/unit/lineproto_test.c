@@ -253,7 +253,13 @@ static void counts_readings(void **state)
     } cases[] = {
         { "water,site=a,station=b salinity=1,salinity_qc=1i,temp=2,temp_qc=1i 5", 2 },
         { "water salinity_qc=4i 5", 0 },
-        { "window,a=b,c\\ d=e mean=1,coverage=1 5", 2 },
+        { "water,a=b,c\\ d=e mean=1,coverage=1 5", 2 },
+        { "water time_reconstructed=1i,ph=7,ph_qc=3i 5", 1 },
+        { "window,site=a,station=b,parameter=ph,window=1h mean=1,coverage=1 5", 0 },
+        { "correction,site=a,station=b,parameter=ph,window=1h old=1,new=2 5", 0 },
+        { "index,site=a,station=b,window=day vn_aqi=57i,pm25=57i 5", 0 },
+        { "windows a=1", 1 },
+        { " index a=1", 0 },
         { "m a=\"x,y=1,z=2\",b=1", 2 },
         { "m _qc=1", 1 }, /* a name, not a suffix */
         { "m a=NaN,b=1", 2 },
@@ -263,7 +269,34 @@ static void counts_readings(void **state)
         { "", 0 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        assert_int_equal(line_readings(phusa_text_of(cases[i].line)), cases[i].readings);
+        assert_int_equal(line_readings(phusa_text_of(cases[i].line), NULL), cases[i].readings);
+    }
+}
+
+/* By its line alone nobody knows what was derived; by the registry it is no reading. */
+static void counts_no_derived_quantity(void **state)
+{
+    (void)state;
+    static const struct phusa_parameter ec = { .name = { "ec", 2 } };
+    static const struct phusa_parameter salinity = { .name = { "salinity", 8 } };
+    static const struct derivation derivations[] = {
+        { .kind = DERIVE_SALINITY, .parameter = &salinity, .from = &ec }
+    };
+    static const struct station stations[] = {
+        { .id = "a" }, { .id = "b", .derivations = derivations, .derivation_count = 1 }
+    };
+    static const struct registry registry = { stations, 2 };
+    static const struct {
+        const char *station;
+        uint32_t readings;
+    } cases[] = { { "a", 2 }, { "b", 1 }, { "c", 2 } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char line[128];
+        (void)snprintf(line, sizeof line,
+                       "water,site=x,station=%s ec=8.1,ec_qc=1i,salinity=4.4,salinity_qc=1i 5",
+                       cases[i].station);
+        assert_int_equal(line_readings(phusa_text_of(line), &registry), cases[i].readings);
+        assert_int_equal(line_readings(phusa_text_of(line), NULL), 2);
     }
 }
 
@@ -465,6 +498,7 @@ int main(void)
         cmocka_unit_test(accepts_lines_and_nothing_else),
         cmocka_unit_test(limits_the_tags),
         cmocka_unit_test(counts_readings),
+        cmocka_unit_test(counts_no_derived_quantity),
         cmocka_unit_test(agrees_with_the_decoding_corpus),
         cmocka_unit_test(agrees_with_the_encoding_corpus),
     };
