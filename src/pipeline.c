@@ -179,7 +179,7 @@ void flow_judge(struct pipeline *pipeline, struct station_state *station, struct
                 const struct judgement *judgement)
 {
     const struct rule *rule = slot->rule;
-    if (judgement->time_ns < rule->from_ns || is_over(rule, judgement->time_ns)) {
+    if (judgement->covers_ns < rule->from_ns || is_over(rule, judgement->covers_ns)) {
         return;
     }
     struct alarm_reading reading = { .time_ns = judgement->time_ns,
@@ -208,6 +208,7 @@ static void decide(struct pipeline *pipeline, struct station_state *state,
         pipeline->sink.reading(pipeline->sink.context, &sample, accepted->flag);
     }
     struct judgement judgement = { .time_ns = accepted->time_ns,
+                                   .covers_ns = accepted->time_ns,
                                    .every_ns = station->every_ns,
                                    .late_ns = pipeline->now_ns - accepted->time_ns,
                                    .value = accepted->value };
@@ -235,13 +236,14 @@ static void gather(struct pipeline *pipeline, struct station_state *station,
     }
 }
 
+/* The last windows of a rule's time close later than it ends. */
 static void end_what_is_over(struct pipeline *pipeline, struct station_state *station)
 {
     for (size_t i = 0; i < station->series_count; i++) {
         struct series *series = &station->series[i];
         for (size_t k = 0; k < series->alarm_count; k++) {
             const struct rule *rule = series->alarms[k].rule;
-            if (is_over(rule, pipeline->now_ns)) {
+            if (is_over(rule, pipeline->now_ns - pipeline->settings->windows.lateness_ns)) {
                 flow_end_alarm(pipeline, station->station, &series->alarms[k], rule->until_ns);
             }
         }

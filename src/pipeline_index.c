@@ -233,6 +233,7 @@ static void judge(const struct telling *telling)
     }
     int64_t late_ns = pipeline->now_ns - telling->end_ns - lateness;
     struct judgement judgement = { .time_ns = telling->end_ns,
+                                   .covers_ns = telling->end_ns - 1,
                                    .every_ns = telling->every_ns,
                                    .late_ns = late_ns > 0 ? late_ns : 0,
                                    .value = telling->found->index };

@@ -209,7 +209,9 @@ void flow_tell(struct pipeline *pipeline, const struct notice *notice);
 /* A number that rules may judge: a reading, a window that closed, an index. */
 struct judgement {
     int64_t time_ns, every_ns; /* every: distance of such numbers */
-    int64_t late_ns;           /* since it could be known first: by that it is live or not */
+    int64_t
+        covers_ns; /* the last moment it speaks of: a window that ends at New Year is last year's */
+    int64_t late_ns; /* since it could be known first: by that it is live or not */
     double value;
 };
 

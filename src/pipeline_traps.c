@@ -107,6 +107,7 @@ static void on_night(void *context, const struct trap_night *told)
     for (size_t i = 0; i < night->series->alarm_count; i++) {
         struct alarm_slot *slot = &night->series->alarms[i];
         struct judgement judgement = { .time_ns = told->end_ns,
+                                       .covers_ns = told->end_ns - 1,
                                        .every_ns = NIGHT_NS,
                                        .late_ns = late_ns > 0 ? late_ns : 0,
                                        .value = value_of(slot->rule, told) };

@@ -190,6 +190,7 @@ static void judge(const struct closing *closing, const struct window_result *res
             continue;
         }
         struct judgement judgement = { .time_ns = result->end_ns,
+                                       .covers_ns = result->end_ns - 1,
                                        .every_ns = steps_ns[result->kind],
                                        .late_ns = result->behind_ns,
                                        .value = value_of(window, &result->now) };

@@ -61,8 +61,9 @@ struct rule {
     const struct station_tag *tags;
     size_t tag_count;
     struct rule_window window;
-    /* Readings (windows: their end) from from_ns on and before until_ns are judged: a limit in
-     * force. INT64_MIN and INT64_MAX when not given; until_ns 0 is not given, too. */
+    /* Readings from from_ns on and before until_ns are judged, and windows that end after from_ns
+     * and not after until_ns: a limit in force. INT64_MIN and INT64_MAX when not given; until_ns 0
+     * is not given, too. */
     int64_t from_ns, until_ns;
     enum rule_direction direction;
     struct rule_level levels[RULE_LEVELS_MAX]; /* ascending severity */
