@@ -2,7 +2,8 @@
  * The flow, on one page.
  *
  *   take ─► identify (topic, registry) ─► decode (SenML) ─► number (log, seq: receipts, gaps)
- *        ─► check (name, parameter, unit, value, time, first value wins, range)
+ *        ─► date (is its clock right?) ─► check (name, parameter, unit, value, time, first value
+ *        wins, range)
  *        ─► derive (salinity, ...) ─► judge (quality tests) ─► write (line protocol)
  *        ─► decide (rules) ─► gather (windows, nights, indices)
  *
@@ -92,14 +93,15 @@ static size_t check_report(struct pipeline *pipeline, struct station_state *stat
         enum phusa_reason reason =
             check_reading(pipeline, station, i, record->time.ns, &name, accepted);
         if (reason != PHUSA_REASON_NONE) {
+            struct station_clock_place place = clock_place(pipeline, reading);
             struct set_aside item = { .reason = reason,
                                       .record = record,
                                       .detail = check_detail(reason),
                                       .name = name,
                                       .value = reading->value,
-                                      .time_ns = reading->time_ns,
+                                      .time_ns = place.time_ns,
                                       .reading = reading,
-                                      .time_doubtful = pipeline->report.has_boot };
+                                      .reconstructed = place.reconstructed };
             flow_set_aside(pipeline, station, &item);
         } else if (accepted->series != NO_SERIES) {
             sort_in(pipeline->accepted, count);
@@ -117,12 +119,14 @@ static void write_lines(struct pipeline *pipeline, struct station_state *station
 {
     static const struct phusa_text flag_suffix = { "_qc", 3 };
     struct line_writer writer;
-    uint32_t readings = 0;
+    uint32_t readings = 0, reconstructed = 0;
+    bool moved = false; /* a reading of the line was */
     line_writer_init(&writer, pipeline->lines, LINES_BYTES);
     for (size_t i = 0; i < count; i++) {
         const struct accepted *accepted = &pipeline->accepted[i];
         if (i == 0 || accepted->time_ns != accepted[-1].time_ns) {
             line_begin(&writer, station->head);
+            moved = false;
         }
         struct phusa_text field = station->series[accepted->series].parameter->name;
         line_field_double(&writer, field, accepted->value);
@@ -130,11 +134,17 @@ static void write_lines(struct pipeline *pipeline, struct station_state *station
             line_field_int(&writer, field, flag_suffix, (int64_t)accepted->flag);
         }
         readings += accepted->derived ? 0 : 1;
+        reconstructed += accepted->reconstructed && !accepted->derived ? 1 : 0;
+        moved |= accepted->reconstructed;
         if (i + 1 == count || accepted[1].time_ns != accepted->time_ns) {
+            if (moved) {
+                line_field_int(&writer, PHUSA_TEXT(LINE_RECONSTRUCTED), PHUSA_TEXT(""), 1);
+            }
             (void)line_end(&writer, accepted->time_ns);
         }
     }
     station->counts.accepted += readings;
+    station->counts.reconstructed += reconstructed;
     pipeline->counters.accepted += readings;
     if (pipeline->sink.lines != NULL && writer.used > 0) {
         pipeline->sink.lines(pipeline->sink.context,
@@ -378,6 +388,7 @@ static void take_report(struct pipeline *pipeline, struct station_state *station
     }
     station->counts.received += pipeline->report.count;
     pipeline->counters.received += pipeline->report.count;
+    clock_judge(pipeline, station, record->time.ns);
     if (pipeline->again && !check_renumbered(pipeline, station)) {
         station->counts.duplicates += pipeline->report.count;
         pipeline->counters.duplicates += pipeline->report.count;

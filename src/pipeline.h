@@ -27,7 +27,8 @@ struct pipeline_sample {
     double value;
     int64_t time_ns, received_ns;
     enum phusa_device_state state;
-    bool time_doubtful; /* dated by its arrival alone: flagged, never judged */
+    bool reconstructed; /* not at its stamp, which cannot be believed: flagged, never judged */
+    int64_t shift_ns;   /* time_ns - its stamp, by which it is known when it comes again */
 };
 
 /* A reading or a whole message that was not accepted. Texts live as long as the record. */
@@ -42,7 +43,7 @@ struct set_aside {
     double value;
     int64_t time_ns;
     const struct phusa_reading *reading; /* one reading: as it came; lives as long as the record */
-    bool time_doubtful;                  /* one reading: dated by its arrival alone */
+    bool reconstructed;                  /* one reading: time_ns is not its stamp */
 };
 
 /* Where the results go; called from within pipeline_take, in the order of the flow. Any may be

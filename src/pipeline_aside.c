@@ -96,11 +96,11 @@ static void describe_reading(json_t *object, const struct set_aside *item)
     describe_value(object, reading);
     add_text(object, "unit", "unit_hex", reading->unit);
     if (reading->time_valid) {
-        add_integer(object, "time_ns", reading->time_ns);
+        add_integer(object, "time_ns", item->time_ns);
     }
     add_integer(object, "state", reading->device_state);
     add_integer(object, "received_ns", item->record->time.ns);
-    if (item->time_doubtful) {
+    if (item->reconstructed) {
         (void)json_object_set_new(object, "doubtful", json_true());
     }
 }
@@ -220,7 +220,7 @@ static bool parse_reading(const json_t *object, char **free_bytes, struct aside 
     }
     reading->device_state = (uint8_t)state;
     reading->time_valid = get_integer(object, "time_ns", INT64_MIN, INT64_MAX, &reading->time_ns);
-    aside->time_doubtful = json_is_true(json_object_get(object, "doubtful"));
+    aside->reconstructed = json_is_true(json_object_get(object, "doubtful"));
     get_value(object, free_bytes, reading);
     return true;
 }

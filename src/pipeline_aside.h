@@ -37,7 +37,7 @@ struct aside {
     int64_t received_ns;       /* >= 0; message, reading */
     struct phusa_text text;    /* the message or the line */
     struct phusa_reading reading;
-    bool time_doubtful;
+    bool reconstructed;
     json_t *json; /* what the texts point into */
     char *bytes;  /* what stood there in hex */
 };

@@ -8,9 +8,6 @@
 #include "pipeline_state.h"
 #include "quality/range.h"
 
-/* Before this no clock of ours can have been set: 2001-01-01 UTC. */
-#define TIME_LEAST_NS (INT64_C(978307200) * SECOND_NS)
-
 const char *check_detail(enum phusa_reason reason)
 {
     switch (reason) {
@@ -24,7 +21,7 @@ const char *check_detail(enum phusa_reason reason)
     case PHUSA_REASON_VALUE:
         return "not a finite number";
     case PHUSA_REASON_TIME:
-        return "the time is not finite, before 2001, or beyond what can be stored";
+        return "the time is not finite, or beyond what can be stored";
     case PHUSA_REASON_CONFLICT:
         return "another value for this time came first";
     default:
@@ -106,18 +103,22 @@ static enum phusa_reason sample_usable(const struct pipeline_sample *sample)
     if (!isfinite(sample->value)) {
         return PHUSA_REASON_VALUE;
     }
-    return sample->time_ns < TIME_LEAST_NS ? PHUSA_REASON_TIME : PHUSA_REASON_NONE;
+    /* What a station sent has been put where it can be; a collector's clock may be before 2001. */
+    int64_t least = sample->reconstructed ? 0 : STATION_CLOCK_LEAST_NS;
+    return sample->time_ns < least ? PHUSA_REASON_TIME : PHUSA_REASON_NONE;
 }
 
 /* Of a report that came before, only what cannot have come with it is new. */
 static enum history_result recall(const struct pipeline *pipeline, struct history *history,
                                   const struct pipeline_sample *sample)
 {
-    if (pipeline->again &&
-        history_recall(history, sample->time_ns, sample->value) == HISTORY_DUPLICATE) {
+    int64_t stamp_ns = sample->time_ns - sample->shift_ns;
+    if (pipeline->again && history_recall(history, stamp_ns, sample->value) == HISTORY_DUPLICATE) {
         return HISTORY_DUPLICATE;
     }
-    return history_note(history, sample->time_ns, sample->value);
+    enum history_result result = history_note(history, stamp_ns, sample->value);
+    /* A wrong clock may have been set back: the stamp is the same, its place is not. */
+    return result == HISTORY_CONFLICT && sample->shift_ns != 0 ? HISTORY_NEW : result;
 }
 
 static void count_duplicate(struct pipeline *pipeline, struct station_state *station)
@@ -150,14 +151,15 @@ enum phusa_reason check_value(struct pipeline *pipeline, struct station_state *s
                                its loss */
         break;
     }
-    bool ahead = sample->time_doubtful ||
-                 sample->time_ns - sample->received_ns > pipeline->settings->ahead_ns;
+    bool ahead = sample->time_ns - sample->received_ns > pipeline->settings->ahead_ns;
+    bool doubtful = ahead || sample->reconstructed;
     *accepted =
         (struct accepted){ .series = (uint16_t)(series - station->series),
                            .time_ns = sample->time_ns,
                            .value = sample->value,
-                           .flag = quality_flag(parameter, sample->value, sample->state, ahead),
-                           .judged = !ahead && sample->state == PHUSA_DEVICE_MEASURING };
+                           .flag = quality_flag(parameter, sample->value, sample->state, doubtful),
+                           .judged = !doubtful && sample->state == PHUSA_DEVICE_MEASURING,
+                           .reconstructed = sample->reconstructed };
     if (!ahead && (!series->has_last || sample->time_ns >= series->last.time_ns)) {
         series->has_last = true;
         series->last = (struct console_reading){ parameter, sample->value, sample->time_ns,
@@ -186,10 +188,13 @@ static enum phusa_reason resolve(struct pipeline *pipeline, struct station_state
     if (reading->kind != PHUSA_VALUE_NUMBER && reading->kind != PHUSA_VALUE_BOOLEAN) {
         return PHUSA_REASON_VALUE;
     }
+    struct station_clock_place place = clock_place(pipeline, reading);
     *sample = (struct pipeline_sample){ .value = reading->value,
-                                        .time_ns = reading->time_ns,
+                                        .time_ns = place.time_ns,
                                         .state = (enum phusa_device_state)reading->device_state,
-                                        .time_doubtful = pipeline->report.has_boot };
+                                        .reconstructed = place.reconstructed,
+                                        .shift_ns =
+                                            place.stamped ? place.time_ns - reading->time_ns : 0 };
     if (!phusa_unit_convert(*parameter, reading->unit, &sample->value)) {
         return PHUSA_REASON_UNIT;
     }
@@ -199,7 +204,7 @@ static enum phusa_reason resolve(struct pipeline *pipeline, struct station_state
 /* Dated by its arrival, it has another time whenever it comes, and cannot be recognised. */
 static bool recognisable(const struct pipeline *pipeline, size_t index)
 {
-    return !pipeline->report.has_boot && !pipeline->report.readings[index].time_relative;
+    return clock_place(pipeline, &pipeline->report.readings[index]).stamped;
 }
 
 enum phusa_reason check_reading(struct pipeline *pipeline, struct station_state *station,

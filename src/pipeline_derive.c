@@ -140,6 +140,7 @@ static bool derive(struct pipeline *pipeline, struct station_state *station,
     }
     struct pipeline_sample sample = { .value = value,
                                       .time_ns = moment->begin->time_ns,
+                                      .reconstructed = moment->begin->reconstructed,
                                       .received_ns = pipeline->now_ns };
     uint64_t duplicates = pipeline->counters.duplicates, own = station->counts.duplicates;
     enum phusa_reason reason = check_value(pipeline, station, wanted->parameter, &sample, accepted);

@@ -162,6 +162,7 @@ void ledger_status(struct pipeline *pipeline, struct station_state *station,
     struct station_ledger *ledger = &station->ledger;
     ledger->has_status = true;
     ledger->online = message->online;
+    clock_status(station, message);
     if (!message->has_log) {
         return;
     }

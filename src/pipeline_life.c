@@ -139,6 +139,7 @@ static void move_station(struct pipeline *pipeline, struct station_state *from,
     from->ledger.log_count = 0; /* the logs are the other's now */
     to->counts = from->counts;
     to->receipt_due_ns = from->receipt_due_ns;
+    to->clock = from->clock;
     gathered_move_station(from, to);
     ledger_enlist(pipeline, to, from->receipt_wanted);
 }

@@ -63,15 +63,19 @@ static void take_reading(struct pipeline *pipeline, const struct aside *aside,
                                   .value = aside->reading.value,
                                   .time_ns = aside->reading.time_ns,
                                   .reading = &aside->reading,
-                                  .time_doubtful = aside->time_doubtful };
+                                  .reconstructed = aside->reconstructed };
         flow_set_aside(pipeline, station, &item);
         return;
     }
     pipeline->readings[0] = aside->reading;
     pipeline->report = (struct phusa_report){ .readings = pipeline->readings,
                                               .capacity = PHUSA_REPORT_READINGS_MAX,
-                                              .count = 1,
-                                              .has_boot = aside->time_doubtful };
+                                              .count = 1 };
+    if (aside->reconstructed) {
+        clock_keep(pipeline);
+    } else {
+        clock_judge(pipeline, station, original->time.ns);
+    }
     flow_take_readings(pipeline, station, original);
 }
 

@@ -11,7 +11,8 @@
  *                     last seen; gap alarm: state, told, since; receipt wanted
  *     logs            how many; each (newest first): log, ended, sequence (ledger/sequence.c)
  *     counts          reports, renumbered, went_back, forgotten_closed, received, duplicates,
- *                     accepted, quarantined, marked, stored, lost; reasons
+ *                     accepted, quarantined, marked, stored, lost, reconstructed; reasons
+ *     clock           of the station (quality/station_clock.c)
  *     series          how many; each (in the order in which they began):
  *       parameter     its name
  *       sections      each begins with its number, SECTION_END is the last:
@@ -47,7 +48,7 @@ enum section {
  */
 
 #define COUNTERS 9
-#define COUNTS   11
+#define COUNTS   12
 
 /* Which counters there are, in their order. */
 static void list_counters(struct pipeline_counters *counters, uint64_t *list[COUNTERS])
@@ -62,10 +63,11 @@ static void list_counters(struct pipeline_counters *counters, uint64_t *list[COU
 
 static void list_counts(struct station_counts *counts, uint64_t *list[COUNTS])
 {
-    uint64_t *all[COUNTS] = { &counts->reports,          &counts->renumbered,  &counts->went_back,
-                              &counts->forgotten_closed, &counts->received,    &counts->duplicates,
-                              &counts->accepted,         &counts->quarantined, &counts->marked,
-                              &counts->stored,           &counts->lost };
+    uint64_t *all[COUNTS] = {
+        &counts->reports,  &counts->renumbered, &counts->went_back, &counts->forgotten_closed,
+        &counts->received, &counts->duplicates, &counts->accepted,  &counts->quarantined,
+        &counts->marked,   &counts->stored,     &counts->lost,      &counts->reconstructed
+    };
     memcpy(list, all, sizeof all);
 }
 
@@ -191,6 +193,7 @@ static void save_station(const struct station_state *station, struct state_write
     save_ledger(station, writer);
     save_list(list, COUNTS, writer);
     save_reasons(counts.reasons, writer);
+    station_clock_save(&station->clock, writer);
     state_put(writer, station->series_count);
     for (size_t i = 0; i < station->series_count; i++) {
         save_series(&station->series[i], scratch, writer);
@@ -429,6 +432,7 @@ static bool load_station(struct pipeline *pipeline, struct phusa_text *before,
     if (good) {
         load_list(list, COUNTS, reader);
         load_reasons(to->counts.reasons, reader);
+        (void)station_clock_load(&to->clock, reader);
         good = load_all_series(pipeline, station, reader);
     }
     if (good) {

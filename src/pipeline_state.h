@@ -9,6 +9,7 @@
 #include "phusa/topic.h"
 #include "pipeline.h"
 #include "quality/qartod.h"
+#include "quality/station_clock.h"
 #include "quality/stuck_bus.h"
 #include "quality/trap.h"
 #include "quality/vn_aqi.h"
@@ -73,7 +74,8 @@ struct accepted {
     bool judged;     /* takes part in rules: measuring, and not ahead of its receive time */
     bool derived;    /* computed here: counts as no reading */
     bool alone;      /* made of what is suspect: no test compares it with others */
-    bool flag_later; /* its flag is not final: it is written when it is */
+    bool reconstructed; /* not at its stamp, because its station's clock is wrong */
+    bool flag_later;    /* its flag is not final: it is written when it is */
 };
 
 /* A flag that has become final. */
@@ -134,6 +136,7 @@ struct station_counts {
     uint64_t reports, renumbered, went_back, forgotten_closed; /* closed in logs given up */
     uint64_t received, duplicates, accepted, quarantined;
     uint64_t marked, stored, lost; /* of those accepted, see pipeline_mark and pipeline_lost */
+    uint64_t reconstructed;        /* of those accepted */
     uint64_t reasons[PHUSA_REASON_COUNT];
 };
 
@@ -151,12 +154,20 @@ struct station_state {
 
     struct station_ledger ledger;
     struct station_counts counts;
+    struct station_clock clock;
     struct stuck_bus stuck;
     struct index_state *index; /* NULL: none */
 
     bool receipt_wanted;    /* is in pipeline->wanting */
     bool watched;           /* is in pipeline->watched */
     int64_t receipt_due_ns; /* monotonic */
+};
+
+/* How the readings of a report are dated. */
+struct dating {
+    bool kept; /* as they are: they were dated before, by their arrival */
+    struct station_clock_report report;
+    struct station_clock_verdict verdict;
 };
 
 struct pipeline {
@@ -180,6 +191,7 @@ struct pipeline {
     bool put_back;  /* it holds what was set aside before */
     bool again;     /* the report's number came before */
     struct phusa_report report;
+    struct dating dating;
     struct phusa_reading readings[PHUSA_REPORT_READINGS_MAX];
     struct phusa_senml_scratch scratch;
     struct accepted accepted[ACCEPTED_MAX];
@@ -267,6 +279,21 @@ bool check_renumbered(struct pipeline *pipeline, struct station_state *station);
 
 /* What is wrong, for people; static. */
 const char *check_detail(enum phusa_reason reason);
+
+/* --- pipeline_clock.c ------------------------------------------------------------------- */
+
+/* Judges the station's clock by pipeline->report, which came at received_ns. */
+void clock_judge(struct pipeline *pipeline, struct station_state *station, int64_t received_ns);
+
+/* Instead of that: the report's readings were dated by their arrival before. */
+void clock_keep(struct pipeline *pipeline);
+
+/* Where a reading of the report lies in time. */
+struct station_clock_place clock_place(const struct pipeline *pipeline,
+                                       const struct phusa_reading *reading);
+
+/* Notes what a status says of the clock. */
+void clock_status(struct station_state *station, const struct phusa_status_message *message);
 
 /* --- pipeline_derive.c ------------------------------------------------------------------ */
 

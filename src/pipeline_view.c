@@ -142,10 +142,33 @@ static void copy_counts(const struct station_state *state, struct console_statio
     out->quarantined = counts->quarantined;
     out->stored = counts->stored;
     out->pending = ledger_pending(counts);
+    out->reconstructed = counts->reconstructed;
     out->reports = counts->reports;
     out->went_back = counts->went_back;
     out->renumbered = counts->renumbered;
     memcpy(out->reasons, counts->reasons, sizeof out->reasons);
+}
+
+static void copy_clock(const struct station_state *state, struct console_clock *out)
+{
+    static const char *const said[] = {
+        [STATION_CLOCK_SAID_UNSET] = "unset",
+        [STATION_CLOCK_SAID_HELD] = "held",
+        [STATION_CLOCK_SAID_SYNCED] = "synced",
+    };
+    const struct station_clock *clock = &state->clock;
+    *out = (struct console_clock){
+        .verdict = state->counts.reports == 0
+                       ? NULL
+                       : station_clock_name((enum station_clock_kind)clock->kind),
+        .said = said[clock->said],
+        .has_difference = clock->has_difference,
+        .has_drift = clock->has_rate,
+        .drifting = clock->drifting,
+        .difference_ns = clock->difference_ns,
+        .smallest_ns = station_clock_smallest(clock),
+        .drift_ms_per_day = clock->drift_ms_per_day,
+    };
 }
 
 static bool copy_station(const struct station_state *state, int64_t now_ns,
@@ -155,6 +178,7 @@ static bool copy_station(const struct station_state *state, int64_t now_ns,
                                      .link = link_of(state, now_ns),
                                      .last_seen_ns = state->ledger.last_seen_ns };
     copy_counts(state, out);
+    copy_clock(state, &out->clock);
     out->severity = state->ledger.gaps.state;
     for (size_t i = 0; i < state->series_count; i++) {
         for (size_t k = 0; k < state->series[i].alarm_count; k++) {

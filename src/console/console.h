@@ -55,6 +55,16 @@ struct console_log {
     struct console_gap *gaps; /* open ones, then closed ones, each ascending */
 };
 
+/* What is known of a station's clock. */
+struct console_clock {
+    const char *verdict; /* of its last report, see quality/station_clock.h; static; NULL = none */
+    const char *said;    /* by its last status: "unset", "held", "synced"; NULL = nothing */
+    bool has_difference, has_drift, drifting;
+    int64_t difference_ns; /* receive time - newest stamp, of the last report with stamps */
+    int64_t smallest_ns;   /* of the last few reports: that of the fastest */
+    int64_t drift_ms_per_day;
+};
+
 struct console_station {
     const struct station *station;
     enum console_link link;
@@ -62,6 +72,9 @@ struct console_station {
     uint64_t received, duplicates, accepted, quarantined; /* readings since the journal begins */
     uint64_t stored;  /* of those accepted: in the store for good; may lag by some seconds */
     uint64_t pending; /* of those accepted: not yet */
+    uint64_t
+        reconstructed; /* of those accepted: not at their stamp, the station's clock is wrong */
+    struct console_clock clock;
     uint64_t reports, missing_reports;
     uint64_t closed_reports; /* never came, never will */
     uint64_t went_back;      /* times its status named a next number below one that had come */

@@ -172,6 +172,9 @@ static const struct per_station families[] = {
       offsetof(struct console_station, stored) },
     { "phusa_readings_duplicate_total", "Readings that came again with the same value.", true,
       offsetof(struct console_station, duplicates) },
+    { "phusa_readings_time_reconstructed_total",
+      "Readings put by their receive time, because the station's clock is wrong or unset.", true,
+      offsetof(struct console_station, reconstructed) },
     { "phusa_station_reports_total", "Reports received.", true,
       offsetof(struct console_station, reports) },
     { "phusa_station_missing_reports", "Reports that the numbering says are missing.", false,
@@ -230,6 +233,21 @@ static void add_links(const struct console_view *view, struct text_buffer *out)
         text_buffer_add_text(out, "phusa_station_last_seen_seconds");
         add_station_labels(out, view->stations[i].station);
         text_buffer_add(out, "} %.3f\n", (double)view->stations[i].last_seen_ns / SECOND_NS);
+    }
+}
+
+static void add_clocks(const struct console_view *view, struct text_buffer *out)
+{
+    add_head(out, "phusa_station_clock_difference_seconds",
+             "Receive time less newest stamp, of the fastest of the station's last reports.",
+             false);
+    for (size_t i = 0; i < view->station_count; i++) {
+        const struct console_clock *clock = &view->stations[i].clock;
+        if (clock->has_difference) {
+            text_buffer_add_text(out, "phusa_station_clock_difference_seconds");
+            add_station_labels(out, view->stations[i].station);
+            text_buffer_add(out, "} %.3f\n", (double)clock->smallest_ns / SECOND_NS);
+        }
     }
 }
 
@@ -349,4 +367,5 @@ void console_metrics(const struct console_view *view, struct text_buffer *out)
     }
     add_quarantined(view, out);
     add_links(view, out);
+    add_clocks(view, out);
 }

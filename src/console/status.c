@@ -35,6 +35,26 @@ static json_t *readings_json(const struct console_station *station)
     return array;
 }
 
+static json_t *word_or_null(const char *word)
+{
+    return word == NULL ? json_null() : json_string(word);
+}
+
+static json_t *seconds_or_null(bool known, int64_t ns)
+{
+    return known ? json_real((double)ns / SECOND_NS) : json_null();
+}
+
+static json_t *clock_json(const struct console_clock *clock)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b}", "verdict", word_or_null(clock->verdict),
+                     "clock", word_or_null(clock->said), "difference_s",
+                     seconds_or_null(clock->has_difference, clock->difference_ns), "smallest_s",
+                     seconds_or_null(clock->has_difference, clock->smallest_ns), "drift_ms_per_day",
+                     clock->has_drift ? json_integer(clock->drift_ms_per_day) : json_null(),
+                     "drifting", clock->drifting ? 1 : 0);
+}
+
 static json_t *station_json(const struct console_station *station)
 {
     const struct value_named counts[] = {
@@ -43,6 +63,7 @@ static json_t *station_json(const struct console_station *station)
         { "accepted", station->accepted },
         { "stored", station->stored },
         { "pending", station->pending },
+        { "time_reconstructed", station->reconstructed },
         { "quarantined", station->quarantined },
         { "reports", station->reports },
         { "missing_reports", station->missing_reports },
@@ -57,6 +78,7 @@ static json_t *station_json(const struct console_station *station)
         severity_name(station->severity), "oldest_gap", value_time(station->oldest_gap_ns),
         "reasons", value_reasons(station->reasons), "readings", readings_json(station));
     value_set_counts(object, counts, sizeof counts / sizeof counts[0]);
+    (void)json_object_set_new(object, "clock", clock_json(&station->clock));
     return object;
 }
 

@@ -81,7 +81,8 @@ static enum stamp stamp_of(const struct station_clock_report *report, int64_t ti
         /* A station that has just begun at 1970 is ahead by little; only its status can tell. */
         bool told = report->said == STATION_CLOCK_SAID_UNSET;
         bool since_1970 = ahead > (told ? 0 : report->limits.ahead_ns);
-        return report->unset ? STAMP_BOOT : (since_1970 ? STAMP_UNSET : STAMP_RELATIVE);
+        bool absurd = since_1970 || time_ns < STATION_CLOCK_LEAST_NS;
+        return report->unset ? STAMP_BOOT : (absurd ? STAMP_UNSET : STAMP_RELATIVE);
     }
     if (report->unset || time_ns < STATION_CLOCK_LEAST_NS) {
         return STAMP_UNSET;
@@ -148,6 +149,15 @@ static bool note_received(struct station_clock *clock, const struct station_cloc
     return true;
 }
 
+/* --- at its arrival --------------------------------------------------------------------------- */
+
+/* A millisecond after what was put before, unless that is too far away. */
+static int64_t put_after(int64_t put_ns, int64_t moment_ns, int64_t ahead_ns)
+{
+    int64_t next = add(put_ns, MILLI_NS);
+    return next > moment_ns && less(next, moment_ns) <= ahead_ns ? next : moment_ns;
+}
+
 /* --- boot and up ------------------------------------------------------------------------------ */
 
 /* Not later than this was the report made. */
@@ -187,20 +197,33 @@ static int64_t date(struct station_clock *clock, const struct station_clock_repo
     }
     int64_t up = (int64_t)(report->up_s * (double)SECOND_NS + 0.5);
     int64_t bound = bound_of(clock, report);
-    struct station_clock_boot boot = { report->log, report->boot, less(bound, up) };
+    struct station_clock_boot boot = { .log = report->log,
+                                       .boot = report->boot,
+                                       .begin_ns = less(bound, up) };
     size_t at = 0;
     while (at < clock->boot_count &&
            (clock->boots[at].log != boot.log || clock->boots[at].boot != boot.boot)) {
         at++;
     }
     *dated = at < clock->boot_count || bound < report->received_ns;
+    bool moved = true;
     if (at < clock->boot_count) {
+        moved = boot.begin_ns < clock->boots[at].begin_ns;
         boot.begin_ns = earlier(boot.begin_ns, clock->boots[at].begin_ns);
+        boot.put_ns = clock->boots[at].put_ns;
+    }
+    int64_t moment = add(boot.begin_ns, up);
+    if (moved) {
+        moment = boot.put_ns = put_after(boot.put_ns, moment, report->limits.ahead_ns);
+    }
+    if (moment < STATION_CLOCK_LEAST_NS) { /* some report of it said a wrong `up` */
+        *dated = false;
+        return report->received_ns;
     }
     if (learn) {
         keep_boot(clock, at, boot);
     }
-    return add(boot.begin_ns, up);
+    return moment;
 }
 
 /* --- steadily behind -------------------------------------------------------------------------- */
@@ -388,11 +411,8 @@ static int64_t newest_stamp(const struct station_clock_report *report)
  */
 
 static enum station_clock_kind kind_of(const struct station_clock_report *report, bool believed,
-                                       bool dated, int64_t behind_by)
+                                       int64_t behind_by)
 {
-    if (report->unset) {
-        return dated ? STATION_CLOCK_DATED : STATION_CLOCK_ARRIVAL;
-    }
     if (report->has_future) {
         return believed ? STATION_CLOCK_FUTURE : STATION_CLOCK_AHEAD;
     }
@@ -441,16 +461,28 @@ struct station_clock_verdict station_clock_take(struct station_clock *clock,
         report->past ? report->received_ns >= STATION_CLOCK_LEAST_NS : note_received(clock, report);
     bool learn = believed && !report->past, dated = false;
     int64_t behind_by = learn ? compare(clock, report) : known_behind(clock, report);
-    int64_t moment = report->unset ? date(clock, report, learn, &dated) : report->received_ns;
+    enum station_clock_kind kind = kind_of(report, believed, behind_by);
+    int64_t moment = report->received_ns;
+    if (report->unset) {
+        moment = date(clock, report, learn, &dated);
+        kind = dated ? STATION_CLOCK_DATED : STATION_CLOCK_ARRIVAL;
+    }
+    if (!report->unset || !report->dateable) {
+        moment = put_after(clock->put_ns, moment, report->limits.ahead_ns);
+        if (learn && kind != STATION_CLOCK_GOOD && kind != STATION_CLOCK_AHEAD) {
+            clock->put_ns = moment;
+        }
+    }
+    int64_t late = less(moment, report->received_ns);
     struct station_clock_verdict verdict = {
-        .kind = kind_of(report, believed, dated, behind_by),
+        .kind = kind,
         .moment_ns = moment,
         .move_plain = behind_by != 0,
         .move_future = believed,
-        .plain_shift = behind_by,
+        .plain_shift = add(behind_by, late),
         .unset_shift = less(moment, report->unset_ns),
         .future_shift = less(moment, report->future_ns),
-        .boot_shift = less(moment, report->received_ns),
+        .boot_shift = late,
     };
     if (!report->past) {
         clock->kind = (uint8_t)verdict.kind;
@@ -458,12 +490,14 @@ struct station_clock_verdict station_clock_take(struct station_clock *clock,
     return verdict;
 }
 
-static struct station_clock_place put(const struct station_clock_verdict *verdict, int64_t time_ns,
+/* It keeps its distance to the newest, unless that would lead to before 2001 or to the future. */
+static struct station_clock_place put(const struct station_clock_report *report,
+                                      const struct station_clock_verdict *verdict, int64_t time_ns,
                                       int64_t shift, bool stamped)
 {
     int64_t moved = add(time_ns, shift);
-    /* It keeps its distance to the newest, unless that would lead to where no clock was set. */
-    bool fits = moved >= STATION_CLOCK_LEAST_NS && moved < INT64_MAX;
+    bool fits = moved >= STATION_CLOCK_LEAST_NS &&
+                less(moved, verdict->moment_ns) <= report->limits.ahead_ns;
     return (struct station_clock_place){ fits ? moved : verdict->moment_ns, true, stamped };
 }
 
@@ -473,17 +507,17 @@ struct station_clock_place station_clock_place(const struct station_clock_report
 {
     switch (stamp_of(report, time_ns, relative)) {
     case STAMP_BOOT:
-        return put(verdict, time_ns, verdict->boot_shift, false);
+        return put(report, verdict, time_ns, verdict->boot_shift, false);
     case STAMP_UNSET:
-        return put(verdict, time_ns, verdict->unset_shift, false);
+        return put(report, verdict, time_ns, verdict->unset_shift, false);
     case STAMP_FUTURE:
         if (verdict->move_future) {
-            return put(verdict, time_ns, verdict->future_shift, true);
+            return put(report, verdict, time_ns, verdict->future_shift, true);
         }
         break;
     case STAMP_PLAIN:
         if (verdict->move_plain) {
-            return put(verdict, time_ns, verdict->plain_shift, true);
+            return put(report, verdict, time_ns, verdict->plain_shift, true);
         }
         break;
     case STAMP_RELATIVE:
@@ -514,11 +548,13 @@ void station_clock_save(const struct station_clock *clock, struct state_writer *
     state_put(writer, clock->said);
     state_put_signed(writer, clock->newest_received_ns);
     state_put_signed(writer, clock->back_since_ns);
+    state_put_signed(writer, clock->put_ns);
     state_put(writer, clock->boot_count);
     for (size_t i = 0; i < clock->boot_count; i++) {
         state_put(writer, clock->boots[i].log);
         state_put(writer, clock->boots[i].boot);
         state_put_signed(writer, clock->boots[i].begin_ns);
+        state_put_signed(writer, clock->boots[i].put_ns);
     }
     state_put(writer, clock->hour_count);
     for (size_t i = 0; i < clock->hour_count; i++) {
@@ -545,6 +581,7 @@ static void load_boots(struct station_clock *clock, struct state_reader *reader)
         clock->boots[i].log = (uint32_t)state_get_upto(reader, UINT32_MAX);
         clock->boots[i].boot = (uint32_t)state_get_upto(reader, UINT32_MAX);
         clock->boots[i].begin_ns = state_get_signed(reader);
+        clock->boots[i].put_ns = state_get_signed(reader);
     }
 }
 
@@ -591,6 +628,7 @@ bool station_clock_load(struct station_clock *clock, struct state_reader *reader
     read.said = (uint8_t)state_get_upto(reader, STATION_CLOCK_SAID_SYNCED);
     read.newest_received_ns = state_get_signed(reader);
     read.back_since_ns = state_get_signed(reader);
+    read.put_ns = state_get_signed(reader);
     load_boots(&read, reader);
     load_hours(&read, reader);
     load_recent(&read, reader);

@@ -14,6 +14,8 @@
  *   BEHIND   steadily behind by more than `wrong`, see below: likewise
  *   DATED    with boot and up, the begin of that boot being known: at that begin + up + its own
  * time ARRIVAL  with boot and up, nothing known of that boot: at the receive time + its own time
+ * Stores may know no more than milliseconds: what is put at its arrival comes at least one after
+ * what was put so before, as long as that is not more than `ahead` off.
  *
  * Begin of a boot. A report cannot have come before it was made, so the begin of its boot is not
  * later than its receive time - up, and not later than the begin of a later boot of the same log;
@@ -88,6 +90,7 @@ struct station_clock_limits {
 struct station_clock_boot {
     uint32_t log, boot;
     int64_t begin_ns;
+    int64_t put_ns; /* where the last report was put that moved the begin */
 };
 
 /* The smallest difference within an hour. */
@@ -111,6 +114,7 @@ struct station_clock {
     int64_t recent[STATION_CLOCK_RECENT];                 /* differences, a ring */
     struct station_clock_steady steady;
     int64_t newest_received_ns, back_since_ns;
+    int64_t put_ns; /* where the last report was put that was put at its arrival */
     uint8_t boot_count, hour_count, recent_count, recent_next;
 
     uint8_t kind; /* enum station_clock_kind: of the last report */
@@ -143,7 +147,8 @@ struct station_clock_report {
 /* What follows for the records of a report. */
 struct station_clock_verdict {
     enum station_clock_kind kind;
-    int64_t moment_ns; /* when the report was made, or else came: where what fits nowhere lies */
+    int64_t moment_ns; /* where the newest is put: when the report was made, or else came: where
+                          what fits nowhere lies */
     bool move_plain, move_future;
     int64_t plain_shift, unset_shift, future_shift, boot_shift; /* to be added to times */
 };

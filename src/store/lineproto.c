@@ -568,7 +568,7 @@ static bool is_derived(const struct station *station, struct phusa_text key)
 
 static bool is_reading(const struct station *station, struct phusa_text key)
 {
-    return !is_flag(key) && !phusa_text_equal(key, PHUSA_TEXT("time_reconstructed")) &&
+    return !is_flag(key) && !phusa_text_equal(key, PHUSA_TEXT(LINE_RECONSTRUCTED)) &&
            !is_derived(station, key);
 }
 

@@ -61,6 +61,9 @@ bool line_end(struct line_writer *writer, int64_t time_ns);
  */
 bool line_valid(struct phusa_text text);
 
+/* The field of a line whose time is not the stamp of its readings, 1i. */
+#define LINE_RECONSTRUCTED "time_reconstructed"
+
 /*
  * Readings in a line: its fields but for the flags (`_qc`) and `time_reconstructed`. Lines of
  * measurements window, correction and index hold none, nor do quantities that the line's station

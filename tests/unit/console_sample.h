@@ -173,6 +173,15 @@ static inline void sample_ledger(struct console_station *station)
 {
     station->stored = station->accepted - 4;
     station->pending = 4;
+    station->reconstructed = 7;
+    station->clock = (struct console_clock){ .verdict = "good",
+                                             .said = "held",
+                                             .has_difference = true,
+                                             .has_drift = true,
+                                             .drifting = true,
+                                             .difference_ns = 400 * SECOND_NS,
+                                             .smallest_ns = 310 * SECOND_NS + 500 * MILLI_NS,
+                                             .drift_ms_per_day = 2500 };
     station->missing_reports = 5;
     station->closed_reports = 19; /* 3 of a log that was forgotten */
     station->went_back = 1;

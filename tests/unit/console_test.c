@@ -229,6 +229,16 @@ static void status_is_json(void **state)
     assert_string_equal(json_string_value(json_object_get(reading, "parameter")), "salinity");
     assert_true(json_real_value(json_object_get(reading, "value")) == 4.3163);
     assert_int_equal(json_integer_value(json_object_get(reading, "time")), SAMPLE_NOW_S - 40);
+    const json_t *lacking = json_array_get(json_object_get(root, "stations"), SAMPLE_STATIONS - 1);
+    char *clock = json_dumps(json_object_get(lacking, "clock"), JSON_COMPACT);
+    assert_string_equal(clock, "{\"verdict\":\"good\",\"clock\":\"held\",\"difference_s\":400.0,"
+                               "\"smallest_s\":310.5,\"drift_ms_per_day\":2500,\"drifting\":true}");
+    free(clock);
+    assert_int_equal(json_integer_value(json_object_get(lacking, "time_reconstructed")), 7);
+    clock = json_dumps(json_object_get(first, "clock"), JSON_COMPACT);
+    assert_string_equal(clock, "{\"verdict\":null,\"clock\":null,\"difference_s\":null,"
+                               "\"smallest_s\":null,\"drift_ms_per_day\":null,\"drifting\":false}");
+    free(clock);
     /* not a number has no JSON */
     assert_true(json_is_null(
         json_object_get(json_array_get(json_object_get(last, "readings"), 0), "value")));

@@ -261,6 +261,7 @@ static void counts_readings(void **state)
         { "windows a=1", 1 },
         { " index a=1", 0 },
         { "m a=\"x,y=1,z=2\",b=1", 2 },
+        { "water temp=2,temp_qc=3i,time_reconstructed=1i 5", 1 },
         { "m _qc=1", 1 }, /* a name, not a suffix */
         { "m a=NaN,b=1", 2 },
         { "garbage", 0 },

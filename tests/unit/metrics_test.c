@@ -121,6 +121,9 @@ static void counts_stations_and_totals(void **state)
         "phusa_readings_duplicate_total{site=\"my-tho\",station=\"mt-cang\"} 3",
         "phusa_station_missing_reports{site=\"phu-quoc\",station=\"pq-duong-dong\"} 5",
         "phusa_station_readings_stored_total{site=\"phu-quoc\",station=\"pq-duong-dong\"} 5396",
+        "phusa_readings_time_reconstructed_total{site=\"phu-quoc\",station=\"pq-duong-dong\"} 7",
+        "phusa_station_clock_difference_seconds{site=\"phu-quoc\",station=\"pq-duong-dong\"} "
+        "310.500",
         "phusa_ledger_reports_missing 5",
         "phusa_ledger_reports_closed_total{reason=\"overwritten\"} 12",
         "phusa_ledger_reports_closed_total{reason=\"log_erased\"} 4",

@@ -108,6 +108,12 @@ static void say_station(struct transcript *transcript, const struct console_stat
         (unsigned long long)station->reports, (unsigned long long)station->missing_reports,
         (unsigned long long)station->closed_reports, (unsigned long long)station->went_back,
         (unsigned long long)station->renumbered);
+    const struct console_clock *clock = &station->clock;
+    say(transcript, "clock %s %s %lld %lld %lld %d, %llu moved\n",
+        clock->verdict == NULL ? "-" : clock->verdict, clock->said == NULL ? "-" : clock->said,
+        (long long)clock->difference_ns, (long long)clock->smallest_ns,
+        (long long)clock->drift_ms_per_day, clock->drifting,
+        (unsigned long long)station->reconstructed);
     for (size_t i = 0; i < station->log_count; i++) {
         const struct console_log *log = &station->logs[i];
         say(transcript, "log %08x %d %llu %llu %llu %llu %llu\n", log->log, log->current,
@@ -276,10 +282,18 @@ static void what_follows_a_restart_is_what_would_have_followed(void **state)
 static void the_streams_bring_about_everything_that_matters(void **state)
 {
     (void)state;
-    static const char *const wanted[] = {
-        "notice reports-missing", "notice salinity-high", "receipt ", "aside conflict", " open\n",
-        " overwritten\n",         " log erased\n"
-    };
+    static const char *const wanted[] = { "notice reports-missing",
+                                          "notice salinity-high",
+                                          "receipt ",
+                                          "aside conflict",
+                                          " open\n",
+                                          " overwritten\n",
+                                          " log erased\n",
+                                          "time_reconstructed=1i",
+                                          "clock unset ",
+                                          "clock future ",
+                                          "clock behind ",
+                                          "clock dated " };
     size_t found[sizeof wanted / sizeof wanted[0]] = { 0 };
     struct draws draws = draws_begin();
     uint64_t duplicates = 0, renumbered = 0, went_back = 0, lost = 0;

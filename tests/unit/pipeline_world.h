@@ -129,6 +129,9 @@ static inline void world_report(struct world_stream *stream, size_t station,
     uint64_t seq = world_number(stream, station);
     int64_t late = draw_below(draws, 6) == 0 ? (int64_t)draw_below(draws, 7200) : 0;
     int64_t time = stream->now_ns / SECOND_NS - late;
+    time -= station == 1 ? 4 * 86400 : 0; /* its clock is behind */
+    uint64_t wrong = draw_below(draws, 12);
+    time = wrong == 0 ? 946684800 + late : (wrong == 1 ? time + 9 * 86400 : time);
     size_t used = (size_t)snprintf(out->payload, WORLD_PAYLOAD, "[{\"bn\":\"s%zu:\",\"bt\":%lld,",
                                    station + 1, (long long)time);
     if (numbered) {
@@ -136,6 +139,14 @@ static inline void world_report(struct world_stream *stream, size_t station,
         log -= log > 16 && draw_below(draws, 10) == 0 ? 16 : 0; /* of the log before: on its way */
         used += (size_t)snprintf(out->payload + used, WORLD_PAYLOAD - used,
                                  "\"log\":\"%08x\",\"seq\":%llu,", log, (unsigned long long)seq);
+    }
+    if (wrong == 2) {
+        int64_t up = stream->now_ns / SECOND_NS % 10000; /* it boots at each full 10,000 s */
+        used = (size_t)snprintf(out->payload, WORLD_PAYLOAD, "[{\"boot\":%lld,\"up\":%lld,",
+                                (long long)(stream->now_ns / SECOND_NS / 10000), (long long)up);
+        used += (size_t)snprintf(out->payload + used, WORLD_PAYLOAD - used,
+                                 "\"log\":\"%08x\",\"seq\":%llu,", stream->log[station],
+                                 (unsigned long long)seq);
     }
     size_t count = 1 + draw_below(draws, 3);
     for (size_t i = 0; i < count; i++) {

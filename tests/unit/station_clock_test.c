@@ -89,12 +89,38 @@ static void a_plausible_stamp_stays(void **state)
 static void the_impossible_is_put_at_the_receive_time(void **state)
 {
     (void)state;
+    static const struct {
+        int64_t stamp_ns;
+        enum station_clock_kind kind;
+    } cases[] = { { NOW + DAY + 1, STATION_CLOCK_FUTURE },
+                  { INT64_MAX, STATION_CLOCK_FUTURE },
+                  { Y2000, STATION_CLOCK_UNSET },
+                  { STATION_CLOCK_LEAST_NS - 1, STATION_CLOCK_UNSET },
+                  { INT64_MIN, STATION_CLOCK_UNSET } };
     struct station_clock clock = { 0 };
-    is_at(take(&clock, NOW, NOW + DAY + 1), STATION_CLOCK_FUTURE, NOW, true);
-    is_at(take(&clock, NOW, INT64_MAX), STATION_CLOCK_FUTURE, NOW, true);
-    is_at(take(&clock, NOW, Y2000), STATION_CLOCK_UNSET, NOW, true);
-    is_at(take(&clock, NOW, STATION_CLOCK_LEAST_NS - 1), STATION_CLOCK_UNSET, NOW, true);
-    is_at(take(&clock, NOW, INT64_MIN), STATION_CLOCK_UNSET, NOW, true);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        is_at(take(&clock, NOW + (int64_t)i * S, cases[i].stamp_ns), cases[i].kind,
+              NOW + (int64_t)i * S, true);
+    }
+}
+
+static void no_two_are_put_into_one_millisecond(void **state)
+{
+    (void)state;
+    struct station_clock clock = { 0 };
+    for (int i = 0; i < 400000; i++) {
+        int64_t put = NOW + i * (S / 1000);
+        bool far = i > 300000; /* 5 minutes */
+        struct taken taken = take(&clock, NOW, i % 2 == 0 ? Y2000 : NOW + 9 * DAY);
+        assert_int_equal(taken.place.time_ns, far ? NOW + (i - 300001) * (S / 1000) : put);
+    }
+    is_at(take(&clock, NOW, NOW), STATION_CLOCK_GOOD, NOW, false);
+    is_at(take(&clock, NOW + HOUR, Y2000), STATION_CLOCK_UNSET, NOW + HOUR, true);
+    (void)take_boot(&clock, NOW + HOUR, 7, 5, 600);
+    for (int up = 1; up < 1000; up++) { /* the backlog of a boot that ended, oldest first */
+        is_at(take_boot(&clock, NOW + HOUR, 7, 4, up), STATION_CLOCK_DATED,
+              NOW + HOUR - 600 * S + (up - 1) * (S / 1000), true);
+    }
 }
 
 static void what_is_known_by_its_stamp(void **state)
@@ -115,9 +141,9 @@ static void relative_times_are_relative_until_they_are_1970(void **state)
     is_at(take_relative(&clock, NOW, 0), STATION_CLOCK_GOOD, NOW, false);
     is_at(take_relative(&clock, NOW, 5 * MINUTE), STATION_CLOCK_GOOD, NOW + 5 * MINUTE, false);
     is_at(take_relative(&clock, NOW, 5 * MINUTE + 1), STATION_CLOCK_UNSET, NOW, true);
-    is_at(take_relative(&clock, NOW, 1000 * DAY), STATION_CLOCK_UNSET, NOW, true);
+    is_at(take_relative(&clock, NOW + S, 1000 * DAY), STATION_CLOCK_UNSET, NOW + S, true);
     clock.said = STATION_CLOCK_SAID_UNSET;
-    is_at(take_relative(&clock, NOW, S), STATION_CLOCK_UNSET, NOW, true);
+    is_at(take_relative(&clock, NOW + 2 * S, S), STATION_CLOCK_UNSET, NOW + 2 * S, true);
     assert_false(clock.has_difference); /* no clock is in it */
 }
 
@@ -257,6 +283,7 @@ static void a_clock_that_is_behind_is_found_out(void **state)
     assert_int_equal(give(&clock, &now, 30, 5 * MINUTE, 3 * DAY, 0), 12); /* an hour of them */
     struct taken backlog = take(&clock, now, now - 3 * DAY - 2 * HOUR);
     is_at(backlog, STATION_CLOCK_BEHIND, now - 2 * HOUR, true);
+    now += S;
     assert_int_equal(give(&clock, &now, 3, 5 * MINUTE, 3 * DAY + S, 0), 0);
     assert_int_equal(give(&clock, &now, 3, 5 * MINUTE, S, 0), 3); /* it was set */
     assert_int_equal(give(&clock, &now, 8, HOUR, 3 * DAY, 0), 7); /* eight of them */
@@ -279,7 +306,8 @@ static void a_clock_set_to_another_wrong_time_is_found_out_anew(void **state)
     assert_int_equal(give(&clock, &now, 10 * 288, 5 * MINUTE, 3 * DAY, 0), 12);
     is_at(take(&clock, now, now - 3 * DAY - 12 * HOUR), STATION_CLOCK_BEHIND, now - 12 * HOUR,
           true);
-    assert_int_equal(give(&clock, &now, 30, 5 * MINUTE, 2 * DAY, 0), 12);
+    assert_int_equal(give(&clock, &now, 12, 5 * MINUTE, 2 * DAY, 0), 12);
+    assert_int_equal(give(&clock, &now, 18, 5 * MINUTE, 2 * DAY, 0), 0);
 }
 
 static void a_backlog_is_no_wrong_clock(void **state)
@@ -480,10 +508,9 @@ static void any_times_are_taken(void **state)
         now += (int64_t)draw_below(&draws, 10 * (uint64_t)MINUTE);
         int64_t received = draw_below(&draws, 50) == 0 ? any_time(&draws, now) : now;
         struct taken taken = take_any(&clock, &draws, received);
-        if (received == now && taken.place.reconstructed && taken.kind != STATION_CLOCK_DATED) {
+        if (received == now && taken.place.reconstructed) {
             assert_true(taken.place.time_ns >= STATION_CLOCK_LEAST_NS);
-            assert_true(taken.place.time_ns <= now + 5 * MINUTE ||
-                        taken.kind == STATION_CLOCK_ARRIVAL);
+            assert_true(taken.place.time_ns <= now + 5 * MINUTE);
         }
         if (i % 1000 == 0) {
             clock = (struct station_clock){ 0 };
@@ -555,6 +582,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plausible_stamp_stays),
         cmocka_unit_test(the_impossible_is_put_at_the_receive_time),
+        cmocka_unit_test(no_two_are_put_into_one_millisecond),
         cmocka_unit_test(what_is_known_by_its_stamp),
         cmocka_unit_test(relative_times_are_relative_until_they_are_1970),
         cmocka_unit_test(records_keep_their_distances),
