@@ -293,18 +293,20 @@ static void load_state(struct trap_state *state, struct state_reader *reader)
     }
 }
 
-static void load_night(struct trap_night *night, struct state_reader *reader)
+/* done_ns: how far the night has come; no state can have been known for longer. */
+static void load_night(struct trap_night *night, int64_t done_ns, struct state_reader *reader)
 {
     night->end_ns = load_between(TIME_LEAST_NS, TIME_MOST_NS + NIGHT_NS, reader);
+    int64_t most_ns = done_ns - (night->end_ns - NIGHT_NS);
     night->count = load_number(TRAP_COUNT_MAX * UINT32_MAX, reader);
     night->reports = (uint32_t)state_get_upto(reader, UINT32_MAX);
     night->resets = (uint32_t)state_get_upto(reader, UINT32_MAX);
     night->services = (uint32_t)state_get_upto(reader, UINT32_MAX);
     night->saturated = state_get_bool(reader);
     night->spans = state_get_bool(reader);
-    night->lamp_ns = load_between(0, NIGHT_NS, reader);
-    night->gated_ns = load_between(0, NIGHT_NS, reader);
-    night->known_ns = load_between(0, NIGHT_NS, reader);
+    night->lamp_ns = load_between(0, most_ns, reader);
+    night->gated_ns = load_between(0, most_ns, reader);
+    night->known_ns = load_between(0, most_ns, reader);
 }
 
 static void load_waiting(struct trap *trap, struct state_reader *reader)
@@ -338,7 +340,7 @@ bool trap_load(struct trap *trap, const struct trap_settings *settings, struct s
         }
         load_state(&read.lamp, reader);
         load_state(&read.gate, reader);
-        load_night(&read.night, reader);
+        load_night(&read.night, read.done_ns, reader);
     }
     load_waiting(&read, reader);
     if (reader->failed) {

@@ -1,6 +1,6 @@
 /*
  * The settings, fed with any bytes: as the configuration file, and as the file of
- * parameters, of stations and of rules beside good others.
+ * parameters, of quality tests, of stations and of rules beside good others.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -24,11 +24,20 @@ const char *__lsan_default_suppressions(void)
     return "leak:libconfig\n";
 }
 
-enum role { PARAMETERS, STATIONS, RULES, ROLES };
+enum role { PARAMETERS, QUALITY, STATIONS, RULES, ROLES };
 
 static const char good_parameters[] =
     "parameters : ( { name = \"temp\"; vi = \"Nhiệt độ\"; en = \"Temperature\"; unit = \"Cel\";"
-    " min = -5.0; max = 80.0; resolution = 0.01; } );";
+    " min = -5.0; max = 80.0; resolution = 0.01; }"
+#define ENTRY(name, unit)                                                                          \
+    ", { name = \"" name "\"; vi = \"x\"; en = \"x\"; unit = \"" unit                              \
+    "\"; min = 0.0; max = 100.0; resolution = 0.1; }"
+    ENTRY("ec", "mS/cm") ENTRY("ec25", "mS/cm") ENTRY("salinity", "/1000") ENTRY("do", "mg/L")
+        ENTRY("do_sat", "/100") ENTRY("nh4", "mg/L") ENTRY("ph", "pH") ENTRY("nh3_water", "mg/L")
+            ENTRY("bph", "count") ENTRY("lamp", "/") ");";
+static const char good_quality[] =
+    "quality : ( { kind = \"water\"; parameter = \"temp\"; qc : { flat_line = { fail_s = 86400; };"
+    " }; } ); stuck_bus : ( { kind = \"water\"; after = \"6h\"; } );";
 static const char good_stations[] =
     "stations : ( { id = \"s1\"; site = \"x\"; kind = \"water\"; every = \"5m\";"
     " parameters = [\"temp\"]; } );";
@@ -71,7 +80,7 @@ static void load(const char *path)
 static void load_as(enum role role, const struct memory_file *input)
 {
     static struct memory_file top, good[ROLES];
-    const char *const texts[ROLES] = { good_parameters, good_stations, good_rules };
+    const char *const texts[ROLES] = { good_parameters, good_quality, good_stations, good_rules };
     const char *paths[ROLES];
     for (int i = 0; i < ROLES; i++) {
         if (good[i].fd == 0) {
@@ -79,14 +88,15 @@ static void load_as(enum role role, const struct memory_file *input)
         }
         paths[i] = i == (int)role ? input->path : good[i].path;
     }
-    char text[512];
+    char text[768];
     int length =
         snprintf(text, sizeof text,
-                 "phusa : { parameters = \"%s\"; stations = \"%s\"; rules = \"%s\";"
+                 "phusa : { parameters = \"%s\"; quality = \"%s\"; stations = \"%s\";"
+                 " rules = \"%s\";"
                  " broker : { uri = \"tcp://h:1\"; }; journal : { path = \"j\"; };"
                  " store : { url = \"http://h\"; };"
                  " channels : ( { id = \"ioc\"; kind = \"webhook\"; url = \"http://h\"; } ); };",
-                 paths[PARAMETERS], paths[STATIONS], paths[RULES]);
+                 paths[PARAMETERS], paths[QUALITY], paths[STATIONS], paths[RULES]);
     fill(&top, text, (size_t)length);
     load(top.path);
 }
