@@ -214,8 +214,11 @@ void load_station_derivations(struct loader *loader, const struct config_list *l
     struct derivation *derivations =
         arena_alloc(loader->arena, STATION_DERIVATIONS_MAX, sizeof *derivations);
     unsigned seen = 0;
+    if (derivations == NULL) {
+        return;
+    }
     station->derivations = derivations;
-    for (size_t i = 0; derivations != NULL && i < list->count; i++) {
+    for (size_t i = 0; i < list->count; i++) {
         const struct config_node *node = config_element(list->node, i);
         struct derive_read read = { .kind = NOT_GIVEN,
                                     .from = NOT_GIVEN,
