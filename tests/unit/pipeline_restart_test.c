@@ -293,7 +293,20 @@ static void the_streams_bring_about_everything_that_matters(void **state)
                                           "clock unset ",
                                           "clock future ",
                                           "clock behind ",
-                                          "clock dated " };
+                                          "clock dated ",
+                                          "level_qc=3i",
+                                          "salinity_qc=4i",
+                                          "window=1h mean",
+                                          "window=day ",
+                                          "correction,",
+                                          ",again=",
+                                          "window=night",
+                                          "outcome=0i",
+                                          "index,",
+                                          "notice level-hour",
+                                          "notice temp-then",
+                                          "notice air-bad",
+                                          ",salinity=" };
     size_t found[sizeof wanted / sizeof wanted[0]] = { 0 };
     struct draws draws = draws_begin();
     uint64_t duplicates = 0, renumbered = 0, went_back = 0, lost = 0;
@@ -319,6 +332,29 @@ static void the_streams_bring_about_everything_that_matters(void **state)
         assert_true(found[i] > 0);
     }
     assert_true(duplicates > 0 && renumbered > 0 && went_back > 0 && lost > 0);
+}
+
+static void the_same_settings_again_change_nothing(void **state)
+{
+    (void)state;
+    struct draws draws = draws_begin();
+    for (int round = 0; round < 8; round++) {
+        struct transcript whole = { 0 }, again = { 0 };
+        make_records(&draws);
+        begin(&whole, &world_settings);
+        begin(&again, &world_settings);
+        run(&whole, 0, RECORDS);
+        for (size_t at = 0; at < RECORDS;) {
+            size_t next = at + 1 + draw_below(&draws, 300);
+            next = next < RECORDS ? next : RECORDS;
+            run(&again, at, next);
+            assert_true(pipeline_reconfigure(again.pipeline, &world_settings, WORLD_NOW_NS));
+            at = next;
+        }
+        assert_same(&whole, &again);
+        end(&whole);
+        end(&again);
+    }
 }
 
 /* Under other settings the restored one is as one that went over to them at this moment. */
@@ -399,6 +435,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_follows_a_restart_is_what_would_have_followed),
         cmocka_unit_test(the_streams_bring_about_everything_that_matters),
+        cmocka_unit_test(the_same_settings_again_change_nothing),
         cmocka_unit_test(other_settings_take_what_is_theirs),
         cmocka_unit_test(what_is_cut_is_damaged_and_what_is_flipped_does_no_harm),
     };

@@ -2,59 +2,117 @@
 #ifndef TESTS_PIPELINE_WORLD_H
 #define TESTS_PIPELINE_WORLD_H
 
+#include <math.h>
+
 #include "draws.h"
 #include "pipeline.h"
 
 #define WORLD_NOW_NS  (INT64_C(1700000000) * SECOND_NS)
 #define WORLD_PAYLOAD 1024
 
+#define WORLD_PARAMETER(text, least, most)                                                         \
+    {                                                                                              \
+        .name = { (text), sizeof(text) - 1 }, .unit = { "ug/m3", 5 }, .minimum = (least),          \
+        .maximum = (most), .resolution = 0.01                                                      \
+    }
 static const struct phusa_parameter world_parameters[] = {
-    { .name = { "level", 5 }, .minimum = -5, .maximum = 20, .resolution = 0.01 },
-    { .name = { "ph", 2 }, .minimum = 0, .maximum = 14, .resolution = 0.01 },
-    { .name = { "salinity", 8 }, .minimum = 0, .maximum = 45, .resolution = 0.01 },
-    { .name = { "temp", 4 }, .minimum = -5, .maximum = 60, .resolution = 0.1 },
+    WORLD_PARAMETER("bph", 0, 1000),  WORLD_PARAMETER("ec", 0, 100),
+    WORLD_PARAMETER("lamp", 0, 1),    WORLD_PARAMETER("level", -5, 20),
+    WORLD_PARAMETER("o3", 0, 1000),   WORLD_PARAMETER("ph", 0, 14),
+    WORLD_PARAMETER("pm25", 0, 1000), WORLD_PARAMETER("salinity", 0, 45),
+    WORLD_PARAMETER("temp", -5, 60),  WORLD_PARAMETER("vn_aqi", 0, 500),
 };
 /* The same without "ph": its pointers lie elsewhere, too. */
 static const struct phusa_parameter world_other_parameters[] = {
-    { .name = { "level", 5 }, .minimum = -5, .maximum = 20, .resolution = 0.01 },
-    { .name = { "salinity", 8 }, .minimum = 0, .maximum = 45, .resolution = 0.01 },
-    { .name = { "temp", 4 }, .minimum = -5, .maximum = 60, .resolution = 0.1 },
+    WORLD_PARAMETER("bph", 0, 1000),    WORLD_PARAMETER("ec", 0, 100),
+    WORLD_PARAMETER("lamp", 0, 1),      WORLD_PARAMETER("level", -5, 20),
+    WORLD_PARAMETER("o3", 0, 1000),     WORLD_PARAMETER("pm25", 0, 1000),
+    WORLD_PARAMETER("salinity", 0, 45), WORLD_PARAMETER("temp", -5, 60),
+    WORLD_PARAMETER("vn_aqi", 0, 500),
 };
 
-#define WORLD_STATION(text, pace)                                                                  \
+#define WORLD_QC(of, still_s, period)                                                              \
     {                                                                                              \
-        .id = (text), .site = "my-tho", .kind = "water", .name = (text),                           \
-        .every_ns = (pace)*SECOND_NS                                                               \
+        (of),                                                                                      \
+        {                                                                                          \
+            .gross = { true, { -1, 50 }, { 0, 9 } }, .spike = { true, QC_SPIKE_AVERAGE, 3, 6 },    \
+            .rate = { true, 0.1, 0.3 }, .flat_line = { true, 0.05, (still_s), 2 * (still_s) },     \
+            .attenuated = {                                                                        \
+                true,                                                                              \
+                QC_SPREAD_STD,                                                                     \
+                (period),                                                                          \
+                0.5,                                                                               \
+                0.1,                                                                               \
+                0,                                                                                 \
+                0                                                                                  \
+            }                                                                                      \
+        }                                                                                          \
+    }
+static const struct station_qc world_qc[] = {
+    WORLD_QC(&world_parameters[1], 600, 3600),
+    WORLD_QC(&world_parameters[3], 600, 3600),
+    WORLD_QC(&world_parameters[7], 900, 3600),
+    WORLD_QC(&world_parameters[8], 600, 7200),
+};
+static const struct station_qc world_other_qc[] = {
+    WORLD_QC(&world_other_parameters[3], 900, 1800), /* other limits, and not of all */
+    WORLD_QC(&world_other_parameters[7], 600, 7200),
+};
+static const struct derivation world_salinity = { .kind = DERIVE_SALINITY,
+                                                  .parameter = &world_parameters[7],
+                                                  .from = &world_parameters[1] };
+static const struct phusa_parameter *const world_species[] = { &world_parameters[0] };
+static const struct phusa_parameter *const world_other_species[] = { &world_other_parameters[0] };
+
+#define WORLD_STATION(text, of, pace)                                                              \
+    .id = (text), .site = "my-tho", .kind = (of), .name = (text), .every_ns = (pace)*SECOND_NS
+#define WORLD_TRAP(all, of, holding)                                                               \
+    {                                                                                              \
+        .given = true, .cumulative = true, .hold_ns = (holding)*SECOND_NS, .species = (all),       \
+        .species_count = 1, .lamp = (of)                                                           \
     }
 static const struct station world_stations[] = {
-    WORLD_STATION("s1", 60),
-    WORLD_STATION("s2", 300),
-    WORLD_STATION("s3", 60),
-    WORLD_STATION("s4", 600),
+    { WORLD_STATION("s1", "water", 60), .qc = world_qc, .qc_count = 4,
+      .derivations = &world_salinity, .derivation_count = 1, .stuck_ns = 600 * SECOND_NS },
+    { WORLD_STATION("s2", "water", 300), .qc = world_qc, .qc_count = 4,
+      .stuck_ns = 600 * SECOND_NS },
+    { WORLD_STATION("s3", "trap", 60),
+      .trap = WORLD_TRAP(world_species, &world_parameters[2], 3600) },
+    { WORLD_STATION("s4", "air", 600) },
 };
 static const struct station world_other_stations[] = {
-    WORLD_STATION("s1", 60),
-    WORLD_STATION("s3", 600),
-    WORLD_STATION("s5", 60),
+    { WORLD_STATION("s1", "water", 60), .qc = world_other_qc, .qc_count = 2 },
+    { WORLD_STATION("s3", "trap", 600),
+      .trap = WORLD_TRAP(world_other_species, &world_other_parameters[2], 7200) },
+    { WORLD_STATION("s4", "air", 600) },
+    { WORLD_STATION("s5", "air", 60) },
 };
 
-#define WORLD_RULE(text, of, limit, lasting)                                                       \
+#define WORLD_RULE_OF(of_kind, text, of, limit, lasting, ...)                                      \
     {                                                                                              \
-        .id = (text), .kind = "water", .parameter = (of), .direction = RULE_ABOVE,                 \
+        .id = (text), .kind = (of_kind), .parameter = (of), .direction = RULE_ABOVE,               \
         .levels = { { SEVERITY_MINOR, 0, (limit), 0, (limit)-1, (lasting)*SECOND_NS, 0 },          \
                     { SEVERITY_SEVERE, 0, (limit) + 2, 0, (limit) + 1, 0, (lasting)*SECOND_NS } }, \
-        .level_count = 2, .max_gap_ns = 1800 * SECOND_NS, .accept = 6                              \
+        .level_count = 2, .max_gap_ns = 1800 * SECOND_NS, .accept = 6, __VA_ARGS__                 \
     }
+#define WORLD_RULE(text, of, limit, lasting)                                                       \
+    WORLD_RULE_OF("water", text, of, limit, lasting, .enabled = true)
+#define WORLD_HOUR .window = { true, RULE_MEAN, RULE_1H, 0.1 }, .live_within_ns = 7200 * SECOND_NS
 static const struct rule world_rules[] = {
-    WORLD_RULE("level-high", &world_parameters[0], 5, 0),
-    WORLD_RULE("salinity-high", &world_parameters[2], 4, 120),
-    WORLD_RULE("salinity-higher", &world_parameters[2], 5, 60),
-    WORLD_RULE("temp-high", &world_parameters[3], 5, 30),
+    WORLD_RULE("level-high", &world_parameters[3], 5, 0),
+    WORLD_RULE_OF("water", "level-hour", &world_parameters[3], 4.8, 0, WORLD_HOUR),
+    WORLD_RULE("salinity-high", &world_parameters[7], 4, 120),
+    WORLD_RULE("salinity-higher", &world_parameters[7], 5, 60),
+    WORLD_RULE("temp-high", &world_parameters[8], 5, 30),
+    WORLD_RULE_OF("water", "temp-then", &world_parameters[8], 5, 0,
+                  .until_ns = WORLD_NOW_NS + 20000 * SECOND_NS),
+    WORLD_RULE_OF("air", "air-bad", &world_parameters[9], 15, 0, .enabled = true),
 };
 static const struct rule world_other_rules[] = {
-    WORLD_RULE("level-high", &world_other_parameters[0], 5, 0),
-    WORLD_RULE("salinity-high", &world_other_parameters[1], 4.5, 120), /* judges otherwise */
-    WORLD_RULE("temp-high", &world_other_parameters[2], 5, 30),
+    WORLD_RULE("level-high", &world_other_parameters[3], 5, 0),
+    WORLD_RULE("salinity-high", &world_other_parameters[6], 4.5, 120), /* judges otherwise */
+    WORLD_RULE("temp-high", &world_other_parameters[7], 5, 30),
+    WORLD_RULE_OF("air", "air-bad", &world_other_parameters[8], 15, 0, .enabled = true),
 };
 
 static const struct phusa_parameter world_missing = { .name = { "missing_reports", 15 } };
@@ -68,18 +126,22 @@ static const struct phusa_parameter world_missing = { .name = { "missing_reports
             { .id = "journal", .parameter = &world_missing }                                       \
         }                                                                                          \
     }
-static const struct settings world_settings = { .file = "world",
-                                                .ahead_ns = 300 * SECOND_NS,
-                                                .catalogue = { world_parameters, 4 },
-                                                .registry = { world_stations, 4 },
-                                                .rulebook = { world_rules, 4 },
-                                                .maintenance = WORLD_MAINTENANCE };
-static const struct settings world_other_settings = { .file = "world",
-                                                      .ahead_ns = 300 * SECOND_NS,
-                                                      .catalogue = { world_other_parameters, 3 },
-                                                      .registry = { world_other_stations, 3 },
-                                                      .rulebook = { world_other_rules, 3 },
-                                                      .maintenance = WORLD_MAINTENANCE };
+/* Everything on: tests, windows, nights, indices; little coverage is enough for a window. */
+#define WORLD_SETTINGS(text, parameters, stations, rules, on_time)                                 \
+    {                                                                                              \
+        .file = (text), .utc_offset_s = 7 * 3600, .ahead_ns = 300 * SECOND_NS,                     \
+        .clock_wrong_ns = INT64_C(86400) * SECOND_NS,                                              \
+        .windows = { .kinds = 1u << RULE_1H | 1u << RULE_24H | 1u << RULE_DAY | 1u << RULE_YEAR,   \
+                     .coverage = 0.1,                                                              \
+                     .lateness_ns = (on_time)*SECOND_NS },                                         \
+        .catalogue = { (parameters), sizeof(parameters) / sizeof *(parameters) },                  \
+        .registry = { (stations), sizeof(stations) / sizeof *(stations) },                         \
+        .rulebook = { (rules), sizeof(rules) / sizeof *(rules) }, .maintenance = WORLD_MAINTENANCE \
+    }
+static const struct settings world_settings =
+    WORLD_SETTINGS("world", world_parameters, world_stations, world_rules, 600);
+static const struct settings world_other_settings =
+    WORLD_SETTINGS("other", world_other_parameters, world_other_stations, world_other_rules, 300);
 
 /* A record and the bytes it points to; they stay where they are. */
 struct world_record {
@@ -120,10 +182,21 @@ static inline uint64_t world_number(struct world_stream *stream, size_t station)
     }
 }
 
+/* Mostly 5 from the second station, so that its bus may be thought stuck. */
+static inline double world_value(struct draws *draws, size_t station)
+{
+    if (station == 1 && draw_below(draws, 40) > 0) {
+        return 5;
+    }
+    double value = (double)draw_below(draws, 100) / 10;
+    return station == 2 ? floor(value) : value; /* insects are whole */
+}
+
 static inline void world_report(struct world_stream *stream, size_t station,
                                 struct world_record *out)
 {
-    static const char *const names[] = { "level", "ph", "salinity", "temp", "nope" };
+    static const char *const names[] = { "level", "ph", "ec", "temp", "nope", "salinity" };
+    static const char *const others[] = { "bph", "pm25", "lamp", "o3", "nope", "pm25" };
     struct draws *draws = &stream->draws;
     bool numbered = station < 3 && draw_below(draws, 20) > 0;
     uint64_t seq = world_number(stream, station);
@@ -148,12 +221,12 @@ static inline void world_report(struct world_stream *stream, size_t station,
                                  "\"log\":\"%08x\",\"seq\":%llu,", stream->log[station],
                                  (unsigned long long)seq);
     }
-    size_t count = 1 + draw_below(draws, 3);
+    size_t count = 1 + draw_below(draws, 4);
     for (size_t i = 0; i < count; i++) {
-        used +=
-            (size_t)snprintf(out->payload + used, WORLD_PAYLOAD - used,
-                             "%s\"n\":\"%s\",\"v\":%.1f}", i == 0 ? "" : ",{",
-                             names[draw_below(draws, 15) % 5], (double)draw_below(draws, 100) / 10);
+        used += (size_t)snprintf(out->payload + used, WORLD_PAYLOAD - used,
+                                 "%s\"n\":\"%s\",\"v\":%.1f}", i == 0 ? "" : ",{",
+                                 (station < 2 ? names : others)[draw_below(draws, 18) % 6],
+                                 world_value(draws, station));
     }
     (void)snprintf(out->payload + used, WORLD_PAYLOAD - used, "]");
 }
