@@ -76,7 +76,10 @@ static bool load_quality(const struct pipeline *pipeline, const struct station_s
     if (!state_get_bool(reader) || quality->fresh == NULL) {
         return !reader->failed;
     }
-    if (!qartod_load(quality->fresh, reader) || !state_get_bool(reader)) {
+    if (!qartod_load(quality->fresh, reader)) {
+        return false;
+    }
+    if (!state_get_bool(reader)) {
         return !reader->failed;
     }
     quality->backlog_ns = state_get_signed(reader);

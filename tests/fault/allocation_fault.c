@@ -347,8 +347,8 @@ static void test_settings(void **state)
 /* --- pipeline
  * -------------------------------------------------------------------------------------- */
 
-#define NOW INT64_C(1700000000)
-#define OBS "phusa/1/my-tho/s1/obs"
+#define NOW          INT64_C(1700000000)
+#define OBS(station) "phusa/1/my-tho/" station "/obs"
 
 static struct settings *before, *after; /* two configurations to go over from one to the other */
 
@@ -372,12 +372,12 @@ static void take_set_aside(void *context, const struct set_aside *item)
     world->aside++;
 }
 
-static void send(struct world *world, int64_t seconds, const char *payload)
+static void send(struct world *world, int64_t seconds, const char *topic, const char *payload)
 {
     struct journal_record record = { .position = ++world->position,
                                      .time = { (NOW + seconds) * SECOND_NS },
-                                     .kind = JOURNAL_MESSAGE,
-                                     .topic = phusa_text_of(OBS),
+                                     .kind = topic[0] == '\0' ? JOURNAL_TICK : JOURNAL_MESSAGE,
+                                     .topic = phusa_text_of(topic),
                                      .payload = phusa_text_of(payload) };
     pipeline_take(world->pipeline, &record);
 }
@@ -391,10 +391,18 @@ static void send_some(struct world *world)
                        "\"u\":\"g/L\",\"v\":%d},{\"n\":\"temp\",\"v\":%d}]",
                        (long long)(NOW + i * 60), i < 6 ? "5f3a09c1" : "0badcafe", 1 + i * 2, i,
                        20 + i);
-        send(world, i * 60, payload);
+        send(world, i * 60, OBS("s1"), payload);
+        send(world, i * 60, "", "");
     }
-    send(world, 800, "[{\"n\":\"nope\",\"v\":7}]");
-    send(world, 801, "hello");
+    send(world, 800, OBS("s1"), "[{\"n\":\"nope\",\"v\":7}]");
+    send(world, 801, OBS("s1"), "hello");
+    /* A backlog; a trap; an air station; and the hour closes. */
+    send(world, 810, OBS("s1"), "[{\"n\":\"temp\",\"t\":1699999000,\"v\":20}]");
+    send(world, 820, OBS("s2"), "[{\"n\":\"bph\",\"v\":12}]");
+    send(world, 830, OBS("s3"), "[{\"n\":\"pm25\",\"v\":40}]");
+    for (int64_t minute = 15; minute < 180; minute += 15) {
+        send(world, minute * 60, "", "");
+    }
 }
 
 static bool publish(void *context, const char *topic, struct phusa_text payload)
@@ -494,11 +502,36 @@ static void run_pipeline(bool healthy)
 /* Two small configurations; the second lacks the first rule. */
 static const struct phusa_unit salinity_units[] = { { { "g/L", 3 }, 1, 1, 0 } };
 static const struct phusa_parameter parameters[] = {
+    { { "bph", 3 }, { "", 0 }, "Rầy nâu", "Hoppers", 0, 1000, 1, NULL, 0 },
+    { { "pm25", 4 }, { "ug/m3", 5 }, "Bụi mịn", "Fine dust", 0, 1000, 1, NULL, 0 },
     { { "salinity", 8 }, { "/1000", 5 }, "Độ mặn", "Salinity", 0, 45, 0.01, salinity_units, 1 },
     { { "temp", 4 }, { "Cel", 3 }, "Nhiệt độ", "Temperature", -5, 60, 0.1, NULL, 0 },
+    { { "vn_aqi", 6 }, { "", 0 }, "Chỉ số", "Index", 0, 500, 1, NULL, 0 },
+};
+static const struct phusa_parameter *const species[] = { &parameters[0] };
+static const struct station_qc tests_of_water[] = {
+    { &parameters[2], { .rate = { true, 0.1, 0.2 } } },
+    { &parameters[3],
+      { .spike = { true, QC_SPIKE_AVERAGE, 1, 2 },
+        .flat_line = { true, 0.1, 600, 1200 },
+        .attenuated = { true, QC_SPREAD_STD, 600, 0.1, 0.05, 0, 0 } } },
 };
 static const struct station stations[] = {
-    { .id = "s1", .site = "my-tho", .kind = "water", .name = "Trạm 1", .every_ns = 60 * SECOND_NS },
+    { .id = "s1",
+      .site = "my-tho",
+      .kind = "water",
+      .name = "Trạm 1",
+      .every_ns = 60 * SECOND_NS,
+      .qc = tests_of_water,
+      .qc_count = 2,
+      .stuck_ns = 3600 * SECOND_NS },
+    { .id = "s2",
+      .site = "my-tho",
+      .kind = "trap",
+      .name = "Bẫy",
+      .every_ns = 3600 * SECOND_NS,
+      .trap = { .given = true, .hold_ns = 1, .species = species, .species_count = 1 } },
+    { .id = "s3", .site = "my-tho", .kind = "air", .name = "Khí", .every_ns = 3600 * SECOND_NS },
 };
 
 #define RULE(name, which)                                                                          \
@@ -508,7 +541,7 @@ static const struct station stations[] = {
         .max_gap_ns = 3600 * SECOND_NS, .accept = 6, .message_vi = "Mặn", .message_en = "Salt"     \
     }
 
-static struct rule rules[] = { RULE("salinity-high", 0), RULE("temp-high", 1) };
+static struct rule rules[] = { RULE("salinity-high", 2), RULE("temp-high", 3) };
 static struct settings configurations[2];
 
 static void test_pipeline(void **state)
@@ -517,8 +550,13 @@ static void test_pipeline(void **state)
     for (size_t i = 0; i < 2; i++) {
         configurations[i] = (struct settings){ .file = "test",
                                                .ahead_ns = 300 * SECOND_NS,
-                                               .catalogue = { parameters, 2 },
-                                               .registry = { stations, 1 },
+                                               .utc_offset_s = 7 * 3600,
+                                               .clock_wrong_ns = 86400 * SECOND_NS,
+                                               .windows = { .kinds = 1u << RULE_1H | 1u << RULE_DAY,
+                                                            .coverage = 0.1,
+                                                            .lateness_ns = 300 * SECOND_NS },
+                                               .catalogue = { parameters, 5 },
+                                               .registry = { stations, 3 },
                                                .rulebook = { rules + i, 2 - i } };
     }
     before = &configurations[0];

@@ -10,7 +10,7 @@
 #include "fuzz.h"
 
 #define RECORDS 150 /* that make the good state */
-#define AFTER   20  /* taken after a restore */
+#define AFTER   60  /* taken after a restore: hours close, too */
 
 static struct world_record records[RECORDS + AFTER];
 static struct state_writer good;
