@@ -164,7 +164,8 @@ static bool create_services(struct collector *collector, struct problem *problem
                                      .token = settings->http.token,
                                      .requeue = collector_requeue,
                                      .totals = collector_fill_totals,
-                                     .view = collector_make_view };
+                                     .view = collector_make_view,
+                                     .windows = collector_make_windows };
     handlers.context = collector;
     collector->mqtt = mqtt_create(&settings->broker, true, subscriptions, &handlers, problem);
     if (collector->mqtt == NULL || !create_outlet(collector, problem)) {

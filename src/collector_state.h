@@ -223,5 +223,7 @@ enum console_requeue collector_requeue(void *context, const uint64_t *positions,
 /* collector_view.c */
 void collector_fill_totals(void *context, struct console_totals *totals);
 struct console_view *collector_make_view(void *context);
+struct console_windows *collector_make_windows(void *context,
+                                               const struct console_windows_query *query);
 
 #endif

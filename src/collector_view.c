@@ -104,10 +104,13 @@ static void fill_totals(struct collector *collector, const struct pipeline_count
                                        .pending = counters->pending,
                                        .quarantined = counters->quarantined,
                                        .transitions = counters->transitions,
+                                       .windows_told = counters->windows_told,
+                                       .corrections = counters->corrections,
                                        .receipts = atomic_load(&collector->receipts),
                                        .reconnects = mqtt_reconnects(collector->mqtt),
                                        .broker_dropped = atomic_load(&collector->broker_dropped),
                                        .spool_lost = atomic_load(&collector->spool_lost) };
+    memcpy(totals->flagged, counters->flagged, sizeof totals->flagged);
     memcpy(totals->unknown_reasons, counters->unknown_reasons, sizeof totals->unknown_reasons);
     fill_journal(collector, totals, position);
     fill_start(collector, totals, position);
@@ -162,4 +165,33 @@ struct console_view *collector_make_view(void *context)
     }
     fill_totals(collector, &counters, position, &view->totals);
     return view;
+}
+
+static void release_windows(struct console_windows *windows)
+{
+    pipeline_windows_free(windows);
+    shared_settings_drop(windows->owner);
+    free(windows);
+}
+
+struct console_windows *collector_make_windows(void *context,
+                                               const struct console_windows_query *query)
+{
+    struct collector *collector = context;
+    struct console_windows *windows = calloc(1, sizeof *windows);
+    if (windows == NULL) {
+        return NULL;
+    }
+    (void)pthread_mutex_lock(&collector->state_lock);
+    bool filled = pipeline_fill_windows(collector->pipeline, query,
+                                        clock_wall(&collector->clock).ns, windows);
+    (void)atomic_fetch_add(&collector->current->users, 1);
+    windows->owner = collector->current;
+    (void)pthread_mutex_unlock(&collector->state_lock);
+    windows->release = release_windows;
+    if (!filled) {
+        release_windows(windows);
+        return NULL;
+    }
+    return windows;
 }

@@ -132,6 +132,7 @@ static void write_lines(struct pipeline *pipeline, struct station_state *station
         line_field_double(&writer, field, accepted->value);
         if (!accepted->flag_later) {
             line_field_int(&writer, field, flag_suffix, (int64_t)accepted->flag);
+            pipeline->counters.flagged[accepted->flag]++;
         }
         readings += accepted->derived ? 0 : 1;
         reconstructed += accepted->reconstructed && !accepted->derived ? 1 : 0;
@@ -319,6 +320,7 @@ void flow_write_correction(struct pipeline *pipeline, const struct station_state
     line_field_double(writer, PHUSA_TEXT("old"), correction->old);
     line_field_double(writer, PHUSA_TEXT("new"), correction->now);
     (void)line_end(writer, correction->end_ns);
+    pipeline->counters.corrections++;
 }
 
 /* What has become final comes before what closes, so that windows hold it. */
@@ -341,6 +343,16 @@ void flow_tick(struct pipeline *pipeline)
 
 /* --- take --------------------------------------------------------------------------- */
 
+/* The newest reading of a series as it is judged so far, for people. */
+static void note_judged(struct station_state *station, const struct accepted *accepted)
+{
+    struct latest *last = &station->series[accepted->series].last;
+    if (accepted->time_ns == last->time_ns) {
+        last->flag = (uint8_t)accepted->flag;
+        last->derived = accepted->derived;
+    }
+}
+
 /* From pipeline->accepted, which holds `count` readings by time. */
 static void take_accepted(struct pipeline *pipeline, struct station_state *station, size_t count,
                           int64_t received_ns)
@@ -352,6 +364,7 @@ static void take_accepted(struct pipeline *pipeline, struct station_state *stati
     write_lines(pipeline, station, count, pipeline->taking);
     quality_write_finals(pipeline, station);
     for (size_t i = 0; i < count; i++) {
+        note_judged(station, &pipeline->accepted[i]);
         if (pipeline->accepted[i].judged) {
             decide(pipeline, station, &pipeline->accepted[i], received_ns);
             gather(pipeline, station, &pipeline->accepted[i]);

@@ -159,6 +159,10 @@ struct pipeline_counters {
     uint64_t stored, pending;       /* of those accepted, but for what went lost (pipeline_lost) */
     uint64_t unknown_reasons[PHUSA_REASON_COUNT]; /* of messages of no known station */
     uint64_t transitions;
+    uint64_t flagged[PHUSA_FLAG_MISSING + 1]; /* flags of readings and derived quantities, each once
+                                                 it was final, by enum phusa_flag */
+    uint64_t windows_told;                    /* at first, nights among them */
+    uint64_t corrections;                     /* of windows and indices, as lines of "correction" */
 };
 void pipeline_read_counters(const struct pipeline *pipeline, struct pipeline_counters *counters);
 
@@ -166,5 +170,11 @@ void pipeline_read_counters(const struct pipeline *pipeline, struct pipeline_cou
  * memory; pipeline_view_free frees what it made. */
 bool pipeline_fill_view(const struct pipeline *pipeline, int64_t now_ns, struct console_view *view);
 void pipeline_view_free(struct console_view *view);
+
+/* Fills the windows that are asked for, as they were told by now_ns. False when out of memory;
+ * pipeline_windows_free frees what it made. */
+bool pipeline_fill_windows(struct pipeline *pipeline, const struct console_windows_query *query,
+                           int64_t now_ns, struct console_windows *out);
+void pipeline_windows_free(struct console_windows *windows);
 
 #endif

@@ -162,8 +162,9 @@ enum phusa_reason check_value(struct pipeline *pipeline, struct station_state *s
                            .reconstructed = sample->reconstructed };
     if (!ahead && (!series->has_last || sample->time_ns >= series->last.time_ns)) {
         series->has_last = true;
-        series->last = (struct console_reading){ parameter, sample->value, sample->time_ns,
-                                                 (uint8_t)accepted->flag };
+        series->last = (struct latest){ .value = sample->value,
+                                        .time_ns = sample->time_ns,
+                                        .flag = (uint8_t)accepted->flag };
     }
     return PHUSA_REASON_NONE;
 }

@@ -5,7 +5,10 @@
  *   GATHERED_QUALITY  still: readings, value, since, newest; gaps, missed, early; newest final
  * flags: time, six flags; 1 and the series (quality/qartod_series.c) if there are later flags; 1,
  * when its last reading came, and the series of a backlog if there is one GATHERED_WINDOWS
- * quality/window_state.c GATHERED_TRAP     quality/trap.c
+ * quality/window_state.c GATHERED_TRAP     the newest night that was told: end, outcome, count,
+ * reports, coverage, resets, services, saturated, spans, lamp, gate and known time; quality/trap.c
+ *   GATHERED_CORRECTIONS
+ *                     pipeline_corrections.c
  *
  * and of a station: stuck, since; 1 and the index if it has one: newest hour, hours to be computed,
  * told hours, told days: how many that are not empty; each its place, end, value, first value,
@@ -102,9 +105,14 @@ bool gathered_save(const struct series *series, enum gathered what, struct state
         return series->windows != NULL;
     case GATHERED_TRAP:
         if (series->trap != NULL) {
-            trap_save(series->trap, writer);
+            traps_save(series->trap, writer);
         }
         return series->trap != NULL;
+    case GATHERED_CORRECTIONS:
+        if (series->corrections != NULL) {
+            corrections_save(series->corrections, writer);
+        }
+        return series->corrections != NULL;
     case GATHERED_KINDS:
         break;
     }
@@ -121,6 +129,8 @@ bool gathered_load(const struct pipeline *pipeline, const struct station_state *
         return series->windows == NULL || window_load(series->windows, reader);
     case GATHERED_TRAP:
         return series->trap == NULL || traps_load(pipeline, station, series, reader);
+    case GATHERED_CORRECTIONS:
+        return series->windows == NULL || corrections_load(series, reader);
     case GATHERED_KINDS:
         break;
     }

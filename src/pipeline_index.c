@@ -239,8 +239,10 @@ static void judge(const struct telling *telling)
                                    .value = telling->found->index };
     if (!series->has_last || telling->end_ns >= series->last.time_ns) {
         series->has_last = true;
-        series->last = (struct console_reading){ parameter, judgement.value, telling->end_ns,
-                                                 PHUSA_FLAG_GOOD };
+        series->last = (struct latest){ .value = judgement.value,
+                                        .time_ns = telling->end_ns,
+                                        .flag = PHUSA_FLAG_GOOD,
+                                        .derived = true };
     }
     for (size_t i = 0; i < series->alarm_count; i++) {
         if (!series->alarms[i].rule->window.given) { /* of an index there are no windows */

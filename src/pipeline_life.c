@@ -125,7 +125,6 @@ static void move_series(struct pipeline *pipeline, struct station_state *from,
             history_init(&old->history, 1);
             fresh->has_last = old->has_last;
             fresh->last = old->last;
-            fresh->last.parameter = parameter;
             gathered_move(pipeline, old, to, fresh);
         }
     }

@@ -175,6 +175,7 @@ void quality_write_finals(struct pipeline *pipeline, struct station_state *stati
         }
         line_field_int(writer, station->series[final->series].parameter->name, suffix,
                        (int64_t) final->flag);
+        pipeline->counters.flagged[final->flag]++;
         open = i + 1 < count && final[1].time_ns == final->time_ns &&
                writer->used - writer->line_start <= EXTRA_LINE_MAX / 2;
         if (!open) {

@@ -4,7 +4,8 @@
  *   version           SNAPSHOT_VERSION; another one is not read
  *   position          of the last record taken
  *   counters          messages, received, duplicates, accepted, quarantined, lost, went_back,
- *                     renumbered, transitions; reasons of no known station
+ *                     renumbered, transitions, windows told, corrections, flags by their numbers;
+ *                     reasons of no known station
  *   stations          how many; each (ascending by id):
  *     id
  *     ledger          numbered, has status, online, its log, its log/boot/first/next as last told,
@@ -17,7 +18,7 @@
  *       parameter     its name
  *       sections      each begins with its number, SECTION_END is the last:
  *         SECTION_HISTORY  limit, history (ledger/history.c)
- *         SECTION_LAST     last reading: value, time, flag
+ *         SECTION_LAST     last reading: value, time, flag, derived
  *         SECTION_ALARM    rule's id, its fingerprint, state (alarm/machine.c); once for each rule
  *         SECTION_GATHERED enum gathered, a block (pipeline_gathered.c); once for each there is
  *     gathered        a block of the station (pipeline_gathered.c)
@@ -47,18 +48,21 @@ enum section {
 /* --- numbers, the same way out and in -----------------------------------------------------------
  */
 
-#define COUNTERS 9
+#define COUNTERS (11 + PHUSA_FLAG_MISSING + 1)
 #define COUNTS   12
 
 /* Which counters there are, in their order. */
 static void list_counters(struct pipeline_counters *counters, uint64_t *list[COUNTERS])
 {
-    uint64_t *all[COUNTERS] = {
-        &counters->messages,  &counters->received,    &counters->duplicates,
-        &counters->accepted,  &counters->quarantined, &counters->lost,
-        &counters->went_back, &counters->renumbered,  &counters->transitions
-    };
+    uint64_t *all[] = { &counters->messages,     &counters->received,    &counters->duplicates,
+                        &counters->accepted,     &counters->quarantined, &counters->lost,
+                        &counters->went_back,    &counters->renumbered,  &counters->transitions,
+                        &counters->windows_told, &counters->corrections };
+    size_t count = sizeof all / sizeof *all;
     memcpy(list, all, sizeof all);
+    for (size_t flag = 0; count + flag < COUNTERS; flag++) {
+        list[count + flag] = &counters->flagged[flag];
+    }
 }
 
 static void list_counts(struct station_counts *counts, uint64_t *list[COUNTS])
@@ -172,6 +176,7 @@ static void save_series(const struct series *series, struct state_writer *scratc
         state_put_double(writer, series->last.value);
         state_put_signed(writer, series->last.time_ns);
         state_put(writer, series->last.flag);
+        state_put_bool(writer, series->last.derived);
     }
     for (size_t i = 0; i < series->alarm_count; i++) {
         state_put(writer, SECTION_ALARM);
@@ -290,11 +295,11 @@ static bool load_history(struct series *series, struct state_reader *reader)
 
 static bool load_last(struct series *series, struct state_reader *reader)
 {
-    struct console_reading last = { .value = state_get_double(reader) };
+    struct latest last = { .value = state_get_double(reader) };
     last.time_ns = load_time(reader);
     last.flag = (uint8_t)state_get_upto(reader, PHUSA_FLAG_MISSING);
+    last.derived = state_get_bool(reader);
     if (series != NULL) {
-        last.parameter = series->parameter;
         series->has_last = true;
         series->last = last;
     }

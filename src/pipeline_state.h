@@ -31,6 +31,9 @@
 #define INDEX_HOURS           48 /* hourly indices that may still be corrected: WINDOW_REACH_HOURS + 12 */
 #define INDEX_DAYS            3
 #define INDEX_HOUR_MAX        2562000 /* of an index; hours in 63 bits of nanoseconds, less any offset */
+#define CORRECTED_KINDS       WINDOW_YEAR /* those before it */
+#define CORRECTED_HOURS       64 /* windows that late readings changed: as long ago as people may ask */
+#define CORRECTIONS_MAX       48 /* of them with what was told first: one late hour changes 35 */
 
 struct alarm_slot {
     const struct rule *rule;
@@ -51,16 +54,45 @@ struct series_quality {
                                      readings that came too soon after the one before */
 };
 
+/* The mean that was told first of a window that was corrected; NaN: there was none. */
+struct first_told {
+    double mean;
+    int64_t hour; /* local hour since 1970 that it ends with */
+    enum window_kind kind;
+};
+
+struct corrections {
+    int64_t newest_hour;
+    uint64_t hours[CORRECTED_KINDS]; /* bit k: that ends with newest_hour - k was corrected */
+    uint8_t count, oldest;
+    struct first_told first[CORRECTIONS_MAX]; /* from `oldest` on, around the end */
+};
+
+/* A species of a trap. */
+struct series_trap {
+    struct trap counting;
+    struct trap_night told; /* the newest night; end_ns 0: none yet */
+};
+
+/* A series' newest reading. */
+struct latest {
+    double value;
+    int64_t time_ns;
+    uint8_t flag; /* enum phusa_flag, as far as it is known */
+    bool derived;
+};
+
 struct series {
     const struct phusa_parameter *parameter;
-    struct series_quality *quality; /* NULL: gross range only */
-    struct window_series *windows;  /* NULL: none */
-    struct trap *trap;              /* of a species; NULL: none */
+    struct series_quality *quality;  /* NULL: gross range only */
+    struct window_series *windows;   /* NULL: none */
+    struct corrections *corrections; /* of windows; NULL: none yet */
+    struct series_trap *trap;        /* of a species; NULL: none */
     struct history history;
     bool restored;             /* from a snapshot: one that holds it twice is damaged */
     uint8_t restored_gathered; /* the same; bit 1 << enum gathered */
     bool has_last;
-    struct console_reading last; /* newest by reading time, not ahead of its receive time */
+    struct latest last; /* newest by reading time, not ahead of its receive time */
     size_t alarm_count;
     struct alarm_slot *alarms;
 };
@@ -347,12 +379,26 @@ void windows_take(struct pipeline *pipeline, struct station_state *station, uint
                   int64_t time_ns, double value);
 void windows_tick(struct pipeline *pipeline, struct station_state *station, uint16_t series);
 
+/* --- pipeline_corrections.c ------------------------------------------------------------- */
+
+/* A window that ends with a local hour was told again; mean: as it was told before, NaN if it had
+ * none. */
+void corrections_note(struct series *series, enum window_kind kind, int64_t hour, double mean);
+
+/* True if it was; *mean is the one told first, if that is *known. */
+bool corrections_look(const struct series *series, enum window_kind kind, int64_t hour, bool *known,
+                      double *mean);
+void corrections_save(const struct corrections *corrections, struct state_writer *writer);
+/* As gathered_load. */
+bool corrections_load(struct series *series, struct state_reader *reader);
+
 /* --- pipeline_traps.c ------------------------------------------------------------------- */
 
 /* Series of all species of a trap, so that a night without any count is told too; false when out of
  * memory. */
 bool traps_open(struct pipeline *pipeline, struct station_state *station);
 void traps_close(struct series *series);
+void traps_save(const struct series_trap *trap, struct state_writer *writer);
 bool traps_load(const struct pipeline *pipeline, const struct station_state *station,
                 struct series *series, struct state_reader *reader);
 void traps_take(struct pipeline *pipeline, struct station_state *station,
@@ -376,7 +422,13 @@ bool index_is(const struct phusa_parameter *parameter);
 
 /* --- pipeline_gathered.c ---------------------------------------------------------------- */
 
-enum gathered { GATHERED_QUALITY, GATHERED_WINDOWS, GATHERED_TRAP, GATHERED_KINDS };
+enum gathered {
+    GATHERED_QUALITY,
+    GATHERED_WINDOWS,
+    GATHERED_TRAP,
+    GATHERED_CORRECTIONS,
+    GATHERED_KINDS
+};
 
 /* Keeps what a series has gathered of that kind; false when it has none. */
 bool gathered_save(const struct series *series, enum gathered what, struct state_writer *writer);
@@ -393,6 +445,15 @@ void gathered_load_station(struct station_state *station, struct state_reader *r
 void gathered_move(const struct pipeline *pipeline, const struct series *from,
                    const struct station_state *station, struct series *to);
 void gathered_move_station(const struct station_state *from, struct station_state *to);
+
+/* --- pipeline_view.c ----------------------------------------------------------------------- */
+
+/* A night as people see it. */
+struct console_night view_night(const struct phusa_parameter *parameter,
+                                const struct trap_night *told);
+
+/* By the parameters' names, as qsort wants it. */
+int view_by_name(const struct phusa_parameter *a, const struct phusa_parameter *b);
 
 /* --- pipeline_ledger.c -------------------------------------------------------------------- */
 

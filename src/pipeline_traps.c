@@ -52,11 +52,46 @@ void traps_close(struct series *series)
     series->trap = NULL;
 }
 
+void traps_save(const struct series_trap *trap, struct state_writer *writer)
+{
+    const struct trap_night *told = &trap->told;
+    state_put_signed(writer, told->end_ns);
+    state_put(writer, told->outcome);
+    state_put_double(writer, told->count);
+    state_put(writer, told->reports);
+    state_put_double(writer, told->coverage);
+    state_put(writer, told->resets);
+    state_put(writer, told->services);
+    state_put_bool(writer, told->saturated);
+    state_put_bool(writer, told->spans);
+    state_put_signed(writer, told->lamp_ns);
+    state_put_signed(writer, told->gated_ns);
+    state_put_signed(writer, told->known_ns);
+    trap_save(&trap->counting, writer);
+}
+
+static void load_told(struct trap_night *told, struct state_reader *reader)
+{
+    told->end_ns = state_get_signed(reader);
+    told->outcome = (enum trap_outcome)state_get_upto(reader, TRAP_MISSING);
+    told->count = state_get_double(reader);
+    told->reports = (uint32_t)state_get_upto(reader, UINT32_MAX);
+    told->coverage = state_get_double(reader);
+    told->resets = (uint32_t)state_get_upto(reader, UINT32_MAX);
+    told->services = (uint32_t)state_get_upto(reader, UINT32_MAX);
+    told->saturated = state_get_bool(reader);
+    told->spans = state_get_bool(reader);
+    told->lamp_ns = state_get_signed(reader);
+    told->gated_ns = state_get_signed(reader);
+    told->known_ns = state_get_signed(reader);
+}
+
 bool traps_load(const struct pipeline *pipeline, const struct station_state *station,
                 struct series *series, struct state_reader *reader)
 {
     struct trap_settings settings = settings_of(pipeline, station);
-    return trap_load(series->trap, &settings, reader);
+    load_told(&series->trap->told, reader);
+    return trap_load(&series->trap->counting, &settings, reader);
 }
 
 /* --- a night -------------------------------------------------------------------------- */
@@ -104,6 +139,8 @@ static void on_night(void *context, const struct trap_night *told)
     int64_t known_ns = told->end_ns + night->pipeline->settings->windows.lateness_ns;
     int64_t late_ns = night->pipeline->now_ns - known_ns;
     write_night(night, told);
+    night->series->trap->told = *told;
+    night->pipeline->counters.windows_told++;
     for (size_t i = 0; i < night->series->alarm_count; i++) {
         struct alarm_slot *slot = &night->series->alarms[i];
         struct judgement judgement = { .time_ns = told->end_ns,
@@ -125,7 +162,7 @@ static void add(struct pipeline *pipeline, struct station_state *station, struct
     struct trap_settings settings = settings_of(pipeline, station);
     struct night night = { pipeline, station, series };
     struct trap_event event = { accepted->time_ns, accepted->value, what };
-    (void)trap_add(series->trap, &settings, &event, on_night, &night);
+    (void)trap_add(&series->trap->counting, &settings, &event, on_night, &night);
 }
 
 void traps_take(struct pipeline *pipeline, struct station_state *station,
@@ -156,6 +193,6 @@ void traps_tick(struct pipeline *pipeline, struct station_state *station, uint16
     if (series->trap != NULL) {
         struct trap_settings settings = settings_of(pipeline, station);
         struct night night = { pipeline, station, series };
-        trap_advance(series->trap, &settings, pipeline->now_ns, on_night, &night);
+        trap_advance(&series->trap->counting, &settings, pipeline->now_ns, on_night, &night);
     }
 }

@@ -4,13 +4,20 @@
 
 #include "pipeline_state.h"
 
-static int by_parameter(const void *a, const void *b)
+#define MINUTE_NS (60.0 * (double)SECOND_NS)
+
+int view_by_name(const struct phusa_parameter *a, const struct phusa_parameter *b)
 {
-    struct phusa_text left = ((const struct console_reading *)a)->parameter->name;
-    struct phusa_text right = ((const struct console_reading *)b)->parameter->name;
+    struct phusa_text left = a->name, right = b->name;
     size_t common = left.length < right.length ? left.length : right.length;
     int order = memcmp(left.data, right.data, common);
     return order != 0 ? order : (left.length > right.length) - (left.length < right.length);
+}
+
+static int by_parameter(const void *a, const void *b)
+{
+    return view_by_name(((const struct console_reading *)a)->parameter,
+                        ((const struct console_reading *)b)->parameter);
 }
 
 static int by_site(const void *a, const void *b)
@@ -43,6 +50,35 @@ static enum console_link link_of(const struct station_state *state, int64_t now_
                                                                         : CONSOLE_ONLINE;
 }
 
+static struct console_tests tests_of(const struct series_quality *quality)
+{
+    const struct qartod_flags *flags = &quality->flags;
+    return (struct console_tests){ .given = true,
+                                   .time_ns = quality->flags_ns,
+                                   .gross = flags->gross,
+                                   .spike = flags->spike,
+                                   .rate = flags->rate,
+                                   .flat_line = flags->flat_line,
+                                   .attenuated = flags->attenuated,
+                                   .aggregate = flags->aggregate,
+                                   .gaps = quality->gaps,
+                                   .missed = quality->missed,
+                                   .early = quality->early };
+}
+
+static struct console_reading reading_of(const struct series *series)
+{
+    struct console_reading reading = { .parameter = series->parameter,
+                                       .value = series->last.value,
+                                       .time_ns = series->last.time_ns,
+                                       .flag = series->last.flag,
+                                       .derived = series->last.derived };
+    if (series->quality != NULL && series->quality->later) {
+        reading.tests = tests_of(series->quality);
+    }
+    return reading;
+}
+
 static bool copy_readings(const struct station_state *state, struct console_station *out)
 {
     out->readings = calloc(state->series_count + 1, sizeof *out->readings);
@@ -51,7 +87,7 @@ static bool copy_readings(const struct station_state *state, struct console_stat
     }
     for (size_t i = 0; i < state->series_count; i++) {
         if (state->series[i].has_last) {
-            out->readings[out->reading_count++] = state->series[i].last;
+            out->readings[out->reading_count++] = reading_of(&state->series[i]);
         }
     }
     qsort(out->readings, out->reading_count, sizeof *out->readings, by_parameter);
@@ -171,8 +207,96 @@ static void copy_clock(const struct station_state *state, struct console_clock *
     };
 }
 
-static bool copy_station(const struct station_state *state, int64_t now_ns,
-                         struct console_station *out)
+/* --- what is made of readings ----------------------------------------------------------- */
+
+static const struct told_index *newest(const struct told_index *told, size_t count)
+{
+    const struct told_index *found = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (told[i].end_ns != 0 && told[i].value != VN_AQI_NONE &&
+            (found == NULL || told[i].end_ns > found->end_ns)) {
+            found = &told[i];
+        }
+    }
+    return found;
+}
+
+static struct console_index index_of(const struct pipeline *pipeline, const struct told_index *told)
+{
+    const struct vn_aqi_level *level = told == NULL ? NULL : vn_aqi_level(told->value);
+    if (level == NULL) {
+        return (struct console_index){ 0 };
+    }
+    return (struct console_index){
+        .end_ns = told->end_ns,
+        .value = told->value,
+        .first = told->first,
+        .corrected = told->rounds > 0,
+        .dominant = phusa_catalogue_find(&pipeline->settings->catalogue,
+                                         phusa_text_of(vn_aqi_name(told->dominant))),
+        .level = level->id,
+        .vi = level->vi,
+        .en = level->en,
+        .message_vi = level->message_vi,
+        .message_en = level->message_en,
+        .rgb = { level->rgb[0], level->rgb[1], level->rgb[2] },
+    };
+}
+
+static void copy_index(const struct pipeline *pipeline, const struct index_state *index,
+                       struct console_station *out)
+{
+    out->has_index = index != NULL;
+    if (index != NULL) {
+        out->hour = index_of(pipeline, newest(index->hours, INDEX_HOURS));
+        out->day = index_of(pipeline, newest(index->days, INDEX_DAYS));
+    }
+}
+
+static int nights_by_parameter(const void *a, const void *b)
+{
+    return view_by_name(((const struct console_night *)a)->parameter,
+                        ((const struct console_night *)b)->parameter);
+}
+
+struct console_night view_night(const struct phusa_parameter *parameter,
+                                const struct trap_night *told)
+{
+    static const enum console_outcome outcomes[] = { [TRAP_COUNTED] = CONSOLE_COUNTED,
+                                                     [TRAP_OFF] = CONSOLE_TRAP_OFF,
+                                                     [TRAP_MISSING] = CONSOLE_NIGHT_MISSING };
+    return (struct console_night){ .parameter = parameter,
+                                   .end_ns = told->end_ns,
+                                   .outcome = outcomes[told->outcome],
+                                   .count = told->count,
+                                   .saturated = told->saturated,
+                                   .known_minutes = (double)told->known_ns / MINUTE_NS,
+                                   .lamp_minutes = (double)told->lamp_ns / MINUTE_NS,
+                                   .gated_minutes = (double)told->gated_ns / MINUTE_NS,
+                                   .coverage = told->coverage };
+}
+
+static bool copy_nights(const struct station_state *state, struct console_station *out)
+{
+    const struct station_trap *trap = &state->station->trap;
+    if (!trap->given) {
+        return true;
+    }
+    out->nights = calloc(trap->species_count, sizeof *out->nights);
+    for (size_t i = 0; out->nights != NULL && i < state->series_count; i++) {
+        const struct series *series = &state->series[i];
+        if (series->trap != NULL && series->trap->told.end_ns != 0) {
+            out->nights[out->night_count++] = view_night(series->parameter, &series->trap->told);
+        }
+    }
+    if (out->night_count > 0) {
+        qsort(out->nights, out->night_count, sizeof *out->nights, nights_by_parameter);
+    }
+    return out->nights != NULL;
+}
+
+static bool copy_station(const struct pipeline *pipeline, const struct station_state *state,
+                         int64_t now_ns, struct console_station *out)
 {
     *out = (struct console_station){ .station = state->station,
                                      .link = link_of(state, now_ns),
@@ -186,7 +310,9 @@ static bool copy_station(const struct station_state *state, int64_t now_ns,
             out->severity = severity > out->severity ? severity : out->severity;
         }
     }
-    return copy_logs(state, out) && copy_readings(state, out);
+    out->stuck_since_ns = state->stuck.stuck ? state->stuck.since_ns : 0;
+    copy_index(pipeline, state->index, out);
+    return copy_logs(state, out) && copy_readings(state, out) && copy_nights(state, out);
 }
 
 static bool reports_are_missing(const struct station_state *state)
@@ -242,7 +368,7 @@ bool pipeline_fill_view(const struct pipeline *pipeline, int64_t now_ns, struct 
     }
     for (size_t i = 0; i < pipeline->station_count; i++) {
         view->station_count = i + 1;
-        if (!copy_station(&pipeline->stations[i], now_ns, &view->stations[i])) {
+        if (!copy_station(pipeline, &pipeline->stations[i], now_ns, &view->stations[i])) {
             return false;
         }
         view->alarm_count += copy_alarms(pipeline->settings, &pipeline->stations[i],
@@ -260,6 +386,7 @@ static void free_station(struct console_station *station)
     }
     free(station->logs);
     free(station->readings);
+    free(station->nights);
 }
 
 void pipeline_view_free(struct console_view *view)

@@ -13,6 +13,7 @@
  * ...), since a store that keeps an arbitrary one of two values at a time must not have to choose.
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pipeline_state.h"
@@ -103,7 +104,9 @@ bool windows_open(struct pipeline *pipeline, const struct station_state *station
 void windows_close(struct series *series)
 {
     window_free(series->windows);
+    free(series->corrections);
     series->windows = NULL;
+    series->corrections = NULL;
 }
 
 /* --- lines ------------------------------------------------------------------------------ */
@@ -173,6 +176,16 @@ static void write_correction(const struct closing *closing, const struct window_
     }
 }
 
+/* For people; a window that still has no value says nothing that could be corrected. */
+static void note_correction(const struct closing *closing, const struct window_result *result)
+{
+    int64_t local_ns = result->end_ns + closing->pipeline->settings->utc_offset_s * SECOND_NS;
+    if (result->now.enough) {
+        corrections_note(closing->series, result->kind, local_ns / NS_OF_HOURS(1),
+                         result->old.enough ? result->old.mean : (double)NAN);
+    }
+}
+
 /* --- what closes ---------------------------------------------------------------------------- */
 
 static double value_of(const struct rule_window *window, const struct window_numbers *numbers)
@@ -206,7 +219,9 @@ static void on_result(void *context, const struct window_result *result)
     const struct closing *closing = context;
     if (result->correction) {
         write_correction(closing, result);
+        note_correction(closing, result);
     } else {
+        closing->pipeline->counters.windows_told++;
         write_window(closing, result);
     }
     judge(closing, result);

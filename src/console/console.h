@@ -1,12 +1,12 @@
 /*
  * What people and monitors see over HTTP: the status page on /, /healthz,
- * /readyz, /metrics, and as JSON the same view on /api/v1/status and what came of every
- * reading and report on /api/v1/ledger. The one thing that can be changed is a POST to
- * /api/v1/quarantine/requeue: what was set aside is taken again. server.c is the
- * only user of libmicrohttpd; page.c, metrics.c, status.c and ledger.c turn a view
- * into text and are pure (words.c: the words the page is made of; values.c: those of the JSON).
- * The view is taken through the functions of a console_source, which copy under the owner's lock,
- * so that a slow reader never holds up the pipeline.
+ * /readyz, /metrics, and as JSON the same view on /api/v1/status, the windows of a station on
+ * /api/v1/windows and what came of every reading and report on /api/v1/ledger. The one thing that
+ * can be changed is a POST to /api/v1/quarantine/requeue: what was set aside is taken again.
+ * server.c is the only user of libmicrohttpd; page.c, metrics.c, status.c, windows.c and ledger.c
+ * turn a view into text and are pure (words.c: the words the page is made of; values.c: those of
+ * the JSON). The view is taken through the functions of a console_source, which copy under the
+ * owner's lock, so that a slow reader never holds up the pipeline.
  */
 #ifndef CONSOLE_CONSOLE_H
 #define CONSOLE_CONSOLE_H
@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/problem.h"
+#include "phusa/parameter.h"
 #include "phusa/report.h"
 #include "phusa/status.h"
 #include "settings/rule.h"
@@ -29,11 +30,58 @@ enum console_link {
     CONSOLE_OFFLINE /* its last will or status says so */
 };
 
+/* The newest final flags of the quality tests, each an enum phusa_flag, and how regularly readings
+ * come. */
+struct console_tests {
+    bool given;      /* false: no test beyond the gross range */
+    int64_t time_ns; /* of the reading that the flags are about; 0 = none is final yet */
+    uint8_t gross, spike, rate, flat_line, attenuated, aggregate;
+    uint64_t gaps, missed, early; /* gaps, readings that should lie in them, those that came too
+                                     soon after the one before */
+};
+
 struct console_reading {
     const struct phusa_parameter *parameter;
     double value;
     int64_t time_ns;
-    uint8_t flag; /* enum phusa_flag */
+    uint8_t flag; /* enum phusa_flag: the final one, or what could be said at once */
+    bool derived; /* computed by the collector */
+    struct console_tests tests;
+};
+
+/* An index that ended longer ago is not the air of now. */
+#define CONSOLE_INDEX_FRESH_NS (INT64_C(3) * 3600 * SECOND_NS)
+
+/* VN_AQI of an hour or day, with what Decision 1459/QĐ-TCMT says of it. Texts are static. */
+struct console_index {
+    int64_t end_ns;   /* 0 = there is none yet */
+    int value, first; /* first: as it was told at first */
+    bool corrected;
+    const struct phusa_parameter *dominant; /* NULL = not in the catalogue any more */
+    const char *level, *vi, *en;            /* the level's id and names */
+    const char *message_vi, *message_en;
+    uint8_t rgb[3];
+};
+
+/* What became of a trap's night: three different things. */
+enum console_outcome {
+    CONSOLE_COUNTED, /* 0 is a finding */
+    CONSOLE_TRAP_OFF,
+    CONSOLE_NIGHT_MISSING /* nothing is known */
+};
+
+/* "counted", "off", "missing" */
+const char *console_outcome_name(enum console_outcome outcome);
+
+/* A night of a light trap, of one species. */
+struct console_night {
+    const struct phusa_parameter *parameter;
+    int64_t end_ns; /* 12:00 local */
+    enum console_outcome outcome;
+    double count;   /* insects; NaN unless counted */
+    bool saturated; /* the counter was at its limit: a least count */
+    double known_minutes, lamp_minutes, gated_minutes; /* lamp's state known, on; closed for rain */
+    double coverage;
 };
 
 /* Reports that are missing, or never came and never will. */
@@ -86,6 +134,12 @@ struct console_station {
     size_t reading_count;
     struct console_reading *readings; /* sorted by the parameter's name */
     enum severity severity;           /* the highest active alarm */
+    int64_t
+        stuck_since_ns; /* all of its parameters have stood still since; 0 = its bus is not stuck */
+    bool has_index;     /* one is computed of its readings */
+    struct console_index hour, day; /* the newest */
+    size_t night_count;
+    struct console_night *nights; /* the newest of each species, sorted by name */
 };
 
 struct console_alarm {
@@ -125,6 +179,8 @@ struct console_totals {
     uint64_t spool_bytes, spool_records_waiting;
     uint64_t transitions, notifications_sent, notifications_failed, notifications_waiting;
     uint64_t notifications_retries, notifications_dropped;
+    uint64_t flagged[PHUSA_FLAG_MISSING + 1]; /* flags given, by enum phusa_flag */
+    uint64_t windows_told, corrections;
     uint64_t configuration_loads, configuration_refused;
     char configuration_problem[PROBLEM_TEXT_MAX]; /* why the last reload was refused; "" = in force
                                                    */
@@ -145,6 +201,50 @@ struct console_view {
 
 /* Lets go of a view; NULL is fine. */
 void console_view_free(struct console_view *view);
+
+/* --- windows ------------------------------------------------------------ */
+
+#define CONSOLE_WINDOW_HOURS_MAX 48 /* how far back windows can be asked for, and the default */
+#define CONSOLE_WINDOW_KINDS     (RULE_NIGHT + 1)
+
+/* Which windows are asked for; texts live as long as the request. */
+struct console_windows_query {
+    const char *station;
+    const char *parameter; /* NULL = all */
+    unsigned kinds;        /* bit 1 << enum rule_length, RULE_1H to RULE_NIGHT */
+    int hours; /* that end within so many hours before now; a trap's night: the newest */
+};
+
+/* A window that was told, as it stands. Numbers it does not have are NaN. */
+struct console_window {
+    const struct phusa_parameter *parameter;
+    enum rule_length kind;
+    int64_t end_ns;
+    double mean, min, max, sum, coverage; /* but for the coverage NaN when that is too low */
+    uint32_t count;
+    bool corrected,
+        first_known; /* first: the mean as it was told at first, NaN if there was none */
+    double first;
+    const struct console_night *night; /* NULL but for a trap's */
+};
+
+/* A copy; made by the owner, freed with console_windows_free. */
+struct console_windows {
+    const struct station *station; /* NULL = no such station */
+    size_t parameter_count;        /* that have windows; sorted by name */
+    const struct phusa_parameter **parameters;
+    size_t night_count;
+    struct console_night *nights; /* what windows point to */
+    size_t window_count;          /* by parameter, kind and end */
+    struct console_window *windows;
+    void (*release)(struct console_windows *windows);
+    void *owner;
+};
+
+/* NULL is fine. */
+void console_windows_free(struct console_windows *windows);
+
+/* --- requests ----------------------------------------------------------- */
 
 /* What a request to put back what was set aside came to. */
 enum console_requeue {
@@ -168,6 +268,8 @@ struct console_source {
     void (*totals)(void *context, struct console_totals *totals);
     /* Makes a view; NULL when out of memory. */
     struct console_view *(*view)(void *context);
+    /* The windows of one station; NULL when out of memory. */
+    struct console_windows *(*windows)(void *context, const struct console_windows_query *query);
 };
 
 struct console;
@@ -229,9 +331,39 @@ bool console_ledger(const struct console_view *view, const char *station, struct
 
 /*
  * The view as one JSON object: "totals", "stations" [{id, site, state, last_seen, received, ...,
- * "readings": [{parameter, value, unit, time, flag}]}], "alarms" [{rule, station, site, severity,
- * since, value}]. Times in epoch seconds; null for what is not known.
+ * "readings": [{parameter, value, unit, time, flag, derived, and where there are tests "tests":
+ * {time, gross, spike, rate, flat_line, attenuated, aggregate, gaps, missed, early}}], "stuck"
+ * (since), "nights":
+ * [{parameter, time, outcome, count, saturated, known_minutes, lamp_minutes, gated_minutes,
+ * coverage}], and for stations with an index "index": {hour, day}, each null or {value, level, vi,
+ * en, colour, dominant, time, message_vi, message_en, corrected, first}}], "alarms" [{rule,
+ * station, site, severity, since, value}]. Times in epoch seconds; null for what is not known.
  */
 void console_status(const struct console_view *view, struct text_buffer *out);
+
+/*
+ * Reads what windows are asked for from the values of a request, NULL where it has none. False if
+ * they make no sense; out then says, as JSON, what would be right.
+ */
+bool console_windows_ask(const char *station, const char *parameter, const char *window,
+                         const char *hours, struct console_windows_query *query,
+                         struct text_buffer *out);
+
+enum console_windows_answer {
+    CONSOLE_WINDOWS_FOUND,
+    CONSOLE_WINDOWS_NO_STATION,
+    CONSOLE_WINDOWS_NO_PARAMETER /* the station has no windows of the parameter asked for */
+};
+
+/*
+ * What was asked for as one JSON object: {station, site, "windows": [{parameter, window, time,
+ * mean, min, max, sum, count, coverage, corrected, and where it was corrected "first": the mean
+ * told at first (null: there was none), as long as that is remembered; of a trap's night also
+ * outcome, saturated, known_minutes, lamp_minutes, gated_minutes}]}. Else {"error": what would be
+ * right}.
+ */
+enum console_windows_answer console_windows(const struct console_windows *windows,
+                                            const struct console_windows_query *query,
+                                            struct text_buffer *out);
 
 #endif

@@ -5,6 +5,7 @@
  * messages of no known station have both empty.
  */
 #include <stddef.h>
+#include <string.h>
 
 #include "console/console.h"
 
@@ -84,6 +85,10 @@ static const struct single singles[] = {
       TOTAL(spool_records_waiting) },
     { "phusa_spool_lost_readings_total", "Readings set aside because the spool was full.", COUNTER,
       TOTAL(spool_lost) },
+    { "phusa_windows_told_total", "Windows and trap nights that closed.", COUNTER,
+      TOTAL(windows_told) },
+    { "phusa_corrections_total", "Windows and indices that late readings changed.", COUNTER,
+      TOTAL(corrections) },
     { "phusa_alarm_transitions_total", "Changes of alarms' states.", COUNTER, TOTAL(transitions) },
     { "phusa_notifications_sent_total", "Messages delivered to channels.", COUNTER,
       TOTAL(notifications_sent) },
@@ -205,6 +210,43 @@ static void add_reasons(struct text_buffer *out, const struct station *station,
                             phusa_reason_name((enum phusa_reason)reason),
                             (unsigned long long)reasons[reason]);
         }
+    }
+}
+
+static void add_flagged(const struct console_totals *totals, struct text_buffer *out)
+{
+    static const struct {
+        const char *name;
+        enum phusa_flag flag;
+    } flags[] = { { "good", PHUSA_FLAG_GOOD },
+                  { "not_evaluated", PHUSA_FLAG_NOT_EVALUATED },
+                  { "suspect", PHUSA_FLAG_SUSPECT },
+                  { "fail", PHUSA_FLAG_FAIL },
+                  { "missing", PHUSA_FLAG_MISSING } };
+    add_head(out, "phusa_readings_flagged_total",
+             "Flags given to readings and derived quantities, each when it was final.", true);
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        text_buffer_add(out, "phusa_readings_flagged_total{flag=\"%s\"} %llu\n", flags[i].name,
+                        (unsigned long long)totals->flagged[flags[i].flag]);
+    }
+}
+
+/* Ids of VN_AQI's levels (src/quality/vn_aqi_level.c): by them stations are counted, not each is
+ * shown. */
+static const char *const levels[] = { "good", "moderate", "poor", "bad", "very-bad", "hazardous" };
+
+static void add_index(const struct console_view *view, struct text_buffer *out)
+{
+    add_head(out, "phusa_index_stations",
+             "Stations by the level of their VN_AQI of the last hours.", false);
+    for (size_t k = 0; k < sizeof levels / sizeof levels[0]; k++) {
+        size_t count = 0;
+        for (size_t i = 0; i < view->station_count; i++) {
+            const struct console_index *hour = &view->stations[i].hour;
+            count += hour->end_ns != 0 && strcmp(hour->level, levels[k]) == 0 &&
+                     view->totals.now.ns - hour->end_ns <= CONSOLE_INDEX_FRESH_NS;
+        }
+        text_buffer_add(out, "phusa_index_stations{level=\"%s\"} %zu\n", levels[k], count);
     }
 }
 
@@ -365,6 +407,8 @@ void console_metrics(const struct console_view *view, struct text_buffer *out)
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
         add_family(view, &families[i], out);
     }
+    add_flagged(&view->totals, out);
+    add_index(view, out);
     add_quarantined(view, out);
     add_links(view, out);
     add_clocks(view, out);

@@ -5,17 +5,12 @@
  */
 #include <string.h>
 
+#include "console/page_made.h"
 #include "console/style.h"
 #include "console/words.h"
-#include "settings/display.h"
 
 #define REFRESH_S    10
 #define BEHIND_SHOWN 1000 /* records not processed yet that are worth a word */
-
-static void add_text(struct text_buffer *out, struct phusa_text text)
-{
-    text_buffer_add(out, "%.*s", (int)text.length, text.data);
-}
 
 /* --- head ------------------------------------------------------------------------- */
 
@@ -190,38 +185,6 @@ static void add_summary(const struct console_view *view, struct text_buffer *out
     add_notes(totals, out);
 }
 
-/* --- values --------------------------------------------------------------------------- */
-
-static void add_value(struct text_buffer *out, const struct phusa_parameter *parameter,
-                      double value)
-{
-    char number[DISPLAY_NUMBER_MAX];
-    struct phusa_text unit = display_unit(parameter->unit);
-    text_buffer_add(out, "<b>%s</b>", display_value(parameter, value, DECIMAL_VI, number));
-    if (unit.length > 0) {
-        text_buffer_add_text(out, " <span class=unit>");
-        add_text(out, unit);
-        text_buffer_add_text(out, "</span>");
-    }
-}
-
-static void add_label_in(struct text_buffer *out, const char *label, struct phusa_text name)
-{
-    if (label == NULL || label[0] == '\0') {
-        add_text(out, name); /* [a-z0-9_] */
-    } else {
-        text_buffer_add_html(out, label);
-    }
-}
-
-static void add_label(struct text_buffer *out, const struct phusa_parameter *parameter)
-{
-    add_label_in(out, parameter->label_vi, parameter->name);
-    text_buffer_add_text(out, " <span class=en lang=en>");
-    add_label_in(out, parameter->label_en, parameter->name);
-    text_buffer_add_text(out, "</span>");
-}
-
 /* --- alarms ---------------------------------------------------------------------------- */
 
 static void add_alarm(const struct console_view *view, const struct console_alarm *alarm,
@@ -304,10 +267,28 @@ static void add_reading(const struct console_view *view, const struct console_re
     text_buffer_add(out, "</td></tr><tr class=how><td colspan=2><span class=\"flag %s\">",
                     flag.style);
     add_both(out, flag.vi, flag.en);
-    text_buffer_add_text(out, "</span> · ");
+    text_buffer_add_text(out, "</span>");
+    if (reading->tests.given && reading->tests.time_ns == reading->time_ns) {
+        add_tests(out, &reading->tests);
+    }
+    if (reading->derived) {
+        text_buffer_add_text(out, " · ");
+        add_both(out, "tính toán", "derived");
+    }
+    text_buffer_add_text(out, " · ");
     add_age(out, view->totals.now, reading->time_ns);
     text_buffer_add_text(out, "</td></tr>");
 }
+
+/* The index stands above, with more to it. */
+static bool is_index(const struct console_station *station, const struct console_reading *reading)
+{
+    return station->has_index &&
+           (phusa_text_equal(reading->parameter->name, PHUSA_TEXT("vn_aqi")) ||
+            phusa_text_equal(reading->parameter->name, PHUSA_TEXT("vn_aqi_day")));
+}
+
+/* --- cards ---------------------------------------------------------------------------------- */
 
 static void add_name(const struct console_station *station, struct text_buffer *out)
 {
@@ -384,9 +365,12 @@ static void add_card(const struct console_view *view, const struct console_stati
     text_buffer_add_text(out, "</div>");
     add_seen(view, station, out);
     add_lacking(view, station, out);
+    add_made(view, station, out);
     text_buffer_add_text(out, "<table>");
     for (size_t i = 0; i < station->reading_count; i++) {
-        add_reading(view, &station->readings[i], out);
+        if (!is_index(station, &station->readings[i])) {
+            add_reading(view, &station->readings[i], out);
+        }
     }
     text_buffer_add_text(out, "</table></article>\n");
 }

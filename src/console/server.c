@@ -159,6 +159,63 @@ static unsigned answer_ledger(const struct console *console, struct MHD_Connecti
     return found ? MHD_HTTP_OK : MHD_HTTP_NOT_FOUND;
 }
 
+/* What a request for windows may carry. */
+static const char *const window_keys[] = { "station", "parameter", "window", "hours" };
+
+/* Notes the first key that is none of them. */
+static enum MHD_Result find_stranger(void *context, enum MHD_ValueKind kind, const char *key,
+                                     const char *value)
+{
+    const char **stranger = context;
+    (void)kind;
+    (void)value;
+    for (size_t i = 0; i < sizeof window_keys / sizeof window_keys[0]; i++) {
+        if (strcmp(window_keys[i], key) == 0) {
+            return MHD_YES;
+        }
+    }
+    *stranger = key;
+    return MHD_NO;
+}
+
+static unsigned code_of(enum console_windows_answer answer)
+{
+    switch (answer) {
+    case CONSOLE_WINDOWS_FOUND:
+        return MHD_HTTP_OK;
+    case CONSOLE_WINDOWS_NO_STATION:
+        return MHD_HTTP_NOT_FOUND;
+    case CONSOLE_WINDOWS_NO_PARAMETER:
+        break;
+    }
+    return MHD_HTTP_BAD_REQUEST;
+}
+
+static unsigned answer_windows(const struct console *console, struct MHD_Connection *connection,
+                               struct text_buffer *out)
+{
+    const char *values[sizeof window_keys / sizeof window_keys[0]], *stranger = NULL;
+    struct console_windows_query query;
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        values[i] = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, window_keys[i]);
+    }
+    (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, find_stranger, &stranger);
+    if (stranger != NULL) { /* as without a station: says what there is to ask for */
+        values[0] = NULL;
+    }
+    if (!console_windows_ask(values[0], values[1], values[2], values[3], &query, out)) {
+        return MHD_HTTP_BAD_REQUEST;
+    }
+    struct console_windows *windows = console->source.windows(console->source.context, &query);
+    if (windows == NULL) {
+        text_buffer_add_text(out, "{\"error\":\"out of memory\"}\n");
+        return MHD_HTTP_SERVICE_UNAVAILABLE;
+    }
+    unsigned code = code_of(console_windows(windows, &query, out));
+    console_windows_free(windows);
+    return code;
+}
+
 struct route {
     const char *path, *type;
     unsigned (*answer)(const struct console *console, struct MHD_Connection *connection,
@@ -171,6 +228,7 @@ static const struct route routes[] = {
     { "/readyz", TEXT, answer_ready },
     { "/metrics", "text/plain; version=0.0.4; charset=utf-8", answer_metrics },
     { "/api/v1/status", JSON, answer_status },
+    { "/api/v1/windows", JSON, answer_windows },
     { "/api/v1/ledger", JSON, answer_ledger },
 };
 

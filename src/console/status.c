@@ -1,4 +1,6 @@
 /* /api/v1/status: the view as JSON, for machines. */
+#include <stdio.h>
+
 #include "console/values.h"
 
 static json_t *text(struct phusa_text value)
@@ -21,16 +23,40 @@ static const char *link_name(enum console_link link)
     return "never_seen";
 }
 
+static json_t *tests_json(const struct console_tests *tests)
+{
+    const struct value_named counts[] = { { "gross", tests->gross },
+                                          { "spike", tests->spike },
+                                          { "rate", tests->rate },
+                                          { "flat_line", tests->flat_line },
+                                          { "attenuated", tests->attenuated },
+                                          { "aggregate", tests->aggregate },
+                                          { "gaps", tests->gaps },
+                                          { "missed", tests->missed },
+                                          { "early", tests->early } };
+    json_t *object = json_pack("{s:o}", "time", value_time(tests->time_ns));
+    size_t flags = tests->time_ns == 0 ? 6 : 0; /* none is final yet */
+    value_set_counts(object, counts + flags, sizeof counts / sizeof counts[0] - flags);
+    return object;
+}
+
+static json_t *reading_json(const struct console_reading *reading)
+{
+    json_t *object = json_pack(
+        "{s:o, s:o, s:o, s:o, s:i, s:b}", "parameter", text(reading->parameter->name), "value",
+        value_number(reading->value), "unit", text(reading->parameter->unit), "time",
+        value_time(reading->time_ns), "flag", (int)reading->flag, "derived", reading->derived);
+    if (reading->tests.given) {
+        (void)json_object_set_new(object, "tests", tests_json(&reading->tests));
+    }
+    return object;
+}
+
 static json_t *readings_json(const struct console_station *station)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < station->reading_count; i++) {
-        const struct console_reading *reading = &station->readings[i];
-        (void)json_array_append_new(
-            array,
-            json_pack("{s:o, s:o, s:o, s:o, s:i}", "parameter", text(reading->parameter->name),
-                      "value", value_number(reading->value), "unit", text(reading->parameter->unit),
-                      "time", value_time(reading->time_ns), "flag", (int)reading->flag));
+        (void)json_array_append_new(array, reading_json(&station->readings[i]));
     }
     return array;
 }
@@ -53,6 +79,56 @@ static json_t *clock_json(const struct console_clock *clock)
                      seconds_or_null(clock->has_difference, clock->smallest_ns), "drift_ms_per_day",
                      clock->has_drift ? json_integer(clock->drift_ms_per_day) : json_null(),
                      "drifting", clock->drifting ? 1 : 0);
+}
+
+static json_t *night_json(const struct console_night *night)
+{
+    return json_pack("{s:o, s:o, s:s, s:o, s:b, s:o, s:o, s:o, s:o}", "parameter",
+                     text(night->parameter->name), "time", value_time(night->end_ns), "outcome",
+                     console_outcome_name(night->outcome), "count", value_number(night->count),
+                     "saturated", night->saturated, "known_minutes",
+                     value_number(night->known_minutes), "lamp_minutes",
+                     value_number(night->lamp_minutes), "gated_minutes",
+                     value_number(night->gated_minutes), "coverage", value_number(night->coverage));
+}
+
+static json_t *nights_json(const struct console_station *station)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < station->night_count; i++) {
+        (void)json_array_append_new(array, night_json(&station->nights[i]));
+    }
+    return array;
+}
+
+static json_t *index_json(const struct console_index *index)
+{
+    char colour[8];
+    if (index->end_ns == 0) {
+        return json_null();
+    }
+    (void)snprintf(colour, sizeof colour, "#%02x%02x%02x", index->rgb[0], index->rgb[1],
+                   index->rgb[2]);
+    return json_pack("{s:i, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:b, s:i}", "value",
+                     index->value, "level", index->level, "vi", index->vi, "en", index->en,
+                     "colour", colour, "dominant",
+                     index->dominant == NULL ? json_null() : text(index->dominant->name), "time",
+                     value_time(index->end_ns), "message_vi", index->message_vi, "message_en",
+                     index->message_en, "corrected", index->corrected, "first", index->first);
+}
+
+/* What is made of its readings. */
+static void set_made(json_t *object, const struct console_station *station)
+{
+    (void)json_object_set_new(object, "stuck", value_time(station->stuck_since_ns));
+    if (station->station->trap.given) {
+        (void)json_object_set_new(object, "nights", nights_json(station));
+    }
+    if (station->has_index) {
+        (void)json_object_set_new(object, "index",
+                                  json_pack("{s:o, s:o}", "hour", index_json(&station->hour), "day",
+                                            index_json(&station->day)));
+    }
 }
 
 static json_t *station_json(const struct console_station *station)
@@ -79,6 +155,7 @@ static json_t *station_json(const struct console_station *station)
         "reasons", value_reasons(station->reasons), "readings", readings_json(station));
     value_set_counts(object, counts, sizeof counts / sizeof counts[0]);
     (void)json_object_set_new(object, "clock", clock_json(&station->clock));
+    set_made(object, station);
     return object;
 }
 
@@ -154,6 +231,8 @@ static json_t *totals_json(const struct console_totals *totals)
         { "notifications_failed", totals->notifications_failed },
         { "notifications_dropped", totals->notifications_dropped },
         { "notifications_waiting", totals->notifications_waiting },
+        { "windows_told", totals->windows_told },
+        { "corrections", totals->corrections },
         { "configuration_loads", totals->configuration_loads },
         { "configuration_refused", totals->configuration_refused },
     };

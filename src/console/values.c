@@ -15,6 +15,14 @@ json_t *value_number(double value)
     return number != NULL ? number : json_null();
 }
 
+const char *console_outcome_name(enum console_outcome outcome)
+{
+    static const char *const names[] = { [CONSOLE_COUNTED] = "counted",
+                                         [CONSOLE_TRAP_OFF] = "off",
+                                         [CONSOLE_NIGHT_MISSING] = "missing" };
+    return names[outcome];
+}
+
 json_t *value_count(uint64_t count)
 {
     return json_integer((json_int_t)count);

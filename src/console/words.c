@@ -44,6 +44,42 @@ struct word word_of_severity(enum severity severity)
     return (struct word){ severity_name_vi(severity), severity_name(severity), style };
 }
 
+struct word word_of_outcome(enum console_outcome outcome)
+{
+    switch (outcome) {
+    case CONSOLE_COUNTED:
+        return (struct word){ "đã đếm", "counted", "good" };
+    case CONSOLE_TRAP_OFF:
+        return (struct word){ "bẫy tắt", "trap off", "warn" };
+    case CONSOLE_NIGHT_MISSING:
+        break;
+    }
+    return (struct word){ "thiếu số liệu", "night missing", "bad" };
+}
+
+static bool is_bad(uint8_t flag)
+{
+    return flag == PHUSA_FLAG_SUSPECT || flag == PHUSA_FLAG_FAIL;
+}
+
+void add_tests(struct text_buffer *out, const struct console_tests *tests)
+{
+    const struct {
+        uint8_t flag;
+        const char *vi, *en;
+    } all[] = { { tests->gross, "ngoài khoảng", "range" },
+                { tests->spike, "nhọn bất thường", "spike" },
+                { tests->rate, "đổi quá nhanh", "rate" },
+                { tests->flat_line, "đứng yên", "flat line" },
+                { tests->attenuated, "ít dao động", "attenuated" } };
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if (is_bad(all[i].flag)) {
+            text_buffer_add_text(out, " · ");
+            add_both(out, all[i].vi, all[i].en);
+        }
+    }
+}
+
 /* The reasons that the collector gives (src/collector_view.c). */
 static const struct {
     const char *en, *vi;
@@ -155,17 +191,23 @@ static int64_t floor_divide(int64_t value, int64_t by)
     return value / by - (value % by < 0);
 }
 
+void add_local_date(struct text_buffer *out, int64_t time_ns, int32_t utc_offset_s)
+{
+    int64_t local = floor_divide(time_ns, SECOND_NS) + utc_offset_s;
+    struct date date = date_of(floor_divide(local, DAY_S));
+    text_buffer_add(out, "%02d/%02d/%04lld", date.day, date.month, (long long)date.year);
+}
+
 void add_local_time(struct text_buffer *out, int64_t time_ns, int32_t utc_offset_s, bool seconds)
 {
     int64_t local = floor_divide(time_ns, SECOND_NS) + utc_offset_s;
-    int64_t days = floor_divide(local, DAY_S);
-    int second = (int)(local - days * DAY_S);
-    struct date date = date_of(days);
+    int second = (int)(local - floor_divide(local, DAY_S) * DAY_S);
     text_buffer_add(out, "%02d:%02d", second / 3600, second / 60 % 60);
     if (seconds) {
         text_buffer_add(out, ":%02d", second % 60);
     }
-    text_buffer_add(out, " %02d/%02d/%04lld", date.day, date.month, (long long)date.year);
+    text_buffer_add_text(out, " ");
+    add_local_date(out, time_ns, utc_offset_s);
 }
 
 void add_count(struct text_buffer *out, uint64_t count)
@@ -176,4 +218,38 @@ void add_count(struct text_buffer *out, uint64_t count)
         bool apart = i > 0 && (length - i) % 3 == 0;
         text_buffer_add(out, "%s%c", apart ? "\xE2\x80\xAF" : "", digits[i]);
     }
+}
+
+static void add_text(struct text_buffer *out, struct phusa_text text)
+{
+    text_buffer_add(out, "%.*s", (int)text.length, text.data);
+}
+
+void add_value(struct text_buffer *out, const struct phusa_parameter *parameter, double value)
+{
+    char number[DISPLAY_NUMBER_MAX];
+    struct phusa_text unit = display_unit(parameter->unit);
+    text_buffer_add(out, "<b>%s</b>", display_value(parameter, value, DECIMAL_VI, number));
+    if (unit.length > 0) {
+        text_buffer_add_text(out, " <span class=unit>");
+        add_text(out, unit);
+        text_buffer_add_text(out, "</span>");
+    }
+}
+
+void add_label_in(struct text_buffer *out, const char *label, struct phusa_text name)
+{
+    if (label == NULL || label[0] == '\0') {
+        add_text(out, name); /* [a-z0-9_] */
+    } else {
+        text_buffer_add_html(out, label);
+    }
+}
+
+void add_label(struct text_buffer *out, const struct phusa_parameter *parameter)
+{
+    add_label_in(out, parameter->label_vi, parameter->name);
+    text_buffer_add_text(out, " <span class=en lang=en>");
+    add_label_in(out, parameter->label_en, parameter->name);
+    text_buffer_add_text(out, "</span>");
 }

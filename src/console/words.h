@@ -12,6 +12,7 @@ struct word {
 struct word word_of_link(enum console_link link);
 struct word word_of_flag(uint8_t flag);
 struct word word_of_severity(enum severity severity);
+struct word word_of_outcome(enum console_outcome outcome);
 
 /* Why the collector is not ready, in Vietnamese; NULL for an English reason that is not known. */
 const char *vietnamese_of(const char *reason);
@@ -22,6 +23,9 @@ void add_both(struct text_buffer *out, const char *vi, const char *en);
 /* A word as a coloured badge. */
 void add_badge(struct text_buffer *out, struct word word);
 
+/* The tests that gave their reading a flag other than good, in words; nothing if there are none. */
+void add_tests(struct text_buffer *out, const struct console_tests *tests);
+
 /* How long ago, in both languages: "3 phút trước", "3 min ago"; ahead of now, it says so. */
 void add_age(struct text_buffer *out, wall_time now, int64_t then_ns);
 
@@ -31,7 +35,17 @@ void add_duration(struct text_buffer *out, int64_t lasted_ns);
 /* Local time as "21:05", or "21:05:09" with seconds, and the date as "21/11/2025". */
 void add_local_time(struct text_buffer *out, int64_t time_ns, int32_t utc_offset_s, bool seconds);
 
+/* The date alone. */
+void add_local_date(struct text_buffer *out, int64_t time_ns, int32_t utc_offset_s);
+
 /* A count with its thousands set apart by a narrow space. */
 void add_count(struct text_buffer *out, uint64_t count);
+
+/* A value in its parameter's digits, with its unit. */
+void add_value(struct text_buffer *out, const struct phusa_parameter *parameter, double value);
+
+/* A parameter's name in one language, or its id; and in both. */
+void add_label_in(struct text_buffer *out, const char *label, struct phusa_text name);
+void add_label(struct text_buffer *out, const struct phusa_parameter *parameter);
 
 #endif

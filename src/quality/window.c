@@ -451,19 +451,65 @@ enum window_taken window_add(struct window_series *series, const struct window_s
     return late ? WINDOW_LATE : WINDOW_TAKEN;
 }
 
+/* The local hour that ends at a time; -1 if none does, or the `length` hours up to it are not all
+ * kept. */
+static int64_t hour_kept(const struct window_series *series, int64_t end, int64_t length)
+{
+    int64_t local = end + series->utc_offset_s * SECOND_OF_NS, hour = local / HOUR_NS;
+    if (!series->begun || !is_time(end) || local % HOUR_NS != 0 || hour > series->hour ||
+        hour - length + 1 < series->hour - OLDEST_BEFORE) {
+        return -1;
+    }
+    return hour;
+}
+
+static const struct window_numbers *choose(const struct window_lengths *lengths,
+                                           enum window_kind kind)
+{
+    return kind == WINDOW_1H ? &lengths->one : kind == WINDOW_8H ? &lengths->eight : &lengths->day;
+}
+
+static const int64_t hours_of[] = { [WINDOW_1H] = 1,
+                                    [WINDOW_8H] = HOURS_OF_8H,
+                                    [WINDOW_24H] = HOURS_OF_DAY,
+                                    [WINDOW_DAY] = HOURS_OF_DAY,
+                                    [WINDOW_NIGHT] = HOURS_OF_DAY };
+
 bool window_look(const struct window_series *series, const struct window_settings *settings,
                  enum window_kind kind, int64_t end, struct window_numbers *numbers)
 {
-    static const int64_t back[] = {
-        [WINDOW_1H] = 1, [WINDOW_8H] = HOURS_OF_8H, [WINDOW_24H] = HOURS_OF_DAY
-    };
-    int64_t local = end + series->utc_offset_s * SECOND_OF_NS, hour = local / HOUR_NS;
-    if (!series->begun || !is_time(end) || local % HOUR_NS != 0 || kind > WINDOW_24H ||
-        hour > series->hour || hour - back[kind] + 1 < series->hour - OLDEST_BEFORE) {
+    int64_t hour = kind > WINDOW_24H ? -1 : hour_kept(series, end, hours_of[kind]);
+    if (hour < 0) {
         return false;
     }
     struct window_lengths lengths;
     window_tally(series, settings, hour, false, &lengths);
-    *numbers = kind == WINDOW_1H ? lengths.one : kind == WINDOW_8H ? lengths.eight : lengths.day;
+    *numbers = *choose(&lengths, kind);
+    return true;
+}
+
+static bool ends_with(enum window_kind kind, int64_t hour)
+{
+    switch (kind) {
+    case WINDOW_DAY:
+        return window_ends_day(hour);
+    case WINDOW_NIGHT:
+        return hour % HOURS_OF_DAY == NOON;
+    default:
+        return true;
+    }
+}
+
+bool window_told(const struct window_series *series, const struct window_settings *settings,
+                 enum window_kind kind, int64_t end, struct window_numbers *numbers)
+{
+    int64_t hour = kind > WINDOW_NIGHT ? -1 : hour_kept(series, end, hours_of[kind]);
+    if (hour < 0 || hour > series->closed || !ends_with(kind, hour) ||
+        !window_speaks(series, hour, true)) {
+        return false;
+    }
+    struct window_lengths lengths;
+    window_tally(series, settings, hour, true, &lengths);
+    *numbers = *choose(&lengths, kind);
     return true;
 }

@@ -171,6 +171,15 @@ bool window_look(const struct window_series *series, const struct window_setting
                  enum window_kind kind, int64_t end_ns, struct window_numbers *numbers);
 
 /*
+ * The window that ends at the full local hour end_ns as it was last told, or would have been told
+ * if its kind were: without late readings whose correction is pending. Of a day or night its 24 h,
+ * without max_1h and max_8h. False if it has not closed, was silent, lies not wholly within the
+ * hours kept, ends at no such hour, or is the year.
+ */
+bool window_told(const struct window_series *series, const struct window_settings *settings,
+                 enum window_kind kind, int64_t end_ns, struct window_numbers *numbers);
+
+/*
  * Keeps the state and reads it back into a series just created. False with reader->failed when
  * what is read is none; the series is empty then. A state of another grid (offset, edge) is read
  * over and the series stays empty: true.

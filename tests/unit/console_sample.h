@@ -107,8 +107,10 @@ static const struct rule sample_rules[] = {
 static inline struct console_reading sample_reading(int parameter, double value, int64_t age_s,
                                                     uint8_t flag)
 {
-    return (struct console_reading){ &sample_parameters[parameter], value,
-                                     (SAMPLE_NOW_S - age_s) * SECOND_NS, flag };
+    return (struct console_reading){ .parameter = &sample_parameters[parameter],
+                                     .value = value,
+                                     .time_ns = (SAMPLE_NOW_S - age_s) * SECOND_NS,
+                                     .flag = flag };
 }
 
 /* Static storage: one view at a time. */

@@ -77,12 +77,73 @@ static struct console_view *give_view(void *context)
     return view;
 }
 
+static const struct phusa_parameter *window_parameters[] = { &sample_parameters[SAMPLE_PM25],
+                                                             &sample_parameters[SAMPLE_TEMP] };
+static struct console_night night = { &sample_parameters[SAMPLE_TEMP],
+                                      SAMPLE_NOW_S *SECOND_NS,
+                                      CONSOLE_TRAP_OFF,
+                                      NAN,
+                                      true,
+                                      1440,
+                                      5,
+                                      6,
+                                      0 };
+static struct console_window windows[] = {
+    { .parameter = &sample_parameters[SAMPLE_PM25],
+      .kind = RULE_8H,
+      .end_ns = (SAMPLE_NOW_S - 3600) * SECOND_NS,
+      .mean = 12.5,
+      .min = 10,
+      .max = 15,
+      .sum = 25,
+      .count = 2,
+      .coverage = 0.25,
+      .corrected = true,
+      .first_known = true,
+      .first = NAN },
+    { .parameter = &sample_parameters[SAMPLE_TEMP],
+      .kind = RULE_NIGHT,
+      .mean = NAN,
+      .corrected = true,
+      .night = &night },
+};
+/* What was asked for last; "busy" is out of memory, and of stations there is one. */
+static struct console_windows_query windows_asked;
+
+static void release_windows(struct console_windows *made)
+{
+    free(made);
+}
+
+static struct console_windows *give_windows(void *context,
+                                            const struct console_windows_query *query)
+{
+    (void)context;
+    windows_asked = *query;
+    struct console_windows *made =
+        strcmp(query->station, "busy") == 0 ? NULL : calloc(1, sizeof *made);
+    if (made == NULL) {
+        return NULL;
+    }
+    made->release = release_windows;
+    if (strcmp(query->station, "pq-an-thoi") == 0) {
+        made->station = &sample_stations[4];
+        made->parameters = window_parameters;
+        made->parameter_count = 2;
+        made->windows = windows;
+        made->window_count = 2;
+    }
+    return made;
+}
+
 static int start(void **state)
 {
     (void)state;
-    const struct console_source source = {
-        .token = TOKEN, .requeue = requeue, .totals = give_totals, .view = give_view
-    };
+    const struct console_source source = { .token = TOKEN,
+                                           .requeue = requeue,
+                                           .totals = give_totals,
+                                           .view = give_view,
+                                           .windows = give_windows };
     struct problem problem = { "" };
     sample_fill(&sample);
     console = console_create("127.0.0.1:0", &source, &problem);
@@ -176,6 +237,10 @@ static void answers_paths_and_methods(void **state)
         { "GET", "/api/v1/status", 200, "Content-Type: application/json", "\"totals\"" },
         { "GET", "/api/v1/ledger", 200, "Content-Type: application/json", "\"5f3a09c1\"" },
         { "GET", "/api/v1/ledger?station=nobody", 404, "application/json", "\"stations\":[]" },
+        { "GET", "/api/v1/windows?station=pq-an-thoi", 200, "application/json", "\"pm25\"" },
+        { "GET", "/api/v1/windows?station=nobody", 404, "application/json", "/api/v1/status" },
+        { "GET", "/api/v1/windows?station=busy", 503, "application/json", "out of memory" },
+        { "POST", "/api/v1/windows", 405, "Allow: GET, HEAD", "only GET and HEAD" },
         { "GET", "/api/v1/quarantine/requeue", 405, "Allow: POST", "only POST" },
         { "POST", "/api/v1/ledger", 405, "Allow: GET, HEAD", "only GET and HEAD" },
         { "GET", "/nothing", 404, "Content-Type: text/plain", "not found" },
@@ -243,6 +308,133 @@ static void status_is_json(void **state)
     assert_true(json_is_null(
         json_object_get(json_array_get(json_object_get(last, "readings"), 0), "value")));
     json_decref(root);
+}
+
+static void status_tells_what_is_made_of_readings(void **state)
+{
+    (void)state;
+    struct text_buffer text = { 0 };
+    struct console_view view;
+    sample_fill(&view);
+    struct console_station *station = &view.stations[4];
+    struct station trap = *station->station;
+    trap.trap.given = true;
+    station->station = &trap;
+    station->stuck_since_ns = 77 * SECOND_NS;
+    station->nights = &night;
+    station->night_count = 1;
+    station->has_index = true;
+    station->hour = (struct console_index){ .end_ns = SAMPLE_NOW_S * SECOND_NS,
+                                            .value = 151,
+                                            .first = 149,
+                                            .corrected = true,
+                                            .dominant = &sample_parameters[SAMPLE_PM25],
+                                            .level = "bad",
+                                            .vi = "Xấu",
+                                            .en = "Bad",
+                                            .message_vi = "…",
+                                            .message_en = "...",
+                                            .rgb = { 255, 0, 10 } };
+    station->readings[0].derived = true;
+    station->readings[0].tests = (struct console_tests){ .given = true,
+                                                         .time_ns = 5 * SECOND_NS,
+                                                         .gross = 1,
+                                                         .spike = 3,
+                                                         .rate = 4,
+                                                         .flat_line = 2,
+                                                         .attenuated = 9,
+                                                         .aggregate = 4,
+                                                         .missed = 6 };
+    console_status(&view, &text);
+    json_t *root = json_loads(text.data, 0, NULL), *hour, *reading, *other, *of_night;
+    int value, first, corrected, derived, rate, attenuated, missed;
+    const char *level, *vi, *colour, *dominant;
+    json_int_t stuck;
+    assert_non_null(root);
+    json_t *made = json_array_get(json_object_get(root, "stations"), 4);
+    assert_int_equal(json_unpack(made, "{s:I, s:{s:o, s:n}, s:[o], s:[o,o]}", "stuck", &stuck,
+                                 "index", "hour", &hour, "day", "nights", &of_night, "readings",
+                                 &reading, &other),
+                     0);
+    assert_int_equal(stuck, 77);
+    assert_int_equal(json_unpack(hour, "{s:i, s:i, s:b, s:s, s:s, s:s, s:s}", "value", &value,
+                                 "first", &first, "corrected", &corrected, "level", &level, "vi",
+                                 &vi, "colour", &colour, "dominant", &dominant),
+                     0);
+    assert_true(value == 151 && first == 149 && corrected);
+    assert_string_equal(level, "bad");
+    assert_string_equal(vi, "Xấu");
+    assert_string_equal(colour, "#ff000a");
+    assert_string_equal(dominant, "pm25");
+    assert_int_equal(json_unpack(reading, "{s:b, s:{s:i, s:i, s:i}}", "derived", &derived, "tests",
+                                 "rate", &rate, "attenuated", &attenuated, "missed", &missed),
+                     0);
+    assert_true(derived && rate == 4 && attenuated == 9 && missed == 6);
+    assert_string_equal(json_string_value(json_object_get(of_night, "outcome")), "off");
+    assert_true(json_is_null(json_object_get(of_night, "count")));
+    assert_true(json_real_value(json_object_get(of_night, "gated_minutes")) == 6);
+    json_decref(root);
+    sample_fill(&view); /* its storage is everyone's */
+    text_buffer_free(&text);
+}
+
+/* --- windows ------------------------------------------------------------------------ */
+
+static void windows_say_that_they_were_corrected(void **state)
+{
+    (void)state;
+    ask("GET", "/api/v1/windows?station=pq-an-thoi&parameter=pm25&window=8h&hours=6");
+    assert_int_equal(code(), 200);
+    assert_int_equal(windows_asked.kinds, 1u << RULE_8H);
+    assert_int_equal(windows_asked.hours, 6);
+    json_t *root = json_loads(body(), 0, NULL);
+    assert_non_null(root);
+    json_t *list = json_object_get(root, "windows");
+    json_t *first = json_array_get(list, 0), *second = json_array_get(list, 1);
+    assert_int_equal(json_array_size(list), 2);
+    assert_string_equal(json_string_value(json_object_get(first, "window")), "8h");
+    assert_true(json_real_value(json_object_get(first, "mean")) == 12.5);
+    assert_true(json_is_true(json_object_get(first, "corrected")));
+    assert_true(json_is_null(json_object_get(first, "first"))); /* there was none */
+    assert_true(json_is_true(json_object_get(second, "corrected")));
+    assert_null(json_object_get(second, "first")); /* nobody remembers */
+    assert_string_equal(json_string_value(json_object_get(second, "outcome")), "off");
+    assert_true(json_is_null(json_object_get(second, "mean")));
+    json_decref(root);
+}
+
+static void windows_are_asked_for_with_sense(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path, *within;
+    } cases[] = {
+        { "/api/v1/windows", "station=ID" },
+        { "/api/v1/windows?station=", "station=ID" },
+        { "/api/v1/windows?station=pq-an-thoi&windw=1h", "parameter=, window=, hours=" },
+        { "/api/v1/windows?station=pq-an-thoi&window=year", "1h, 8h, 24h, day or night" },
+        { "/api/v1/windows?station=pq-an-thoi&window=", "1h, 8h, 24h, day or night" },
+        { "/api/v1/windows?station=pq-an-thoi&hours=0", "from 1 to 48" },
+        { "/api/v1/windows?station=pq-an-thoi&hours=49", "from 1 to 48" },
+        { "/api/v1/windows?station=pq-an-thoi&hours=-1", "from 1 to 48" },
+        { "/api/v1/windows?station=pq-an-thoi&hours=1h", "from 1 to 48" },
+        { "/api/v1/windows?station=pq-an-thoi&hours=99999999999999999999", "from 1 to 48" },
+        { "/api/v1/windows?station=pq-an-thoi&parameter=ph", "pm25, temp" },
+        { "/api/v1/windows?station=pq-an-thoi&parameter=%3Cscript%3E", "pm25, temp" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ask("GET", cases[i].path);
+        assert_int_equal(code(), 400);
+        json_t *root = json_loads(body(), 0, NULL);
+        const char *error = json_string_value(json_object_get(root, "error"));
+        assert_non_null(error);
+        assert_non_null(strstr(error, cases[i].within));
+        json_decref(root);
+    }
+    ask("GET", "/api/v1/windows?station=pq-an-thoi&parameter=temp");
+    assert_int_equal(code(), 200);
+    assert_int_equal(windows_asked.hours, CONSOLE_WINDOW_HOURS_MAX);
+    assert_int_equal(windows_asked.kinds, (1u << CONSOLE_WINDOW_KINDS) - 1);
 }
 
 /* --- the ledger -------------------------------------------------------------------- */
@@ -551,6 +743,9 @@ int main(void)
         cmocka_unit_test(answers_head_without_a_body),
         cmocka_unit_test(says_why_it_is_not_ready),
         cmocka_unit_test(status_is_json),
+        cmocka_unit_test(status_tells_what_is_made_of_readings),
+        cmocka_unit_test(windows_say_that_they_were_corrected),
+        cmocka_unit_test(windows_are_asked_for_with_sense),
         cmocka_unit_test(ledger_counts_readings_and_reports),
         cmocka_unit_test(ledger_names_gaps_of_a_station),
         cmocka_unit_test(ledger_of_all_names_gaps_up_to_a_limit),

@@ -199,6 +199,44 @@ static void tells_of_journal_and_start(void **state)
     every_line_parses_under_its_family(NULL);
 }
 
+static void counts_flags_windows_and_indices(void **state)
+{
+    (void)state;
+    struct console_station stations[3] = { 0 };
+    struct console_view view = { .station_count = 3, .stations = stations };
+    const struct station station = { .id = "a", .site = "s" };
+    const struct station other = { .id = "b", .site = "s" }, third = { .id = "c", .site = "s" };
+    view.totals.now.ns = SAMPLE_NOW_S * SECOND_NS;
+    view.totals.flagged[PHUSA_FLAG_GOOD] = 90;
+    view.totals.flagged[PHUSA_FLAG_SUSPECT] = 7;
+    view.totals.flagged[PHUSA_FLAG_FAIL] = 3;
+    view.totals.windows_told = 55;
+    view.totals.corrections = 4;
+    stations[0] = (struct console_station){ .station = &station };
+    stations[1] = (struct console_station){ .station = &other };
+    stations[2] = (struct console_station){ .station = &third };
+    stations[0].hour = (struct console_index){ .end_ns = view.totals.now.ns, .level = "very-bad" };
+    stations[1].hour =
+        (struct console_index){ .end_ns = view.totals.now.ns - 1 - CONSOLE_INDEX_FRESH_NS,
+                                .level = "good" };
+    static const char *const wanted[] = {
+        "phusa_readings_flagged_total{flag=\"good\"} 90",
+        "phusa_readings_flagged_total{flag=\"not_evaluated\"} 0",
+        "phusa_readings_flagged_total{flag=\"suspect\"} 7",
+        "phusa_readings_flagged_total{flag=\"fail\"} 3",
+        "phusa_readings_flagged_total{flag=\"missing\"} 0",
+        "phusa_windows_told_total 55",
+        "phusa_corrections_total 4",
+        "phusa_index_stations{level=\"very-bad\"} 1",
+        "phusa_index_stations{level=\"good\"} 0", /* not of the last hours */
+    };
+    render(&view);
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        assert_line(wanted[i]);
+    }
+    every_line_parses_under_its_family(NULL);
+}
+
 static void escapes_labels(void **state)
 {
     (void)state;
@@ -219,6 +257,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(names_only_reasons_that_occurred, render_sample, clear),
         cmocka_unit_test_setup_teardown(ages_only_gaps_that_are_open, render_sample, clear),
         cmocka_unit_test_teardown(tells_of_journal_and_start, clear),
+        cmocka_unit_test_teardown(counts_flags_windows_and_indices, clear),
         cmocka_unit_test_teardown(escapes_labels, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

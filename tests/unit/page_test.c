@@ -353,6 +353,139 @@ static void tells_local_time(void **state)
     }
 }
 
+/* --- what is made of readings ------------------------------------------------------ */
+
+static struct console_index sample_index(int value, int64_t age_s)
+{
+    return (struct console_index){ .end_ns = (SAMPLE_NOW_S - age_s) * SECOND_NS,
+                                   .value = value,
+                                   .first = value,
+                                   .dominant = &sample_parameters[SAMPLE_PM25],
+                                   .level = "poor",
+                                   .vi = "Kém",
+                                   .en = "Poor",
+                                   .message_vi = "m",
+                                   .message_en = "m",
+                                   .rgb = { 255, 126, 0 } };
+}
+
+static void shows_the_index_in_colour_and_words(void **state)
+{
+    (void)state;
+    struct console_view view;
+    sample_fill(&view);
+    view.stations[4].has_index = true;
+    view.stations[4].hour = sample_index(123, 2110); /* of 21:00 */
+    view.stations[4].day = sample_index(101, 77710); /* ended with 00:00 */
+    view.stations[4].day.corrected = true;
+    view.stations[4].day.first = 99;
+    assert_true(console_page(&view, NULL, &page));
+    assert_has("<b style=\"background:#ff7e00;color:#000\">123</b><p><b>Kém <span class=en "
+               "lang=en>Poor</span></b>");
+    assert_has("VN_AQI giờ <span class=en lang=en>hour</span> 21:00 21/11/2025 · chủ yếu do <span "
+               "class=en lang=en>mainly</span> Bụi mịn PM2.5<");
+    assert_has("VN_AQI ngày <span class=en lang=en>day</span> 20/11/2025 · ");
+    assert_has("đã sửa <span class=en lang=en>corrected</span> 99 → 101");
+    assert_int_equal(occurrences("class=aqi"), 2);
+}
+
+static void says_how_old_an_index_is(void **state)
+{
+    (void)state;
+    struct console_view view;
+    sample_fill(&view);
+    view.stations[4].has_index = true;
+    view.stations[4].hour = sample_index(400, 20000);
+    memcpy(view.stations[4].hour.rgb, (const uint8_t[]){ 126, 0, 35 }, 3);
+    assert_true(console_page(&view, NULL, &page));
+    assert_has("style=\"background:#7e0023;color:#fff\">400<");
+    assert_has("5 giờ trước <span class=en lang=en>5 h ago</span> · chủ yếu");
+}
+
+static void lists_no_index_among_the_readings(void **state)
+{
+    (void)state;
+    static const struct phusa_parameter index = { .name = { "vn_aqi", 6 }, .label_vi = "Chỉ số" };
+    struct console_view view;
+    for (int has = 0; has <= 1; has++) {
+        text_buffer_free(&page);
+        sample_fill(&view);
+        view.stations[4].readings[1].parameter = &index;
+        view.stations[4].has_index = has;
+        assert_true(console_page(&view, NULL, &page));
+        assert_int_equal(occurrences("Chỉ số"), 1 - has);
+    }
+}
+
+static void says_which_test_a_reading_failed(void **state)
+{
+    (void)state;
+    struct console_view view;
+    sample_fill(&view);
+    struct console_reading *temp = &view.stations[0].readings[3];
+    temp->derived = true;
+    temp->tests = (struct console_tests){ .given = true,
+                                          .time_ns = temp->time_ns,
+                                          .gross = PHUSA_FLAG_GOOD,
+                                          .spike = PHUSA_FLAG_SUSPECT,
+                                          .rate = PHUSA_FLAG_GOOD,
+                                          .flat_line = PHUSA_FLAG_FAIL,
+                                          .attenuated = PHUSA_FLAG_NOT_EVALUATED };
+    assert_true(console_page(&view, NULL, &page));
+    assert_has("nghi ngờ <span class=en lang=en>suspect</span></span> · nhọn bất thường <span "
+               "class=en lang=en>spike</span> · đứng yên <span class=en lang=en>flat line</span> · "
+               "tính toán <span class=en lang=en>derived</span> · 40 giây");
+    text_buffer_free(&page);
+    temp->tests.time_ns--; /* of another reading */
+    assert_true(console_page(&view, NULL, &page));
+    assert_lacks("nhọn");
+}
+
+static void says_that_a_bus_is_stuck(void **state)
+{
+    (void)state;
+    struct console_view view;
+    sample_fill(&view);
+    view.stations[0].stuck_since_ns = (SAMPLE_NOW_S - 36310) * SECOND_NS;
+    assert_true(console_page(&view, NULL, &page));
+    assert_has("mọi thông số đứng yên: thiết bị có thể bị treo</b> <span class=en lang=en>all "
+               "parameters frozen: the device may hang</span> · từ <span class=en "
+               "lang=en>since</span> 11:30 21/11/2025");
+    assert_int_equal(occurrences("đứng yên"), 1);
+}
+
+static void tells_zero_off_and_missing_nights_apart(void **state)
+{
+    (void)state;
+    static const struct phusa_parameter species[] = {
+        { .name = { "bph", 3 }, .unit = { "insects", 7 }, .label_vi = "Rầy nâu", .resolution = 1 },
+        { .name = { "glh", 3 }, .label_vi = "Rầy xanh", .resolution = 1 },
+        { .name = { "wbph", 4 }, .label_vi = "Rầy lưng trắng", .resolution = 1 },
+        { .name = { "zigzag", 6 }, .label_vi = "Rầy zigzag", .resolution = 1 },
+    };
+    int64_t noon = (SAMPLE_NOW_S - 34510) * SECOND_NS;
+    struct console_night nights[] = {
+        { &species[0], noon, CONSOLE_COUNTED, 0, false, 720, 600, 15, 1 },
+        { &species[1], noon, CONSOLE_COUNTED, 999, true, 0, 0, 0, 1 },
+        { &species[2], noon, CONSOLE_TRAP_OFF, NAN, false, 1440, 0, 0, 0 },
+        { &species[3], noon, CONSOLE_NIGHT_MISSING, NAN, false, 0, 0, 0, 0 },
+    };
+    struct console_view view;
+    sample_fill(&view);
+    view.stations[0].nights = nights;
+    view.stations[0].night_count = 4;
+    assert_true(console_page(&view, NULL, &page));
+    assert_has("Đêm qua <span class=en lang=en>last night</span>");
+    assert_has("Rầy nâu");
+    assert_has("<b>0</b>");
+    assert_has("≥ <b>999</b>");
+    assert_has("bẫy tắt <span class=en lang=en>trap off<");
+    assert_has("thiếu số liệu <span class=en lang=en>night missing<");
+    assert_has("12:00 21/11/2025 · đèn sáng <span class=en lang=en>lamp on</span> 600 phút");
+    assert_has("đóng vì mưa <span class=en lang=en>closed for rain</span> 15 phút");
+    assert_int_equal(occurrences("đèn sáng"), 2); /* where the lamp's state is known */
+}
+
 static void buffer_stops_at_its_limit(void **state)
 {
     (void)state;
@@ -388,6 +521,12 @@ int main(void)
         cmocka_unit_test_teardown(limits_the_list_of_alarms, clear),
         cmocka_unit_test_teardown(tells_ages, clear),
         cmocka_unit_test_teardown(tells_local_time, clear),
+        cmocka_unit_test_teardown(shows_the_index_in_colour_and_words, clear),
+        cmocka_unit_test_teardown(says_how_old_an_index_is, clear),
+        cmocka_unit_test_teardown(lists_no_index_among_the_readings, clear),
+        cmocka_unit_test_teardown(says_which_test_a_reading_failed, clear),
+        cmocka_unit_test_teardown(says_that_a_bus_is_stuck, clear),
+        cmocka_unit_test_teardown(tells_zero_off_and_missing_nights_apart, clear),
         cmocka_unit_test_teardown(buffer_stops_at_its_limit, clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

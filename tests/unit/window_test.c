@@ -695,6 +695,56 @@ static void the_decisions_eight_hour_means_of_ozone(void **state)
     end(&world);
 }
 
+/* What was told last of each window that window_told can say, and nothing of any other. */
+static void check_told(const struct world *world)
+{
+    int64_t oldest = world->now_ns - (WINDOW_RING_HOURS - 25) * HOUR;
+    size_t found = 0;
+    for (int kind = WINDOW_1H; kind <= WINDOW_YEAR; kind++) {
+        for (int64_t end = oldest - oldest % HOUR + HOUR; end <= world->now_ns + HOUR;
+             end += HOUR) {
+            const struct window_result *last = find(world, (enum window_kind)kind, end);
+            struct window_numbers numbers;
+            bool told =
+                window_told(world->series, &world->settings, (enum window_kind)kind, end, &numbers);
+            assert_int_equal(told, last != NULL && kind != WINDOW_YEAR);
+            if (told) {
+                found++;
+                assert_true(numbers.count == last->now.count &&
+                            same(numbers.mean, last->now.mean) &&
+                            same(numbers.sum, last->now.sum) && same(numbers.min, last->now.min) &&
+                            same(numbers.max, last->now.max) &&
+                            same(numbers.coverage, last->now.coverage) &&
+                            numbers.enough == last->now.enough);
+            }
+        }
+    }
+    assert_true(found > 0);
+}
+
+static void what_was_told_can_be_said_again(void **state)
+{
+    (void)state;
+    struct world world = world_of(usual(WINDOW_ALL));
+    int64_t begin = local(2019, 11, 11, 9, 0);
+    (void)fill(&world, begin, begin + 7 * HOUR, 5 * MINUTE);
+    pass(&world, begin + 30 * HOUR);
+    check_told(&world);
+    (void)fill(&world, begin + 30 * HOUR, begin + 44 * HOUR, 5 * MINUTE);
+    pass(&world, begin + 44 * HOUR + 20 * MINUTE);
+    check_told(&world);
+    size_t before = world.count;
+    assert_int_equal(add(&world, begin + 40 * HOUR - MINUTE, 999), WINDOW_LATE);
+    assert_int_equal(world.count, before);
+    check_told(&world); /* the correction is pending: as it was */
+    pass(&world, begin + 44 * HOUR + 31 * MINUTE);
+    assert_true(world.count > before);
+    check_told(&world);
+    struct window_numbers numbers;
+    assert_false(window_told(world.series, &world.settings, WINDOW_1H, begin + MINUTE, &numbers));
+    end(&world);
+}
+
 /* --- properties ------------------------------------------------------------------------------ */
 
 #define READINGS_MAX 4000
@@ -1268,6 +1318,7 @@ int main(void)
         cmocka_unit_test(later_than_the_memory_counts_for_the_year_only),
         cmocka_unit_test(a_late_reading_in_silence_brings_first_results),
         cmocka_unit_test(the_decisions_eight_hour_means_of_ozone),
+        cmocka_unit_test(what_was_told_can_be_said_again),
         cmocka_unit_test(any_order_within_lateness_gives_the_same),
         cmocka_unit_test(late_readings_bring_the_same_in_the_end),
         cmocka_unit_test(a_state_of_another_grid_is_left),

@@ -1,0 +1,134 @@
+/*
+ * Which windows of a series late readings changed after they had been told, so that whoever is
+ * shown such a window is told that it is a corrected one.
+ *
+ * That a window was corrected is a bit, for each kind and each of the last CORRECTED_HOURS hours.
+ * The mean that was told first is kept beside it for the newest CORRECTIONS_MAX windows that were
+ * corrected; of others only the bit is left.
+ *
+ * Kept over a restart (GATHERED_CORRECTIONS): newest hour, a number for each kind, how many means
+ * are kept; each, oldest first: hour, kind, mean.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "pipeline_state.h"
+
+static bool remembers(const struct corrections *corrections, enum window_kind kind, int64_t hour)
+{
+    int64_t back = corrections->newest_hour - hour;
+    return back >= 0 && back < CORRECTED_HOURS && (corrections->hours[kind] >> back & 1) != 0;
+}
+
+static const struct first_told *find(const struct corrections *corrections, enum window_kind kind,
+                                     int64_t hour)
+{
+    for (size_t i = 0; i < corrections->count; i++) {
+        if (corrections->first[i].hour == hour && corrections->first[i].kind == kind) {
+            return &corrections->first[i];
+        }
+    }
+    return NULL;
+}
+
+static void set_bit(struct corrections *corrections, enum window_kind kind, int64_t hour)
+{
+    int64_t step = hour - corrections->newest_hour;
+    if (step > 0) {
+        for (int k = 0; k < CORRECTED_KINDS; k++) {
+            corrections->hours[k] = step < CORRECTED_HOURS ? corrections->hours[k] << step : 0;
+        }
+        corrections->newest_hour = hour;
+        step = 0;
+    }
+    if (-step < CORRECTED_HOURS) {
+        corrections->hours[kind] |= UINT64_C(1) << -step;
+    }
+}
+
+static void keep_first(struct corrections *corrections, struct first_told first)
+{
+    if (corrections->count < CORRECTIONS_MAX) {
+        corrections->first[corrections->count++] = first;
+    } else {
+        corrections->first[corrections->oldest] = first;
+        corrections->oldest = (uint8_t)((corrections->oldest + 1) % CORRECTIONS_MAX);
+    }
+}
+
+void corrections_note(struct series *series, enum window_kind kind, int64_t hour, double mean)
+{
+    if (series->corrections == NULL) {
+        series->corrections = calloc(1, sizeof *series->corrections);
+    }
+    struct corrections *corrections = series->corrections;
+    if (corrections == NULL || kind >= CORRECTED_KINDS) {
+        return; /* without memory nobody is told so; the store has its line all the same */
+    }
+    if (!remembers(corrections, kind, hour)) {
+        set_bit(corrections, kind, hour);
+        keep_first(corrections, (struct first_told){ mean, hour, kind });
+    }
+}
+
+bool corrections_look(const struct series *series, enum window_kind kind, int64_t hour, bool *known,
+                      double *mean)
+{
+    *known = false;
+    *mean = NAN;
+    if (series->corrections == NULL || kind >= CORRECTED_KINDS ||
+        !remembers(series->corrections, kind, hour)) {
+        return false;
+    }
+    const struct first_told *first = find(series->corrections, kind, hour);
+    if (first != NULL) {
+        *known = true;
+        *mean = first->mean;
+    }
+    return true;
+}
+
+void corrections_save(const struct corrections *corrections, struct state_writer *writer)
+{
+    state_put_signed(writer, corrections->newest_hour);
+    for (int kind = 0; kind < CORRECTED_KINDS; kind++) {
+        state_put(writer, corrections->hours[kind]);
+    }
+    state_put(writer, corrections->count);
+    for (size_t i = 0; i < corrections->count; i++) {
+        const struct first_told *first =
+            &corrections->first[(corrections->oldest + i) % CORRECTIONS_MAX];
+        state_put_signed(writer, first->hour);
+        state_put(writer, first->kind);
+        state_put_double(writer, first->mean);
+    }
+}
+
+static int64_t load_hour(struct state_reader *reader)
+{
+    int64_t hour = state_get_signed(reader);
+    reader->failed |= hour < 0 || hour > INDEX_HOUR_MAX;
+    return reader->failed ? 0 : hour;
+}
+
+bool corrections_load(struct series *series, struct state_reader *reader)
+{
+    struct corrections *corrections = calloc(1, sizeof *corrections);
+    if (corrections == NULL) {
+        return false;
+    }
+    corrections->newest_hour = load_hour(reader);
+    for (int kind = 0; kind < CORRECTED_KINDS; kind++) {
+        corrections->hours[kind] = state_get(reader);
+    }
+    corrections->count = (uint8_t)state_get_upto(reader, CORRECTIONS_MAX);
+    for (size_t i = 0; i < corrections->count && !reader->failed; i++) {
+        struct first_told *first = &corrections->first[i];
+        first->hour = load_hour(reader);
+        first->kind = (enum window_kind)state_get_upto(reader, CORRECTED_KINDS - 1);
+        first->mean = state_get_double(reader);
+    }
+    free(series->corrections);
+    series->corrections = corrections;
+    return !reader->failed;
+}
