@@ -66,6 +66,17 @@ static void take_set_aside(void *context, const struct set_aside *item)
     world->aside++;
 }
 
+/* One station, and no tests whose flags come later. */
+static const struct station plain_station = { WORLD_STATION("s1", "water", 60) };
+static const struct settings plain_settings = {
+    .file = "plain",
+    .ahead_ns = 300 * SECOND_NS,
+    .clock_wrong_ns = DAY,
+    .catalogue = { world_parameters, sizeof world_parameters / sizeof world_parameters[0] },
+    .registry = { &plain_station, 1 },
+    .maintenance = WORLD_MAINTENANCE
+};
+
 static int set_up(void **state)
 {
     static struct world world;
@@ -75,7 +86,7 @@ static int set_up(void **state)
                                   .reading = take_reading,
                                   .notice = take_notice,
                                   .set_aside = take_set_aside };
-    world.pipeline = pipeline_create(&world_settings, &sink);
+    world.pipeline = pipeline_create(&plain_settings, &sink);
     assert_non_null(world.pipeline);
     *state = &world;
     return 0;
@@ -303,7 +314,7 @@ static void what_was_set_aside_keeps_the_date_it_had(void **state)
          "[{\"log\":\"5f3a09c1\",\"seq\":2,\"boot\":3,\"up\":60,\"n\":\"ph\",\"v\":7}]");
     assert_int_equal(world->aside, 1);
     assert_int_equal(world->reason, PHUSA_REASON_PARAMETER);
-    assert_true(pipeline_reconfigure(world->pipeline, &world_settings, NOW));
+    assert_true(pipeline_reconfigure(world->pipeline, &plain_settings, NOW));
     (void)snprintf(description, sizeof description, "%s", world->description);
     take(world, JOURNAL_REQUEUED, NOW + DAY, OBS, description);
     stands_at(world, NOW - 540 * SECOND_NS, "ph=7,ph_qc=3i,time_reconstructed=1i");

@@ -213,7 +213,7 @@ static inline void world_report(struct world_stream *stream, size_t station,
         used += (size_t)snprintf(out->payload + used, WORLD_PAYLOAD - used,
                                  "\"log\":\"%08x\",\"seq\":%llu,", log, (unsigned long long)seq);
     }
-    if (wrong == 2) {
+    if (wrong == 2 || wrong == 3) {
         int64_t up = stream->now_ns / SECOND_NS % 10000; /* it boots at each full 10,000 s */
         used = (size_t)snprintf(out->payload, WORLD_PAYLOAD, "[{\"boot\":%lld,\"up\":%lld,",
                                 (long long)(stream->now_ns / SECOND_NS / 10000), (long long)up);
