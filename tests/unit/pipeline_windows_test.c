@@ -538,10 +538,10 @@ static void a_rule_is_in_force_from_and_until(void **state)
     bed_until(&world.bed, from);
     bed_reading(&world.bed, "level", from, 6);
     assert_int_equal(world.bed.notice_count, 1);
-    bed_until(&world.bed, until - SECOND_NS);
+    bed_until(&world.bed, until + LATENESS - SECOND_NS); /* its last windows close then */
     assert_int_equal(world.bed.notice_count, 1);
     uint64_t before = world.bed.position;
-    bed_until(&world.bed, until); /* no reading is needed for it */
+    bed_until(&world.bed, until + LATENESS); /* no reading is needed for it */
     assert_int_equal(world.bed.notice_count, 2);
     assert_true(last_notice(&world)->tell && last_notice(&world)->to == SEVERITY_NORMAL);
     assert_true(last_notice(&world)->time_ns == until);
@@ -550,6 +550,28 @@ static void a_rule_is_in_force_from_and_until(void **state)
     bed_until(&world.bed, until + HOUR_NS);
     assert_int_equal(world.bed.notice_count, 2);
     bed_end(&world.bed);
+}
+
+/* A window is of the time that it covers: what ends at New Year is the old year's. */
+static void a_window_is_judged_by_the_rules_of_its_time(void **state)
+{
+    (void)state;
+    int64_t turn = bed_local(2026, 1, 1, 0, 0);
+    for (int old = 0; old < 2; old++) {
+        struct world world;
+        set_up(&world);
+        struct rule *rule = add_rule(&world, RULE_1H, 5);
+        rule->from_ns = old != 0 ? INT64_MIN : turn;
+        rule->until_ns = old != 0 ? turn : INT64_MAX;
+        bed_begin(&world.bed, &world.settings, false);
+        send_hour(&world, turn, 12, 6, turn);
+        bed_until(&world.bed, turn + LATENESS);
+        assert_int_equal(world.bed.notice_count, old != 0 ? 2 : 0); /* raised, and over */
+        send_hour(&world, turn + HOUR_NS, 12, 6, turn + HOUR_NS);
+        bed_until(&world.bed, turn + 2 * HOUR_NS);
+        assert_int_equal(world.bed.notice_count, old != 0 ? 2 : 1);
+        bed_end(&world.bed);
+    }
 }
 
 int main(void)
@@ -562,6 +584,7 @@ int main(void)
         cmocka_unit_test(a_rule_judges_windows_when_they_close),
         cmocka_unit_test(a_window_that_is_filled_late_is_judged_once),
         cmocka_unit_test(a_rule_is_in_force_from_and_until),
+        cmocka_unit_test(a_window_is_judged_by_the_rules_of_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
