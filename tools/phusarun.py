@@ -250,7 +250,7 @@ class Store(Part):
             return False
 
     def export(self):
-        """All points: {(measurement_field, station, nanoseconds): value}."""
+        """All points but those of windows and indices: {(measurement_field, station, nanoseconds): value}."""
         points = {}
         for key, value in self.points():
             if key in points:
@@ -290,6 +290,8 @@ class VictoriaStore(Store):
             raise RunError(f"VictoriaMetrics answered {code}: {body[:200]!r}")
         for line in body.splitlines():
             series = json.loads(line)
+            if "window" in series["metric"]:
+                continue
             name, station = series["metric"]["__name__"], series["metric"]["station"]
             for value, milliseconds in zip(series["values"], series["timestamps"]):
                 yield (name, station, milliseconds * 1_000_000), value
@@ -348,6 +350,8 @@ class InfluxStore(Store):
 
     def points(self):
         for series in self.query("SELECT * FROM /.*/ GROUP BY *"):
+            if "window" in series["tags"]:
+                continue
             station = series["tags"]["station"]
             fields = [f"{series['name']}_{column}" for column in series["columns"]]
             for row in series["values"]:
