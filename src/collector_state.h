@@ -18,7 +18,7 @@
 
 #define COLLECTOR_PATH_MAX 4096
 #define OUTLET_ID_MAX      (128 + 8)  /* a client_id and what stands behind it */
-#define BATCH_RECORDS      1024       /* records of the raw journal in one step of the flow */
+#define BATCH_RECORDS      512        /* records of the raw journal in one step of the flow */
 #define BATCH_BYTES        (1u << 20) /* lines in one record of the spool, about */
 #define BATCH_NOTICES                                                                              \
     2048 /* changes of alarms in one commit, about: a batch ends when it has them */
