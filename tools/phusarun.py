@@ -480,6 +480,8 @@ class Parts:
         self.parameters = self._path(text, "parameters", parameters)
         self.stations = self._path(text, "stations", stations)
         self.rules = self._path(text, "rules", rules)
+        found = re.search(r'\bquality\s*[:=]\s*"([^"]*)"', text)  # for who asks: tests flag by range alone
+        self.quality = (self.file.parent / found.group(1)).resolve() if found else None
         channels = re.search(r"\bchannels\s*[:=]\s*\((.*?)\)\s*;", text, re.S)
         self.channels = re.findall(r'\bid\s*[:=]\s*"([^"]+)"', channels.group(1)) if channels else []
 
