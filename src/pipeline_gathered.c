@@ -203,7 +203,7 @@ static int64_t load_hour(struct state_reader *reader)
 
 void gathered_load_station(struct station_state *station, struct state_reader *reader)
 {
-    struct index_state nowhere, *index = station->index != NULL ? station->index : &nowhere;
+    struct index_state nowhere = { 0 }, *index = station->index != NULL ? station->index : &nowhere;
     station->stuck.stuck = state_get_bool(reader);
     station->stuck.since_ns = state_get_signed(reader);
     if (state_get_bool(reader)) {

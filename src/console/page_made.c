@@ -1,6 +1,6 @@
 /*
  * On a station's card, what is made of its readings: VN_AQI in the Decision's colours, a stuck bus,
- * last night's catch of a light trap.
+ * the latest night's catch of a light trap.
  */
 #include "console/page_made.h"
 
@@ -144,7 +144,7 @@ static void add_nights(const struct console_view *view, const struct console_sta
         return;
     }
     text_buffer_add_text(out, "<p class=part>");
-    add_both(out, "Đêm qua", "last night");
+    add_both(out, "Đêm gần nhất", "latest night");
     text_buffer_add_text(out, "</p><table>");
     for (size_t i = 0; i < station->night_count; i++) {
         add_night(view, &station->nights[i], out);

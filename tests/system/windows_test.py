@@ -303,9 +303,12 @@ def test_two_days_in_store_and_api_and_after_a_kill(days):
     assert check_metrics(stage) == counted
 
 
-def test_a_bad_question_is_answered_with_what_would_be_right(days):
-    stage, _ = days
+def test_a_bad_question_is_answered_with_what_would_be_right(stage):
+    stage.stations_file.write_text(STATIONS)
+    stage.rules_file.write_text("rules : ();\n")
+    stage.line()
+    assert windows(stage) == []
     for code, query, within in ((404, {"station": "nobody"}, "/api/v1/status"), (400, {"window": "2h"}, "1h, 8h"),
-                                (400, {"hours": "49"}, "1 to 48"), (400, {"parameter": "ph"}, "o3, pm25")):
+                                (400, {"hours": "49"}, "1 to 48"), (400, {"parameter": "ph"}, "kk-1 has windows of")):
         answer = stage.collector.get("/api/v1/windows?" + urllib.parse.urlencode({"station": "kk-1", **query}))
         assert answer[0] == code and within in json.loads(answer[1])["error"], answer

@@ -475,7 +475,7 @@ static void tells_zero_off_and_missing_nights_apart(void **state)
     view.stations[0].nights = nights;
     view.stations[0].night_count = 4;
     assert_true(console_page(&view, NULL, &page));
-    assert_has("Đêm qua <span class=en lang=en>last night</span>");
+    assert_has("Đêm gần nhất <span class=en lang=en>latest night</span>");
     assert_has("Rầy nâu");
     assert_has("<b>0</b>");
     assert_has("≥ <b>999</b>");
