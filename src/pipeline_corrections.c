@@ -31,19 +31,23 @@ static const struct first_told *find(const struct corrections *corrections, enum
     return NULL;
 }
 
+/* A later hour becomes the newest one. */
+static void roll(struct corrections *corrections, int64_t to)
+{
+    uint64_t step = (uint64_t)(to - corrections->newest_hour);
+    for (int kind = 0; kind < CORRECTED_KINDS; kind++) {
+        corrections->hours[kind] = step < CORRECTED_HOURS ? corrections->hours[kind] << step : 0;
+    }
+    corrections->newest_hour = to;
+}
+
 static void set_bit(struct corrections *corrections, enum window_kind kind, int64_t hour)
 {
-    int64_t step = hour - corrections->newest_hour;
-    if (step > 0) {
-        for (int k = 0; k < CORRECTED_KINDS; k++) {
-            corrections->hours[k] = step < CORRECTED_HOURS ? corrections->hours[k] << step : 0;
-        }
-        corrections->newest_hour = hour;
-        step = 0;
+    if (hour > corrections->newest_hour) {
+        roll(corrections, hour);
     }
-    if (-step < CORRECTED_HOURS) {
-        corrections->hours[kind] |= UINT64_C(1) << -step;
-    }
+    uint64_t back = (uint64_t)(corrections->newest_hour - hour);
+    corrections->hours[kind] |= back < CORRECTED_HOURS ? UINT64_C(1) << back : 0;
 }
 
 static void keep_first(struct corrections *corrections, struct first_told first)

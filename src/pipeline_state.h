@@ -355,7 +355,7 @@ void quality_mark_stuck(const struct station_state *station, struct accepted *ac
                         size_t count);
 
 /* Time has passed: what has become final. */
-void quality_tick(struct pipeline *pipeline, struct station_state *station, uint16_t series);
+void quality_tick(struct pipeline *pipeline, struct station_state *station, uint16_t index);
 
 /* Writes what has become final. */
 void quality_write_finals(struct pipeline *pipeline, struct station_state *station);
@@ -375,9 +375,9 @@ struct window_settings windows_settings(const struct pipeline *pipeline,
                                         const struct series *series);
 
 /* A valid reading. */
-void windows_take(struct pipeline *pipeline, struct station_state *station, uint16_t series,
+void windows_take(struct pipeline *pipeline, struct station_state *station, uint16_t index,
                   int64_t time_ns, double value);
-void windows_tick(struct pipeline *pipeline, struct station_state *station, uint16_t series);
+void windows_tick(struct pipeline *pipeline, struct station_state *station, uint16_t index);
 
 /* --- pipeline_corrections.c ------------------------------------------------------------- */
 
@@ -403,7 +403,7 @@ bool traps_load(const struct pipeline *pipeline, const struct station_state *sta
                 struct series *series, struct state_reader *reader);
 void traps_take(struct pipeline *pipeline, struct station_state *station,
                 const struct accepted *accepted);
-void traps_tick(struct pipeline *pipeline, struct station_state *station, uint16_t series);
+void traps_tick(struct pipeline *pipeline, struct station_state *station, uint16_t index);
 
 /* --- pipeline_index.c ------------------------------------------------------------------- */
 

@@ -283,16 +283,17 @@ static bool copy_nights(const struct station_state *state, struct console_statio
         return true;
     }
     out->nights = calloc(trap->species_count, sizeof *out->nights);
-    for (size_t i = 0; out->nights != NULL && i < state->series_count; i++) {
+    if (out->nights == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < state->series_count; i++) {
         const struct series *series = &state->series[i];
         if (series->trap != NULL && series->trap->told.end_ns != 0) {
             out->nights[out->night_count++] = view_night(series->parameter, &series->trap->told);
         }
     }
-    if (out->night_count > 0) {
-        qsort(out->nights, out->night_count, sizeof *out->nights, nights_by_parameter);
-    }
-    return out->nights != NULL;
+    qsort(out->nights, out->night_count, sizeof *out->nights, nights_by_parameter);
+    return true;
 }
 
 static bool copy_station(const struct pipeline *pipeline, const struct station_state *state,
