@@ -38,7 +38,7 @@ enum phusa_reason {
     PHUSA_REASON_PARAMETER, /* not in the catalogue */
     PHUSA_REASON_UNIT,      /* unknown, or not one of the parameter's */
     PHUSA_REASON_VALUE,     /* not a finite number */
-    PHUSA_REASON_TIME,      /* no usable time: unset clock, or out of representable range */
+    PHUSA_REASON_TIME,      /* no usable time: not finite, or out of representable range */
     PHUSA_REASON_CONFLICT,  /* another value for this station, parameter and time came first */
     PHUSA_REASON_STORE,     /* the store refused the line for ever */
     PHUSA_REASON_SPOOL,     /* its line went with the oldest part of a full spool */

@@ -106,6 +106,12 @@ def test_decode_takes_missing_times_from_the_receive_time(config):
     assert decode('[{"n":"salinity","v":1,"t":-0.5}]', "-c", config)[1].endswith(f" {AT - 1}500000000\n")
 
 
+@pytest.mark.parametrize("report", [{"t": 3600}, {"t": 946_684_800}, {"t": 4_102_444_800}, {"boot": 3, "up": 9.5}])
+def test_decode_puts_wrong_clocks_at_the_receive_time(config, report):
+    line = f"water,site=apalachicola,station=apacp ph=7,ph_qc=3i,time_reconstructed=1i {AT}000000000\n"
+    assert decode(json.dumps([{"n": "ph", "v": 7, **report}]), "-c", config) == (0, line, "")
+
+
 def test_decode_sets_aside_on_stderr(config):
     code, out, err = decode(json.dumps(PACK + [{"n": "gold", "v": 1}, {"n": "ph", "u": "Cel", "v": 1}]), "-c", config)
     assert code == 1 and out == LINES
