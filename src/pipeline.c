@@ -186,6 +186,16 @@ static bool is_over(const struct rule *rule, int64_t time_ns)
     return rule->until_ns != 0 && time_ns >= rule->until_ns;
 }
 
+/* The last windows of a rule's time close later than it ends. */
+static void note_end(const struct pipeline *pipeline, struct station_state *station,
+                     const struct rule *rule)
+{
+    int64_t lateness = pipeline->settings->windows.lateness_ns;
+    if (rule->until_ns != 0 && rule->until_ns < INT64_MAX - lateness) {
+        flow_due(station, rule->until_ns + lateness);
+    }
+}
+
 void flow_judge(struct pipeline *pipeline, struct station_state *station, struct alarm_slot *slot,
                 const struct judgement *judgement)
 {
@@ -198,6 +208,7 @@ void flow_judge(struct pipeline *pipeline, struct station_state *station, struct
                                      .live = alarm_is_live(rule, station->station->every_ns, 0,
                                                            judgement->late_ns),
                                      .every_ns = judgement->every_ns };
+    note_end(pipeline, station, rule);
     struct alarm_change changes[ALARM_CHANGES_MAX];
     size_t count = alarm_judge(rule, &slot->state, &reading, changes);
     for (size_t k = 0; k < count; k++) {
@@ -247,7 +258,6 @@ static void gather(struct pipeline *pipeline, struct station_state *station,
     }
 }
 
-/* The last windows of a rule's time close later than it ends. */
 static void end_what_is_over(struct pipeline *pipeline, struct station_state *station)
 {
     for (size_t i = 0; i < station->series_count; i++) {
@@ -256,6 +266,8 @@ static void end_what_is_over(struct pipeline *pipeline, struct station_state *st
             const struct rule *rule = series->alarms[k].rule;
             if (is_over(rule, pipeline->now_ns - pipeline->settings->windows.lateness_ns)) {
                 flow_end_alarm(pipeline, station->station, &series->alarms[k], rule->until_ns);
+            } else {
+                note_end(pipeline, station, rule);
             }
         }
     }
@@ -324,20 +336,27 @@ void flow_write_correction(struct pipeline *pipeline, const struct station_state
 }
 
 /* What has become final comes before what closes, so that windows hold it. */
+static void tick_station(struct pipeline *pipeline, struct station_state *station)
+{
+    station->due_ns = INT64_MAX; /* each says anew when it has something to do */
+    for (size_t k = 0; k < station->series_count; k++) {
+        quality_tick(pipeline, station, (uint16_t)k);
+    }
+    quality_write_finals(pipeline, station);
+    for (size_t k = 0; k < station->series_count; k++) {
+        windows_tick(pipeline, station, (uint16_t)k);
+        traps_tick(pipeline, station, (uint16_t)k);
+    }
+    index_tick(pipeline, station);
+    end_what_is_over(pipeline, station);
+}
+
 void flow_tick(struct pipeline *pipeline)
 {
     for (size_t i = 0; i < pipeline->station_count; i++) {
-        struct station_state *station = &pipeline->stations[i];
-        for (size_t k = 0; k < station->series_count; k++) {
-            quality_tick(pipeline, station, (uint16_t)k);
+        if (pipeline->now_ns >= pipeline->stations[i].due_ns) {
+            tick_station(pipeline, &pipeline->stations[i]);
         }
-        quality_write_finals(pipeline, station);
-        for (size_t k = 0; k < station->series_count; k++) {
-            windows_tick(pipeline, station, (uint16_t)k);
-            traps_tick(pipeline, station, (uint16_t)k);
-        }
-        index_tick(pipeline, station);
-        end_what_is_over(pipeline, station);
     }
 }
 

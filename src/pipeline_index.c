@@ -87,6 +87,7 @@ void index_note(struct pipeline *pipeline, struct station_state *station,
     for (int64_t reached = 0; reached < VN_AQI_NOWCAST_HOURS; reached++) {
         mark(index, hour + reached);
     }
+    flow_due(station, 0);
     mark(index, end_of_day(hour));
     mark(index, end_of_day(hour + VN_AQI_O3_HOURS - 1));
 }

@@ -221,6 +221,7 @@ bool pipeline_set_told(struct pipeline *pipeline, const char *rule, const char *
     for (size_t a = 0; series != NULL && a < series->alarm_count; a++) {
         if (strcmp(series->alarms[a].rule->id, rule) == 0) {
             series->alarms[a].state.told = severity;
+            flow_due(state, 0);
             return true;
         }
     }

@@ -203,20 +203,39 @@ static enum qartod_status take_backlog(struct pipeline *pipeline,
                        emission);
 }
 
+/* When a tick finds something of the series final. */
+static int64_t due_of(const struct pipeline *pipeline, const struct series_quality *quality)
+{
+    int64_t fresh = qartod_due(quality->fresh), lateness = pipeline->settings->windows.lateness_ns;
+    fresh = fresh > INT64_MAX - lateness ? INT64_MAX : fresh + lateness;
+    int64_t backlog = quality->backlog == NULL ? INT64_MAX : quality->backlog_ns + BACKLOG_OVER_NS;
+    return backlog < fresh ? backlog : fresh;
+}
+
+static enum qartod_status test(struct pipeline *pipeline, struct station_state *station,
+                               const struct accepted *accepted, struct qartod_flags *now)
+{
+    struct series_quality *quality = station->series[accepted->series].quality;
+    struct emission emission = { pipeline, station, accepted->series };
+    enum qartod_status status =
+        qartod_take(quality->fresh, accepted->time_ns, accepted->value, now, on_final, &emission);
+    if (status == QARTOD_LATE) {
+        status = take_backlog(pipeline, station, quality, &emission, accepted, now);
+    }
+    flow_due(station, due_of(pipeline, quality));
+    return status;
+}
+
 static void judge(struct pipeline *pipeline, struct station_state *station,
                   struct accepted *accepted)
 {
-    struct series *series = &station->series[accepted->series];
-    struct series_quality *quality = series->quality;
-    struct qartod_flags now = qartod_alone(quality->qc, accepted->value);
+    struct series_quality *quality = station->series[accepted->series].quality;
+    struct qartod_flags now;
     enum qartod_status status = QARTOD_NO_MEMORY;
     if (quality->later && !accepted->alone) {
-        struct emission emission = { pipeline, station, accepted->series };
-        status = qartod_take(quality->fresh, accepted->time_ns, accepted->value, &now, on_final,
-                             &emission);
-        if (status == QARTOD_LATE) {
-            status = take_backlog(pipeline, station, quality, &emission, accepted, &now);
-        }
+        status = test(pipeline, station, accepted, &now);
+    } else {
+        now = qartod_alone(quality->qc, accepted->value);
     }
     still_note(&quality->still, accepted->time_ns, accepted->value);
     accepted->flag_later = status == QARTOD_TAKEN;
@@ -279,4 +298,5 @@ void quality_tick(struct pipeline *pipeline, struct station_state *station, uint
         qartod_free(quality->backlog);
         quality->backlog = NULL;
     }
+    flow_due(station, due_of(pipeline, quality));
 }

@@ -86,6 +86,7 @@ struct series {
     const struct phusa_parameter *parameter;
     struct series_quality *quality;  /* NULL: gross range only */
     struct window_series *windows;   /* NULL: none */
+    unsigned window_kinds;           /* WINDOW_BIT of them, see pipeline_windows.c */
     struct corrections *corrections; /* of windows; NULL: none yet */
     struct series_trap *trap;        /* of a species; NULL: none */
     struct history history;
@@ -179,6 +180,7 @@ struct station_state {
     size_t base_name_length, site_length;
     struct phusa_text head;     /* measurement and tags, escaped; owned */
     size_t head_tags, head_ids; /* where its tags begin, and where site and station end */
+    int64_t due_ns;             /* before it no tick changes anything of the station */
     uint16_t *series_of;        /* catalogue index -> index into series, or NO_SERIES */
     size_t series_count, series_capacity;
     struct series *series;
@@ -288,6 +290,13 @@ struct flow_correction {
 };
 void flow_write_correction(struct pipeline *pipeline, const struct station_state *station,
                            const struct flow_correction *correction);
+
+/* From at_ns on a tick is to look at the station. Everything that waits for time to pass says so:
+ * most stations have nothing to do on most ticks. */
+static inline void flow_due(struct station_state *station, int64_t at_ns)
+{
+    station->due_ns = at_ns < station->due_ns ? at_ns : station->due_ns;
+}
 
 /* A minute has passed, for flags, windows, nights and indices. */
 void flow_tick(struct pipeline *pipeline);

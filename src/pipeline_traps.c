@@ -194,5 +194,6 @@ void traps_tick(struct pipeline *pipeline, struct station_state *station, uint16
         struct trap_settings settings = settings_of(pipeline, station);
         struct night night = { pipeline, station, series };
         trap_advance(&series->trap->counting, &settings, pipeline->now_ns, on_night, &night);
+        flow_due(station, pipeline->now_ns); /* traps are few: always */
     }
 }

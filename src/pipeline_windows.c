@@ -72,17 +72,14 @@ struct window_settings windows_settings(const struct pipeline *pipeline,
                                         const struct series *series)
 {
     const struct settings *settings = pipeline->settings;
-    const struct phusa_parameter *parameter = series->parameter;
-    double largest = fmax(fabs(parameter->minimum), fabs(parameter->maximum));
     return (struct window_settings){ .every_ns = station->station->every_ns,
                                      .lateness_ns = settings->windows.lateness_ns,
                                      .live_within_ns = INT64_MAX / 4, /* each rule says its own */
                                      .utc_offset_s = settings->utc_offset_s,
                                      .coverage = settings->windows.coverage,
-                                     .kinds = kinds_of(pipeline, station, series),
+                                     .kinds = series->window_kinds,
                                      .edge = settings->windows.begins ? WINDOW_EDGE_BEGINS
-                                                                      : WINDOW_EDGE_ENDS,
-                                     .largest = largest > 0 ? largest : 1 };
+                                                                      : WINDOW_EDGE_ENDS };
 }
 
 bool windows_open(struct pipeline *pipeline, const struct station_state *station,
@@ -93,10 +90,14 @@ bool windows_open(struct pipeline *pipeline, const struct station_state *station
         counts_nights(station->station, series->parameter)) {
         return true;
     }
-    struct window_settings settings = windows_settings(pipeline, station, series);
-    if (settings.kinds == 0) {
+    const struct phusa_parameter *parameter = series->parameter;
+    double largest = fmax(fabs(parameter->minimum), fabs(parameter->maximum));
+    series->window_kinds = kinds_of(pipeline, station, series);
+    if (series->window_kinds == 0) {
         return true;
     }
+    struct window_settings settings = windows_settings(pipeline, station, series);
+    settings.largest = largest > 0 ? largest : 1;
     series->windows = window_create(&settings);
     return series->windows != NULL;
 }
@@ -242,6 +243,7 @@ static void advance(struct pipeline *pipeline, struct station_state *station, ui
         (void)window_add(series->windows, &settings, reading->time_ns, reading->value,
                          pipeline->now_ns, out);
     }
+    flow_due(station, window_due(series->windows));
 }
 
 void windows_take(struct pipeline *pipeline, struct station_state *station, uint16_t index,
@@ -255,7 +257,10 @@ void windows_take(struct pipeline *pipeline, struct station_state *station, uint
 
 void windows_tick(struct pipeline *pipeline, struct station_state *station, uint16_t index)
 {
-    if (station->series[index].windows != NULL) {
+    const struct window_series *windows = station->series[index].windows;
+    if (windows != NULL && pipeline->now_ns >= window_due(windows)) {
         advance(pipeline, station, index, NULL);
+    } else if (windows != NULL) {
+        flow_due(station, window_due(windows));
     }
 }

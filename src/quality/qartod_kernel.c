@@ -272,29 +272,22 @@ enum phusa_flag qartod_attenuated(const struct qc_attenuated *attenuated, double
 
 /* ---- all ---- */
 
-static unsigned rank(uint8_t flag)
+/* The worst has the highest. */
+static const uint8_t ranks[] = { [PHUSA_FLAG_FAIL] = 4,
+                                 [PHUSA_FLAG_SUSPECT] = 3,
+                                 [PHUSA_FLAG_GOOD] = 2,
+                                 [PHUSA_FLAG_NOT_EVALUATED] = 1,
+                                 [PHUSA_FLAG_MISSING] = 0 };
+
+static uint8_t worse(uint8_t a, uint8_t b)
 {
-    switch ((enum phusa_flag)flag) {
-    case PHUSA_FLAG_FAIL:
-        return 4;
-    case PHUSA_FLAG_SUSPECT:
-        return 3;
-    case PHUSA_FLAG_GOOD:
-        return 2;
-    case PHUSA_FLAG_NOT_EVALUATED:
-        return 1;
-    default:
-        return 0;
-    }
+    return ranks[b] > ranks[a] ? b : a;
 }
 
 void qartod_aggregate(struct qartod_flags *flags)
 {
-    const uint8_t parts[] = { flags->gross, flags->spike, flags->rate, flags->flat_line };
-    flags->aggregate = parts[0];
-    for (size_t i = 1; i < sizeof parts; i++) {
-        flags->aggregate = rank(parts[i]) > rank(flags->aggregate) ? parts[i] : flags->aggregate;
-    }
+    flags->aggregate =
+        worse(worse(flags->gross, flags->spike), worse(flags->rate, flags->flat_line));
 }
 
 struct qartod_flags qartod_all(enum phusa_flag flag)

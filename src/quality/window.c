@@ -346,14 +346,23 @@ static bool is_time(int64_t time_ns)
 void window_advance(struct window_series *series, const struct window_settings *settings,
                     int64_t watermark_ns, struct window_out out)
 {
-    if (watermark_ns <= series->watermark_ns || !is_time(watermark_ns)) {
+    struct view view = { series, settings, out };
+    if (!series->begun || watermark_ns <= series->watermark_ns || !is_time(watermark_ns)) {
         return;
     }
-    series->watermark_ns = watermark_ns;
-    if (series->begun && watermark_ns >= series->next_ns) {
-        struct view view = { series, settings, out };
+    if (series->next_ns == 0) {
+        set_next(&view);
+    }
+    /* Else it is left as it is, so that the state does not depend on how often time is told. */
+    if (watermark_ns >= series->next_ns) {
+        series->watermark_ns = watermark_ns;
         catch_up(&view);
     }
+}
+
+int64_t window_due(const struct window_series *series)
+{
+    return series->begun ? series->next_ns : NEVER;
 }
 
 /* --- readings -------------------------------------------------------------------------------- */
@@ -427,6 +436,8 @@ enum window_taken window_add(struct window_series *series, const struct window_s
         return WINDOW_UNUSABLE;
     }
     window_advance(series, settings, watermark_ns, out);
+    series->watermark_ns =
+        watermark_ns > series->watermark_ns ? watermark_ns : series->watermark_ns;
     if (!series->begun) {
         begin(&view);
     }
@@ -482,9 +493,7 @@ bool window_look(const struct window_series *series, const struct window_setting
     if (hour < 0) {
         return false;
     }
-    struct window_lengths lengths;
-    window_tally(series, settings, hour, false, &lengths);
-    *numbers = *choose(&lengths, kind);
+    *numbers = window_tally_one(series, settings, hour, kind);
     return true;
 }
 

@@ -82,7 +82,8 @@ struct window_settings {
     double coverage;        /* least coverage that gives a value, 0 .. 1 */
     unsigned kinds;         /* WINDOW_BIT of those that are told */
     enum window_edge edge;
-    double largest; /* largest absolute value of the parameter's range: the unit of the sums */
+    /* Largest absolute value of the parameter's range, the unit of the sums; for window_create. */
+    double largest;
 };
 
 /* What stands in a window. NaN: there is none. */
@@ -135,6 +136,10 @@ enum window_taken {
  * what else they say is read at each call and may change. free of NULL is fine. */
 struct window_series *window_create(const struct window_settings *settings);
 void window_free(struct window_series *series);
+
+/* Before this watermark window_advance changes nothing; INT64_MAX: nothing until a reading comes.
+ */
+int64_t window_due(const struct window_series *series);
 
 /* Bytes that a series takes, at most WINDOW_SERIES_BYTES. */
 size_t window_bytes(void);

@@ -47,7 +47,7 @@ struct window_series {
     uint8_t told_count;
     int32_t base_year;
     int64_t watermark_ns;
-    int64_t next_ns; /* before it the watermark changes nothing */
+    int64_t next_ns; /* before it the watermark changes nothing; 0: to be found, after a restart */
     int64_t due_ns;  /* of the pending corrections; INT64_MAX: none */
     int64_t hour, closed;
     int64_t newest; /* the latest hour that ever had a sample */
@@ -98,6 +98,11 @@ struct window_lengths {
 };
 void window_tally(const struct window_series *series, const struct window_settings *settings,
                   int64_t hour, bool told, struct window_lengths *lengths);
+
+/* One of them alone. */
+struct window_numbers window_tally_one(const struct window_series *series,
+                                       const struct window_settings *settings, int64_t hour,
+                                       enum window_kind kind);
 
 /* Adds max_1h and max_8h of the day that ends with the hour. */
 void window_tally_largest(const struct window_series *series,

@@ -154,6 +154,19 @@ void window_tally(const struct window_series *series, const struct window_settin
     lengths->day = numbers_of(&tally, exponent, settings, HOURS_OF_DAY * HOUR_NS, false);
 }
 
+struct window_numbers window_tally_one(const struct window_series *series,
+                                       const struct window_settings *settings, int64_t hour,
+                                       enum window_kind kind)
+{
+    bool plain = kind == WINDOW_1H;
+    int64_t hours = plain ? 1 : kind == WINDOW_8H ? HOURS_OF_8H : HOURS_OF_DAY;
+    struct tally tally = { .needed = plain ? UINT32_MAX : needed_in_hour(settings) };
+    for (int64_t back = 0; back < hours; back++) {
+        add_hour(&tally, series, hour - back, false);
+    }
+    return numbers_of(&tally, series->exponent, settings, hours * HOUR_NS, plain);
+}
+
 /* Raises *largest to the mean, if there is one with enough coverage. */
 static void raise_to(double *largest, const struct window_numbers *numbers)
 {
