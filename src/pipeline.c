@@ -376,6 +376,7 @@ static void note_judged(struct station_state *station, const struct accepted *ac
 static void take_accepted(struct pipeline *pipeline, struct station_state *station, size_t count,
                           int64_t received_ns)
 {
+    state_expect_past(pipeline, station, count);
     quality_judge(pipeline, station, pipeline->accepted, count);
     quality_judge_bus(station);
     quality_mark_stuck(station, pipeline->accepted, count);
@@ -394,6 +395,7 @@ static void take_accepted(struct pipeline *pipeline, struct station_state *stati
 void flow_take_readings(struct pipeline *pipeline, struct station_state *station,
                         const struct journal_record *record)
 {
+    state_expect_tests(station);
     take_accepted(pipeline, station, check_report(pipeline, station, record), record->time.ns);
 }
 

@@ -6,10 +6,12 @@
 
 #include "phusa/crc32c.h"
 
-#define WEEK_NS      (INT64_C(7) * 24 * 3600 * SECOND_NS)
-#define NO_STATION   UINT32_MAX
-#define EXPECTED_MAX 32 /* series brought into the cache beforehand */
-#define CACHE_LINE   64 /* bytes; a wrong guess only costs time */
+#define WEEK_NS          (INT64_C(7) * 24 * 3600 * SECOND_NS)
+#define NO_STATION       UINT32_MAX
+#define EXPECTED_MAX     32  /* series brought into the cache beforehand */
+#define CACHE_LINE       64  /* bytes; a wrong guess only costs time */
+#define WINDOWS_EXPECTED 128 /* bytes at the head of a series of windows */
+#define FRESH_EXPECTED   256 /* and of one of tests */
 
 /* --- rules by parameter ------------------------------------------------------------ */
 
@@ -215,7 +217,7 @@ struct station_state *state_find(struct pipeline *pipeline, struct phusa_text id
 
 static void expect(const void *object, size_t bytes)
 {
-    for (size_t at = 0; at < bytes; at += CACHE_LINE) {
+    for (size_t at = 0; object != NULL && at < bytes; at += CACHE_LINE) {
         __builtin_prefetch((const char *)object + at);
     }
 }
@@ -239,6 +241,32 @@ void state_expect_readings(const struct station_state *station)
 {
     for (size_t i = 0; i < expected_series(station); i++) {
         history_expect(&station->series[i].history);
+        expect(station->series[i].quality, sizeof *station->series[i].quality);
+        expect(station->series[i].windows, WINDOWS_EXPECTED);
+    }
+}
+
+void state_expect_tests(const struct station_state *station)
+{
+    for (size_t i = 0; i < expected_series(station); i++) {
+        const struct series_quality *quality = station->series[i].quality;
+        if (quality != NULL) {
+            expect(quality->fresh, FRESH_EXPECTED);
+        }
+    }
+}
+
+void state_expect_past(const struct pipeline *pipeline, const struct station_state *station,
+                       size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct series *series = &station->series[pipeline->accepted[i].series];
+        if (series->quality != NULL && series->quality->fresh != NULL) {
+            qartod_expect(series->quality->fresh);
+        }
+        if (series->windows != NULL) {
+            window_expect(series->windows, pipeline->accepted[i].time_ns);
+        }
     }
 }
 

@@ -123,6 +123,9 @@ size_t qartod_bytes(const struct qartod_series *series);
 enum qartod_status qartod_take(struct qartod_series *series, int64_t time_ns, double value,
                                struct qartod_flags *now, qartod_emit *emit, void *context);
 
+/* A reading comes soon: brings what it is compared with into the cache. */
+void qartod_expect(const struct qartod_series *series);
+
 /* No reading at or before the watermark comes any more: emits what has become final. */
 void qartod_advance(struct qartod_series *series, int64_t watermark_ns, qartod_emit *emit,
                     void *context);

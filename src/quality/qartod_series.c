@@ -391,6 +391,23 @@ enum qartod_status qartod_take(struct qartod_series *series, int64_t time_ns, do
     return QARTOD_TAKEN;
 }
 
+/* The newest readings and, for the spread, the oldest of its period. */
+void qartod_expect(const struct qartod_series *series)
+{
+    if (series->capacity == 0) {
+        return;
+    }
+    struct qartod_view view = view_of(series);
+    size_t newest = view_slot(&view, held(series) > 0 ? held(series) - 1 : 0);
+    __builtin_prefetch(&series->times[newest], 1);
+    __builtin_prefetch(&series->values[newest], 1);
+    if (series->spread.count > 0 && series->spread.count <= series->finals) {
+        size_t oldest = view_slot(&view, series->finals - series->spread.count);
+        __builtin_prefetch(&series->times[oldest]);
+        __builtin_prefetch(&series->values[oldest]);
+    }
+}
+
 /* ---- what a device as a whole is judged by ---- */
 
 int64_t qartod_newest(const struct qartod_series *series)

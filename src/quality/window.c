@@ -360,6 +360,15 @@ void window_advance(struct window_series *series, const struct window_settings *
     }
 }
 
+void window_expect(const struct window_series *series, int64_t time_ns)
+{
+    if (is_time(time_ns)) {
+        size_t slot = window_slot(window_hour(series, time_ns));
+        __builtin_prefetch(&series->ring[slot], 1);
+        __builtin_prefetch(&series->counts[slot], 1);
+    }
+}
+
 int64_t window_due(const struct window_series *series)
 {
     return series->begun ? series->next_ns : NEVER;

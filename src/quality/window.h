@@ -137,6 +137,9 @@ enum window_taken {
 struct window_series *window_create(const struct window_settings *settings);
 void window_free(struct window_series *series);
 
+/* A reading of that time comes soon: brings its hour into the cache. */
+void window_expect(const struct window_series *series, int64_t time_ns);
+
 /* Before this watermark window_advance changes nothing; INT64_MAX: nothing until a reading comes.
  */
 int64_t window_due(const struct window_series *series);
