@@ -24,16 +24,17 @@
 #define HISTORY_FOREIGN_LEAST 4096  /* and of others: 7 days of them, at least this many */
 #define HISTORY_FOREIGN_MAX   65536 /* and at most this many: a report each 10 s */
 #define NO_SERIES             UINT16_MAX
-#define ACCEPTED_MAX          (2 * PHUSA_REPORT_READINGS_MAX) /* derived ones are never more than these */
-#define FINALS_MAX            256 /* flags that have become final, before they are written */
-#define EXTRA_BYTES           (128u << 10) /* lines that are no readings, before they are handed on */
-#define EXTRA_LINE_MAX        4096         /* longest of them */
-#define INDEX_HOURS           48 /* hourly indices that may still be corrected: WINDOW_REACH_HOURS + 12 */
-#define INDEX_DAYS            3
-#define INDEX_HOUR_MAX        2562000 /* of an index; hours in 63 bits of nanoseconds, less any offset */
-#define CORRECTED_KINDS       WINDOW_YEAR /* those before it */
-#define CORRECTED_HOURS       64 /* windows that late readings changed: as long ago as people may ask */
-#define CORRECTIONS_MAX       48 /* of them with what was told first: one late hour changes 35 */
+#define ACCEPTED_MAX                                                                               \
+    ((size_t)2 * PHUSA_REPORT_READINGS_MAX) /* derived ones are never more than these */
+#define FINALS_MAX      256          /* flags that have become final, before they are written */
+#define EXTRA_BYTES     (128u << 10) /* lines that are no readings, before they are handed on */
+#define EXTRA_LINE_MAX  4096         /* longest of them */
+#define INDEX_HOURS     48 /* hourly indices that may still be corrected: WINDOW_REACH_HOURS + 12 */
+#define INDEX_DAYS      3
+#define INDEX_HOUR_MAX  2562000 /* of an index; hours in 63 bits of nanoseconds, less any offset */
+#define CORRECTED_KINDS WINDOW_YEAR /* those before it */
+#define CORRECTED_HOURS 64 /* windows that late readings changed: as long ago as people may ask */
+#define CORRECTIONS_MAX 48 /* of them with what was told first: one late hour changes 35 */
 
 struct alarm_slot {
     const struct rule *rule;

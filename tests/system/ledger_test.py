@@ -1,6 +1,7 @@
 """Everything is accounted for, and everyone can check it: gaps in a station's reports, what was set
 aside and put back, what the store refused or lost."""
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -220,9 +221,9 @@ def test_a_bad_unit_is_put_back_once_it_is_known(stage):
     assert quarantine(stage, "show", 999999, check=1)[2]
     assert books(stage)["stored"] == 1
 
-    parameters.write_text(text.replace('other = ( { unit = "mg/L"; divide = 1000.0; } )',
-                                       'other = ( { unit = "mg/L"; divide = 1000.0; }, '
-                                       '{ unit = "grains"; divide = 1000.0; } )'))
+    known = re.sub(r'(unit = "/1000"; same = [^;]*;\s*other = \( )', r'\1{ unit = "grains"; divide = 1000.0; }, ', text)
+    assert known != text
+    parameters.write_text(known)
     stage.collector.sighup()
     until(lambda: stage.collector.metric("phusa_configuration_loads_total") == 1, "the unit is known now")
     first = aside(stage)[0]["position"]
