@@ -14,6 +14,7 @@
 #include "collector_state.h"
 #include "phusa/topic.h"
 #include "pipeline_aside.h"
+#include "store/lineproto.h"
 
 #define MARK_NS            SECOND_NS
 #define NOTE_NS            (5 * SECOND_NS)
@@ -22,12 +23,34 @@
 
 /* --- sinks ---------------------------------------------------------------------------- */
 
+/* Room for more lines; it is given back when they are in the spool. */
+static bool room_for_lines(struct collector *collector, size_t bytes)
+{
+    size_t needed = collector->lines_used + bytes, capacity = collector->lines_capacity;
+    while (capacity < needed && capacity < LINES_BYTES_MOST) {
+        capacity *= 2;
+    }
+    char *lines = NULL;
+    if (capacity > collector->lines_capacity && capacity >= needed) {
+        lines = realloc(collector->lines, capacity);
+    }
+    if (lines != NULL) {
+        collector->lines = lines;
+        collector->lines_capacity = capacity;
+    }
+    return needed <= collector->lines_capacity;
+}
+
 static void take_lines(void *context, struct phusa_text lines, uint32_t readings, uint64_t position)
 {
     struct collector *collector = context;
-    if (position <= collector->spool_origin ||
-        collector->lines_used + lines.length > collector->lines_capacity) {
-        return; /* the capacity holds a full batch and the largest report */
+    if (position <= collector->spool_origin) {
+        return;
+    }
+    if (!room_for_lines(collector, lines.length)) {
+        log_error("no room for %zu bytes of lines of record %" PRIu64 ": they are lost",
+                  lines.length, position);
+        return;
     }
     memcpy(collector->lines + collector->lines_used, lines.data, lines.length);
     collector->lines_used += lines.length;
@@ -181,24 +204,80 @@ static void commit_notices(struct collector *collector, const struct settings *s
     }
 }
 
+/* Whole lines that are not in the spool yet, as many as fit one record of it. */
+static struct phusa_text next_piece(const struct collector *collector)
+{
+    struct phusa_text rest = { collector->lines + collector->lines_done,
+                               collector->lines_used - collector->lines_done };
+    if (rest.length > LINES_BYTES_LEAST) {
+        const char *end = memrchr(rest.data, '\n', LINES_BYTES_LEAST);
+        rest.length = end == NULL ? LINES_BYTES_LEAST : (size_t)(end - rest.data) + 1;
+    }
+    return rest;
+}
+
+static uint32_t readings_of(const struct collector *collector, struct phusa_text piece)
+{
+    uint32_t readings = 0;
+    struct phusa_text line;
+    if (piece.length == collector->lines_used) {
+        return collector->lines_readings;
+    }
+    while (text_next_line(&piece, &line)) {
+        readings += line_readings(line, &collector->current->settings->registry);
+    }
+    return readings;
+}
+
 /*
  * One record of the spool at most is not synced at any time: after a power cut its last origin says
  * that everything before it is there, and of several unsynced ones any might be missing.
+ * Only the last piece of a batch bears its position: what a power cut leaves of one is taken again.
  */
+static enum journal_status append_piece(struct collector *collector, struct phusa_text piece)
+{
+    bool last = collector->lines_done + piece.length == collector->lines_used;
+    if (journal_synced(collector->spool) < journal_appended(collector->spool)) {
+        (void)journal_sync(collector->spool, NULL);
+    }
+    struct journal_record record = { .kind = JOURNAL_LINES,
+                                     .origin = last ? collector->lines_position
+                                                    : collector->lines_passed_on,
+                                     .time = clock_wall(&collector->clock),
+                                     .count = readings_of(collector, piece),
+                                     .payload = piece };
+    return journal_append(collector->spool, &record, NULL);
+}
+
+static enum journal_status append_pieces(struct collector *collector)
+{
+    enum journal_status status = JOURNAL_OK;
+    while (status == JOURNAL_OK && collector->lines_done < collector->lines_used) {
+        struct phusa_text piece = next_piece(collector);
+        status = append_piece(collector, piece);
+        collector->lines_done += status == JOURNAL_OK ? piece.length : 0;
+    }
+    return status;
+}
+
+static void forget_lines(struct collector *collector)
+{
+    collector->lines_passed_on = collector->lines_position;
+    collector->lines_used = collector->lines_done = 0;
+    collector->lines_readings = 0;
+    if (collector->lines_capacity > LINES_BYTES_LEAST) {
+        char *lines = realloc(collector->lines, LINES_BYTES_LEAST);
+        collector->lines = lines != NULL ? lines : collector->lines;
+        collector->lines_capacity = lines != NULL ? LINES_BYTES_LEAST : collector->lines_capacity;
+    }
+}
+
 static bool append_lines(struct collector *collector)
 {
     if (collector->lines_used == 0) {
         return true;
     }
-    if (journal_synced(collector->spool) < journal_appended(collector->spool)) {
-        (void)journal_sync(collector->spool, NULL);
-    }
-    struct journal_record record = { .kind = JOURNAL_LINES,
-                                     .origin = collector->lines_position,
-                                     .time = clock_wall(&collector->clock),
-                                     .count = collector->lines_readings,
-                                     .payload = { collector->lines, collector->lines_used } };
-    enum journal_status status = journal_append(collector->spool, &record, NULL);
+    enum journal_status status = append_pieces(collector);
     long long now = clock_mono().ns;
     if (status != JOURNAL_OK) {
         if (log_complaint_due(&collector->spool_complaint, now)) {
@@ -210,8 +289,7 @@ static bool append_lines(struct collector *collector)
     if (log_complaint_over(&collector->spool_complaint, now, NULL)) {
         log_info("the spool takes lines again");
     }
-    collector->lines_used = 0;
-    collector->lines_readings = 0;
+    forget_lines(collector);
     return true;
 }
 
@@ -419,7 +497,8 @@ bool flow_create(struct collector *collector, struct problem *problem)
                                   .lines = take_lines,
                                   .notice = take_notice,
                                   .set_aside = take_set_aside };
-    collector->lines_capacity = BATCH_BYTES + (1u << 20);
+    collector->lines_capacity = LINES_BYTES_LEAST;
+    collector->lines_passed_on = collector->spool_origin;
     collector->lines = malloc(collector->lines_capacity);
     collector->notice_capacity = BATCH_NOTICES;
     collector->notices = calloc(collector->notice_capacity, sizeof *collector->notices);
