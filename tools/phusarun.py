@@ -350,7 +350,7 @@ class InfluxStore(Store):
 
     def points(self):
         for series in self.query("SELECT * FROM /.*/ GROUP BY *"):
-            if "window" in series["tags"]:
+            if series["tags"].get("window"):
                 continue
             station = series["tags"]["station"]
             fields = [f"{series['name']}_{column}" for column in series["columns"]]

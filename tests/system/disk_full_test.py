@@ -13,6 +13,7 @@ STATUS = "phusa/1/apalachicola/apacp/status"
 FOREIGN = "phusa/1/apalachicola/apadb/obs"
 RULE = "disk-full"
 STEP_S = 0.01  # between two messages
+RECEIPT_S = 2.5  # a station has one a second at most
 STILL_S = 2.0  # so long no receipt may come; they come each second otherwise
 
 
@@ -68,6 +69,7 @@ def while_it_is_full(stage, receipts, flow):
     until(lambda: stage.collector.get("/readyz")[0] == 503, "it says that it is not ready")
     until(lambda: log_lines(stage.collector, "broker is left"), "the broker is left")
     until(lambda: alarms(stage), "the alarm comes by HTTP")
+    time.sleep(RECEIPT_S)  # for those of what was written down before
     count, published = len(receipts.heard), flow.count
     time.sleep(STILL_S)
     assert flow.count > published, "messages keep coming to the broker"
