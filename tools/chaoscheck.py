@@ -15,8 +15,12 @@ import sqlite3
 import struct
 import subprocess
 
+from chaosclock import Astray, Seen
+
 SECOND_NS = 10**9
+MILLI_NS = 10**6
 MINUTE_NS = 60 * SECOND_NS
+MOVED = "time_reconstructed"  # the field of a line whose time is not its stamp
 AHEAD_NS = 5 * MINUTE_NS  # default of the setting `ahead`
 KIND = "water"  # of all stations of a run
 
@@ -146,7 +150,7 @@ def dumped_log(station_program, path):
 class Report:
     """One report as it stands in the journal."""
 
-    __slots__ = ("station", "received_ns", "log", "seq", "readings")
+    __slots__ = ("station", "received_ns", "log", "seq", "boot", "up_ns", "readings")
 
     def __init__(self, line):
         self.station = line["topic"].split("/")[3]
@@ -154,6 +158,7 @@ class Report:
         records = json.loads(line["payload"])
         first = records[0]
         self.log, self.seq = int(first["log"], 16), first["seq"]
+        self.boot, self.up_ns = first.get("boot"), to_ns(first.get("up", 0))
         base, begin = first.get("bn", ""), first.get("bt", 0)
         self.readings = []  # (parameter, ns, value)
         for record in records:
@@ -183,7 +188,11 @@ def verified(phusa, folder):
 class Journal:
     """What came in: counts of each station, and its distinct readings in the order of their coming."""
 
-    def __init__(self, phusa, folder):
+    def __init__(self, phusa, folder, astray):
+        """astray: the distance of reports of those stations whose clocks are not believed."""
+        self.clocks = {name: Astray(every_ns) for name, every_ns in astray.items()}
+        self.seen = collections.defaultdict(Seen)  # of those stations, by series
+        self.dated = []  # of those stations: (station, parameter, Dated, value, seq)
         self.received = collections.Counter()  # readings, repeated ones too
         self.reports = collections.Counter()
         self.seqs = collections.defaultdict(set)  # (station, log): numbers
@@ -191,13 +200,23 @@ class Journal:
         self.judged = []  # of those: (station, parameter, ns, value), in order
         self.conflicts = 0
         for line in dump(phusa, folder):
-            if line["kind"] == "message" and line["topic"].endswith("/obs"):
+            if line["kind"] != "message":
+                continue
+            station = line["topic"].split("/")[3]
+            if line["topic"].endswith("/obs"):
                 self._take(Report(line))
+            elif line["topic"].endswith("/status") and station in self.clocks:
+                self.clocks[station].status(json.loads(line["payload"]))
 
     def _take(self, report):
         self.reports[report.station] += 1
         self.received[report.station] += len(report.readings)
+        before = report.seq in self.seqs[report.station, report.log]
         self.seqs[report.station, report.log].add(report.seq)
+        if report.station in self.clocks:
+            if not before:
+                self._date(report)
+            return
         for parameter, ns, value in report.readings:
             key = report.station, parameter, ns
             if key in self.values:
@@ -207,8 +226,24 @@ class Journal:
             if ns - report.received_ns <= AHEAD_NS:
                 self.judged.append((report.station, parameter, ns, value))
 
+    def _date(self, report):
+        clock = self.clocks[report.station]
+        stamps = [ns for _, ns, _ in report.readings]
+        places = (clock.take(report.received_ns, stamps) if report.boot is None else
+                  clock.take_boot(report.received_ns, report.log, report.boot, report.up_ns, stamps))
+        for (parameter, _, value), place in zip(report.readings, places):
+            key = place.ns if place.stamp is None else place.stamp
+            result = self.seen[report.station, parameter].note(key, value)
+            if result == "again" or result == "conflict" and not place.moved:
+                self.conflicts += result == "conflict"
+                continue
+            self.dated.append((report.station, parameter, place, value, report.seq))
+            if not place.moved and place.ns - report.received_ns <= AHEAD_NS:
+                self.judged.append((report.station, parameter, place.ns, value))
+
     def distinct(self):
-        return collections.Counter(station for station, _, _ in self.values)
+        return (collections.Counter(station for station, _, _ in self.values) +
+                collections.Counter(station for station, *_ in self.dated))
 
 
 class Quarantine:
@@ -235,21 +270,48 @@ class Quarantine:
 
 
 def line_values(line):
-    """The readings of a line of line protocol."""
+    """The readings of a line of line protocol; none of a window."""
     head, fields, stamp = line.strip().rsplit(" ", 2)
+    if not head.startswith(KIND + ","):
+        return {}
     station = re.search(r",station=([^, ]+)", head)[1]
     pairs = (field.split("=") for field in fields.split(","))
-    return {(station, name, int(stamp)): float(value) for name, value in pairs if not name.endswith("_qc")}
+    return {(station, name, int(stamp)): float(value) for name, value in pairs
+            if not name.endswith("_qc") and name != MOVED}
 
 
 def stored_values(points):
-    """(readings, flags) of what Store.export returns."""
-    values, flags = {}, {}
+    """(readings, flags, {(station, ns)} of lines not at their stamp) of what Store.export returns."""
+    values, flags, moved = {}, {}, set()
     for (name, station, ns), value in points.items():
         name = name.removeprefix(KIND + "_")
+        if name == MOVED:
+            moved.add((station, ns))
+            continue
         target = flags if name.endswith("_qc") else values
         target[station, name.removesuffix("_qc"), ns] = value
-    return values, flags
+    return values, flags, moved
+
+
+def split(values, stations):
+    """Those of these stations, taken out of the others."""
+    return {key: values.pop(key) for key in [key for key in values if key[0] in stations]}
+
+
+def find(values, station, parameter, ns, value):
+    """The key of this value there, or None. What was put at a receive time is known to a microsecond,
+    and a store may keep milliseconds."""
+    for near in (0, -1, 1):
+        key = station, parameter, ns // MILLI_NS + near
+        if key in values and values[key][1] == value:
+            return values[key][0]
+    return None
+
+
+def by_millisecond(values):
+    """{(station, parameter, ms): (key, value)}"""
+    return {(station, parameter, ns // MILLI_NS): ((station, parameter, ns), value)
+            for (station, parameter, ns), value in values.items()}
 
 
 # --- alarms -----------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import phusarun
 from chaoscheck import KIND, SECOND_NS, Rule
+from chaosclock import Clockless
 from chaosplan import DAY
 from chaosproxy import PASS, HookProcess, Proxies, SmallDisk
 
@@ -22,6 +23,13 @@ EVERY_S = 600  # simulated seconds between the reports of a station: one a real 
 SMALL_LOGS = 3  # so many stations report more often, into a log that holds 3 to 6 real seconds of it
 SMALL_EVERY_S = 30
 SMALL_LOG = "8K"
+ASTRAY = 8  # so many stations have a wrong clock; those of the first two stay wrong, the others step and drift
+BEHIND_S, Y2000 = 2.5 * 86400, 946_684_800  # where these two are
+CLOCKLESS = 2  # and so many have none
+STEPS_S = (1, 60, 3600, 86400, 3 * 86400)  # a step lies between two of these, ahead or back
+DRIFT_MOST = 0.3  # of the time that passes
+DRIFT_EVERY_S = 0.1  # real
+FAR, LONG_AGO = "2100-01-01T00:00:00Z", "2001-01-01T00:00:00Z"
 PARAMETERS = ("salinity", "temp", "turb")
 RULES = (
     Rule("salt", "salinity", [("minor", 0.8, 0.7), ("moderate", 1.5, 1.3), ("severe", 3.0, 2.8)], max_gap_m=120),
@@ -71,6 +79,10 @@ class Line:
         self.folder, self.build, self.seed = Path(folder), build, seed
         self.names = [station_name(number) for number in range(stations)]
         self.small = set(self.names[-SMALL_LOGS:])
+        self.astray = self.names[-SMALL_LOGS - ASTRAY:-SMALL_LOGS]
+        self.clockless_names = [f"clockless-{number + 1}" for number in range(CLOCKLESS)]
+        self.drifts = {}  # station: (rate, simulated begin)
+        self.drift_due = 0.0
         self.killed = dict.fromkeys(("station", "collector", "broker", "store", "webhook"), 0)
         self.damaged = {"": 0, "spool": 0, "quarantine": 0}  # bytes, by folder of the journal
         self.starts_on_a_full_disk = 0
@@ -84,12 +96,18 @@ class Line:
         self.until = self.clock.start + sampling_s * speed
         self.offset_file = self.folder / "offset"
         self.set_offset(0)
+        for name in self.astray:
+            self.set_offset(0, name)
+        self.set_offset(-BEHIND_S, self.astray[0])
+        self.set_offset(Y2000 - self.clock.start, self.astray[1])
         self.kind_of_store = store
         self.parts = []  # in the order of their start
+        self.clockless = []
 
     def _write_registry(self):
         rows = [f'  {{ id = "{name}"; site = "chaos"; kind = "{KIND}"; every = "{self.every_s(name)}s"; '
-                f'parameters = [{", ".join(f"{chr(34)}{p}{chr(34)}" for p in PARAMETERS)}]; }}' for name in self.names]
+                f'parameters = [{", ".join(f"{chr(34)}{p}{chr(34)}" for p in PARAMETERS)}]; }}'
+                for name in self.names + self.clockless_names]
         (self.folder / "stations.cfg").write_text("stations : (\n" + ",\n".join(rows) + "\n);\n")
         (self.folder / "rules.cfg").write_text("rules : (\n" + ",\n".join(rule.text() for rule in RULES) + "\n);\n")
 
@@ -97,7 +115,7 @@ class Line:
         return SMALL_EVERY_S if name in self.small else EVERY_S
 
     def every_ns(self):
-        return {name: self.every_s(name) * SECOND_NS for name in self.names}
+        return {name: self.every_s(name) * SECOND_NS for name in self.names + self.clockless_names}
 
     def _add(self, part):
         self.parts.append(part)
@@ -105,7 +123,7 @@ class Line:
         return part
 
     def start(self):
-        self.broker = self._add(phusarun.Broker(self.folder / "broker", self.names))
+        self.broker = self._add(phusarun.Broker(self.folder / "broker", self.names + self.clockless_names))
         self.store = self._add(phusarun.STORES[self.kind_of_store](self.folder / "store"))
         self.webhook = self._add(HookProcess(self.folder / "webhook"))
         self.links = {"store": self.proxies.proxy(self.store.port), "webhook": self.proxies.proxy(self.webhook.port),
@@ -113,6 +131,8 @@ class Line:
                       "collector's link": self.proxies.proxy(self.broker.port)}
         self.collector = self._add(self._make_collector())
         self.stations = [self._add(self._make_station(name)) for name in self.names]
+        self.clockless = [Clockless(name, EVERY_S, self.clock, self._broker_behind("stations' link"), self.seed).start()
+                          for name in self.clockless_names]
 
     def _make_collector(self):
         parts = phusarun.Parts(stations=self.folder / "stations.cfg", rules=self.folder / "rules.cfg")
@@ -122,6 +142,12 @@ class Line:
                                   store, self.links["webhook"], clock, extra=self._settings())
 
     def _make_station(self, name):
+        """One whose clock goes astray reports as of now, whatever its clock says."""
+        if name in self.astray:
+            return phusarun.StationProcess(
+                self.folder / "stations", self.build, self.collector.config, self._broker_behind("stations' link"),
+                station=name, clock=f"{self.clock},offset={self._offset_file(name)}", seed=self.seed, until=FAR,
+                exit_when_delivered=True)
         return phusarun.StationProcess(
             self.folder / "stations", self.build, self.collector.config, self._broker_behind("stations' link"),
             station=name, clock=self.clock, seed=self.seed, from_=f"{self.clock.start:.3f}",
@@ -146,6 +172,8 @@ class Line:
         """Makes an event's trouble."""
         if event.track == "station":
             self._kill("station", self.stations[event.target])
+        elif event.track == "station's clock":
+            self._mislead(self._restless(event), event.action, random.Random(event.target))
         elif event.track == "clock":
             self.set_offset(86400 if event.action == DAY[0] else -86400)
         elif event.track == "disk":
@@ -161,6 +189,8 @@ class Line:
         """Ends it."""
         if event.track == "station":
             self._up(self.stations[event.target])
+        elif event.track == "station's clock":
+            self._set_right(self._restless(event))
         elif event.track == "clock":
             self.set_offset(0)
         elif event.track == "disk":
@@ -178,11 +208,47 @@ class Line:
             link.set_mode(PASS)
         for part in self.parts:
             self._up(part)
+        for name in self.astray:
+            self._end_sampling(name)
 
-    def set_offset(self, seconds):
-        fresh = self.offset_file.with_suffix(".new")
+    def _end_sampling(self, name):
+        """It goes on only to deliver what it holds."""
+        station = self.stations[self.names.index(name)]
+        station.kill()
+        self._set_right(name)
+        station.argv[station.argv.index(FAR)] = LONG_AGO
+        station.start()
+
+    def _offset_file(self, name):
+        return self.folder / f"offset-{name}" if name else self.offset_file
+
+    def set_offset(self, seconds, name=None):
+        """Of a station's clock; without a name of the collector's."""
+        file = self._offset_file(name)
+        fresh = file.with_suffix(".new")
         fresh.write_text(f"{seconds}\n")
-        fresh.rename(self.offset_file)
+        fresh.rename(file)
+
+    def _restless(self, event):
+        return self.astray[2 + event.target % (ASTRAY - 2)]
+
+    def _mislead(self, name, action, chance):
+        if action == "drift":
+            self.drifts[name] = (chance.uniform(-DRIFT_MOST, DRIFT_MOST), self.clock.now())
+            return
+        at = chance.randrange(len(STEPS_S) - 1)
+        self.drifts.pop(name, None)
+        self.set_offset(chance.choice((-1, 1)) * chance.uniform(STEPS_S[at], STEPS_S[at + 1]), name)
+
+    def _set_right(self, name):
+        self.drifts.pop(name, None)
+        self.set_offset(0, name)
+
+    def _drift(self):
+        if time.monotonic() >= self.drift_due:
+            self.drift_due = time.monotonic() + DRIFT_EVERY_S
+            for name, (rate, begun) in self.drifts.items():
+                self.set_offset(rate * (self.clock.now() - begun), name)
 
     def _fill_disk(self):
         if self.disk.mounted:
@@ -239,6 +305,9 @@ class Line:
     def look_after(self):
         """Notes parts that ended by themselves. A collector that cannot start on a full disk is started
         again, as systemd does."""
+        self._drift()
+        for station in self.clockless:
+            station.step(time.monotonic(), self.until)
         for part in self.parts:
             if part.running() or part.asked_to_stop or part.process is None:
                 continue
@@ -261,6 +330,9 @@ class Line:
         running = self.stations_running()
         if running:
             return [f"receipts of {len(running)} stations"]
+        held = sum(len(station.waiting) for station in self.clockless)
+        if held or any(station.next <= self.until for station in self.clockless):
+            return [f"receipts of {held} reports without a clock"]
         try:
             metrics, ledger = self.collector.metrics(), self.collector.ledger()
             ready = self.collector.ready()
@@ -274,6 +346,8 @@ class Line:
 
     def stop(self):
         """Ends what was started, in reverse order, the stations together."""
+        for station in self.clockless:
+            station.stop()
         for part in self.parts:
             if isinstance(part, phusarun.StationProcess):
                 part.signal(signal.SIGTERM)

@@ -46,6 +46,7 @@ TRACKS = (
     Track("stations' link", (5.0, 12.0), ((2, "reset", 0.0, 0.0), (2, "stall", 0.5, 5.0), (1, "refuse", 0.5, 4.0))),
     Track("collector's link", (5.0, 12.0), ((2, "reset", 0.0, 0.0), (2, "stall", 0.5, 5.0), (1, "refuse", 0.5, 4.0))),
     Track("disk", (20.0, 45.0), ((1, "full", 3.0, 7.0),), first=10.0),
+    Track("station's clock", (0.5, 3.0), ((3, "step", 3.0, 12.0), (1, "drift", 5.0, 15.0)), side_by_side=True),
     Track("clock", (8.0, 20.0), ((1, DAY[0], 2.0, 10.0), (1, DAY[1], 2.0, 10.0)), first=6.0),
 )
 

@@ -10,6 +10,7 @@ import types
 import pytest
 
 import chaoscheck
+import chaosclock
 import chaosplan
 import chaosproxy
 from chaosline import RULES, append_damage
@@ -171,3 +172,58 @@ def test_damage_is_made_only_behind_the_end(tmp_path):
         added = append_damage(tmp_path, random.Random(seed))
         assert added > 0 and len(segment.read_bytes()) == len(before) + added
         assert segment.read_bytes().startswith(before)
+
+
+# --- clocks that cannot be believed -------------------------------------------------------------------
+
+
+SECOND = chaoscheck.SECOND_NS
+NOW = 1_767_225_600 * SECOND
+
+
+def test_what_is_dated_is_found_within_a_millisecond():
+    stored = chaoscheck.by_millisecond({("s", "ph", 5_000_000): 7.0, ("s", "ph", 6_000_000): 8.0})
+    assert chaoscheck.find(stored, "s", "ph", 5_999_999, 8.0) == ("s", "ph", 6_000_000)
+    assert chaoscheck.find(stored, "s", "ph", 5_999_999, 7.0) == ("s", "ph", 5_000_000)
+    assert chaoscheck.find(stored, "s", "ph", 7_000_001, 7.0) is None
+    assert chaoscheck.find(stored, "s", "temp", 5_000_000, 7.0) is None
+
+
+def places(astray, *reports):
+    return [[(place.ns - NOW) / SECOND for place in astray.take(NOW + int(at * SECOND), [stamp])][0]
+            for at, stamp in reports]
+
+
+def test_wrong_clocks_are_dated_as_the_contract_has_it():
+    astray = chaosclock.Astray(600 * SECOND)
+    year = 365 * 86400 * SECOND
+    assert places(astray, (0, NOW - SECOND), (1, NOW + year), (1, NOW + year), (9, NOW - 30 * year)) == [-1, 1, 1.001, 9]
+    assert astray.kinds == {"good": 1, "future": 2, "unset": 1}
+    times = [1000 + 600 * i for i in range(12)]
+    behind = 3 * 86400
+    late = places(astray, *((at, NOW + (at - behind) * SECOND) for at in times))
+    assert late == [at - behind for at in times[:7]] + times[7:]
+    boot = [astray.take_boot(NOW + at * SECOND, 1, 1, up * SECOND, [0])[0].ns - NOW
+            for at, up in ((20_000, 60), (20_001, 90), (20_900, 30))]
+    assert boot == [20_000 * SECOND, 20_001 * SECOND, 19_941 * SECOND]
+
+
+@pytest.mark.parametrize("harm", ["none", "lost", "unmarked", "moved elsewhere", "unknown"])
+def test_the_check_of_dated_readings_finds_what_is_wrong(harm):
+    key = "s", "ph", NOW
+    stored, flags, moved = {key: 7.0}, {key: 3}, {("s", NOW)}
+    if harm == "lost":
+        stored.clear()
+    elif harm == "unmarked":
+        moved.clear()
+    elif harm == "moved elsewhere":
+        stored = {("s", "ph", NOW + SECOND): 7.0}
+    elif harm == "unknown":
+        stored["s", "temp", NOW] = 1.0
+    astray = chaosclock.Astray(600 * SECOND)
+    journal = types.SimpleNamespace(dated=[("s", "ph", chaosclock.Dated(0, NOW + 1000, True), 7.0, 1)],
+                                    clocks={"s": astray})
+    evidence = types.SimpleNamespace(astray_stored=stored, astray_aside={}, flags=flags, moved=moved, journal=journal)
+    verdict = chaoscheck.Verdict(lambda _: None)
+    chaos.check_dated(verdict, evidence)
+    assert bool(verdict.failed) == (harm != "none")

@@ -288,11 +288,18 @@ static void fill_options(const struct fleet *fleet, const struct unit *unit,
     }
 }
 
+/* A clock that an offset is added to is kept right by nobody. */
+static struct hal_time hal_now(const struct fleet *fleet, wall_time wall, mono_time mono)
+{
+    bool synced = fleet->options->clock.offset_file == NULL;
+    return (struct hal_time){ wall.ns, mono.ns, true, synced };
+}
+
 static bool start_core(const struct fleet *fleet, struct unit *unit, struct hal_sensors sensors,
                        struct problem *problem)
 {
     const struct clock *clock = &fleet->options->clock;
-    struct hal_time now = { clock_wall(clock).ns, clock_mono().ns, true, true };
+    struct hal_time now = hal_now(fleet, clock_wall(clock), clock_mono());
     struct station_ports ports = { .sensors = sensors,
                                    .flash = flash_file_hal(unit->flash),
                                    .network = network_hal(unit->network),
@@ -408,11 +415,6 @@ void fleet_free(struct fleet *fleet)
     free(fleet);
 }
 
-static struct hal_time hal_now(wall_time wall, mono_time mono)
-{
-    return (struct hal_time){ wall.ns, mono.ns, true, true };
-}
-
 int64_t fleet_step(struct fleet *fleet, wall_time wall, mono_time mono, bool all)
 {
     int64_t next = INT64_MAX;
@@ -420,7 +422,7 @@ int64_t fleet_step(struct fleet *fleet, wall_time wall, mono_time mono, bool all
         struct unit *unit = &fleet->units[i];
         network_poll(unit->network, mono.ns);
         if (network_take_event(unit->network) || all || unit->wake_ns <= mono.ns) {
-            unit->wake_ns = station_step(&unit->core, hal_now(wall, mono));
+            unit->wake_ns = station_step(&unit->core, hal_now(fleet, wall, mono));
         }
         next = unit->wake_ns < next ? unit->wake_ns : next;
     }
@@ -430,7 +432,7 @@ int64_t fleet_step(struct fleet *fleet, wall_time wall, mono_time mono, bool all
 void fleet_goodbye(struct fleet *fleet, wall_time wall, mono_time mono)
 {
     for (size_t i = 0; i < fleet->count; i++) {
-        station_stop(&fleet->units[i].core, hal_now(wall, mono));
+        station_stop(&fleet->units[i].core, hal_now(fleet, wall, mono));
         network_goodbye(fleet->units[i].network);
     }
 }
