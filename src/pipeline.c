@@ -519,27 +519,42 @@ void pipeline_tick(struct pipeline *pipeline, int64_t now_ns)
     flush_extra(pipeline);
 }
 
-enum phusa_reason pipeline_take_sample(struct pipeline *pipeline,
-                                       const struct pipeline_sample *sample)
+/* Into *accepted; NO_SERIES when nothing follows from it. */
+static enum phusa_reason take_sample(struct pipeline *pipeline, struct station_state *station,
+                                     const struct pipeline_sample *sample,
+                                     struct accepted *accepted)
 {
-    struct station_state *station = state_find(pipeline, sample->station);
-    if (station == NULL) {
-        return PHUSA_REASON_STATION;
-    }
     const struct phusa_parameter *parameter =
         phusa_catalogue_find(&pipeline->settings->catalogue, sample->parameter);
+    accepted->series = NO_SERIES;
     if (parameter == NULL) {
         return PHUSA_REASON_PARAMETER;
     }
     pipeline->counters.received++;
-    pipeline->now_ns = sample->received_ns;
+    return check_value(pipeline, station, parameter, sample, accepted);
+}
+
+enum phusa_reason pipeline_take_samples(struct pipeline *pipeline,
+                                        const struct pipeline_sample *samples, size_t count)
+{
+    struct station_state *station = state_find(pipeline, samples[0].station);
+    enum phusa_reason refused = PHUSA_REASON_NONE;
+    size_t taken = 0;
+    if (station == NULL) {
+        return PHUSA_REASON_STATION;
+    }
+    pipeline->now_ns = samples[0].received_ns;
     pipeline->taking = pipeline->position;
     pipeline->again = false;
-    enum phusa_reason reason =
-        check_value(pipeline, station, parameter, sample, &pipeline->accepted[0]);
-    if (reason == PHUSA_REASON_NONE && pipeline->accepted[0].series != NO_SERIES) {
-        take_accepted(pipeline, station, 1, sample->received_ns);
+    for (size_t i = 0; i < count && taken < PHUSA_REPORT_READINGS_MAX; i++) {
+        struct accepted *accepted = &pipeline->accepted[taken];
+        enum phusa_reason reason = take_sample(pipeline, station, &samples[i], accepted);
+        refused = reason != PHUSA_REASON_NONE ? reason : refused;
+        taken += reason == PHUSA_REASON_NONE && accepted->series != NO_SERIES ? 1 : 0;
+    }
+    if (taken > 0) {
+        take_accepted(pipeline, station, taken, samples[0].received_ns);
         flush_extra(pipeline);
     }
-    return reason;
+    return refused;
 }

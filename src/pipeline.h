@@ -70,15 +70,19 @@ void pipeline_free(struct pipeline *pipeline);
 /* Takes the next record of the raw journal. */
 void pipeline_take(struct pipeline *pipeline, const struct journal_record *record);
 
-/* Takes a reading that comes from elsewhere than a message (a CSV of the past). */
 /*
  * Time passes without a record, as in a CSV of the past: what windows, nights and flags close by
  * now_ns. Records of a journal have their own ticks.
  */
 void pipeline_tick(struct pipeline *pipeline, int64_t now_ns);
 
-enum phusa_reason pipeline_take_sample(struct pipeline *pipeline,
-                                       const struct pipeline_sample *sample);
+/*
+ * Takes readings of one station and time that come from elsewhere than a message (a CSV of the
+ * past), 1 to PHUSA_REPORT_READINGS_MAX: as one report, so that quantities are derived from them.
+ * Returns why the last one that was refused was, or PHUSA_REASON_NONE.
+ */
+enum phusa_reason pipeline_take_samples(struct pipeline *pipeline,
+                                        const struct pipeline_sample *samples, size_t count);
 
 /*
  * Goes over to other settings. State of stations, series and rules that are the same stays; an

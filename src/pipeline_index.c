@@ -146,11 +146,13 @@ static double nowcast(const struct pipeline *pipeline, const struct pollutant *p
 }
 
 static struct vn_aqi of_hour(const struct pipeline *pipeline, const struct station_state *station,
-                             int64_t end_ns)
+                             int64_t end_ns, bool *measured)
 {
     double concentration[VN_AQI_POLLUTANTS];
+    *measured = false;
     for (int p = 0; p < VN_AQI_POLLUTANTS; p++) {
         struct pollutant pollutant = pollutant_of(pipeline, station, (enum vn_aqi_pollutant)p);
+        *measured = *measured || isfinite(mean_of(&pollutant, WINDOW_1H, end_ns));
         concentration[p] = p < VN_AQI_PM ? nowcast(pipeline, &pollutant, end_ns)
                                          : mean_of(&pollutant, WINDOW_1H, end_ns);
     }
@@ -191,6 +193,7 @@ struct telling {
     const char *parameter, *window;
     int64_t end_ns, every_ns;
     const struct vn_aqi *found;
+    bool measured; /* one of the pollutants in that very hour: a gap alone changes no alarm */
 };
 
 static void write_index(const struct telling *telling)
@@ -269,7 +272,9 @@ static void tell(const struct telling *telling, struct told_index *told)
     }
     if (told->value == VN_AQI_NONE) {
         write_index(telling);
-        judge(telling);
+        if (telling->measured) {
+            judge(telling);
+        }
         told->first = (int16_t)index;
     } else {
         write_correction(telling, told);
@@ -285,17 +290,20 @@ static void compute(struct pipeline *pipeline, struct station_state *station, in
 {
     struct index_state *index = station->index;
     int64_t end_ns = hour * HOUR_NS - pipeline->settings->utc_offset_s * SECOND_NS;
-    struct vn_aqi found = of_hour(pipeline, station, end_ns);
+    bool measured;
+    struct vn_aqi found = of_hour(pipeline, station, end_ns, &measured);
     struct telling telling = { .pipeline = pipeline,
                                .station = station,
                                .parameter = hour_name,
                                .window = "1h",
                                .end_ns = end_ns,
                                .every_ns = HOUR_NS,
-                               .found = &found };
+                               .found = &found,
+                               .measured = measured };
     tell(&telling, &index->hours[hour % INDEX_HOURS]);
     if (hour % DAY_HOURS == 0) {
         found = of_day(pipeline, station, end_ns);
+        telling.measured = true;
         telling.parameter = day_name;
         telling.window = "day";
         telling.every_ns = DAY_HOURS * HOUR_NS;

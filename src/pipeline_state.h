@@ -411,6 +411,8 @@ void traps_close(struct series *series);
 void traps_save(const struct series_trap *trap, struct state_writer *writer);
 bool traps_load(const struct pipeline *pipeline, const struct station_state *station,
                 struct series *series, struct state_reader *reader);
+/* True for its lamp, its gate and their minutes, and its service: they have no windows. */
+bool traps_are_told_by(const struct station *station, const struct phusa_parameter *parameter);
 void traps_take(struct pipeline *pipeline, struct station_state *station,
                 const struct accepted *accepted);
 void traps_tick(struct pipeline *pipeline, struct station_state *station, uint16_t index);

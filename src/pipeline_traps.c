@@ -165,6 +165,33 @@ static void add(struct pipeline *pipeline, struct station_state *station, struct
     (void)trap_add(&series->trap->counting, &settings, &event, on_night, &night);
 }
 
+/* What a parameter says of a trap besides its counts. */
+static bool role_of(const struct station_trap *trap, const struct phusa_parameter *parameter,
+                    enum trap_what *what)
+{
+    const struct {
+        const struct phusa_parameter *parameter;
+        enum trap_what what;
+    } roles[] = { { trap->lamp, TRAP_LAMP },
+                  { trap->gate, TRAP_GATE },
+                  { trap->lamp_minutes, TRAP_LAMP_MINUTES },
+                  { trap->gate_minutes, TRAP_GATE_MINUTES },
+                  { trap->service, TRAP_SERVICE } };
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
+        if (roles[i].parameter == parameter) {
+            *what = roles[i].what;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool traps_are_told_by(const struct station *station, const struct phusa_parameter *parameter)
+{
+    enum trap_what what;
+    return station->trap.given && role_of(&station->trap, parameter, &what);
+}
+
 void traps_take(struct pipeline *pipeline, struct station_state *station,
                 const struct accepted *accepted)
 {
@@ -175,12 +202,11 @@ void traps_take(struct pipeline *pipeline, struct station_state *station,
         add(pipeline, station, own, accepted, TRAP_COUNT);
         return;
     }
-    enum trap_what what = parameter == trap->lamp   ? TRAP_LAMP
-                          : parameter == trap->gate ? TRAP_GATE
-                                                    : TRAP_SERVICE;
-    bool concerns = parameter == trap->lamp || parameter == trap->gate ||
-                    (parameter == trap->service && accepted->value != 0);
-    for (size_t i = 0; concerns && i < station->series_count; i++) {
+    enum trap_what what;
+    if (!role_of(trap, parameter, &what) || (what == TRAP_SERVICE && accepted->value == 0)) {
+        return;
+    }
+    for (size_t i = 0; i < station->series_count; i++) {
         if (station->series[i].trap != NULL) {
             add(pipeline, station, &station->series[i], accepted, what);
         }

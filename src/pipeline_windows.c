@@ -87,6 +87,7 @@ bool windows_open(struct pipeline *pipeline, const struct station_state *station
 {
     series->windows = NULL;
     if (pipeline->sink.single || index_is(series->parameter) ||
+        traps_are_told_by(station->station, series->parameter) ||
         counts_nights(station->station, series->parameter)) {
         return true;
     }

@@ -147,6 +147,9 @@ static int by_time(const void *a, const void *b)
     if (left->time_ns != right->time_ns) {
         return left->time_ns < right->time_ns ? -1 : 1;
     }
+    if (left->station != right->station) {
+        return left->station < right->station ? -1 : 1;
+    }
     return (left->order > right->order) - (left->order < right->order);
 }
 
@@ -233,6 +236,29 @@ static void pass_time(struct pipeline *pipeline, int64_t *now_ns, int64_t to_ns)
     *now_ns = to_ns;
 }
 
+/* Those of one station and time, from `first` on; returns where the next ones begin. */
+static size_t take_together(const struct samples *samples, size_t first,
+                            struct pipeline_sample together[PHUSA_REPORT_READINGS_MAX])
+{
+    const struct settings *settings = samples->settings;
+    const struct sample *begin = &samples->items[first], *item = begin;
+    size_t count = 0;
+    while (first + count < samples->count && count < PHUSA_REPORT_READINGS_MAX &&
+           item->time_ns == begin->time_ns && item->station == begin->station) {
+        together[count] = (struct pipeline_sample){
+            .station = phusa_text_of(settings->registry.stations[item->station].id),
+            .parameter = settings->catalogue.parameters[item->parameter].name,
+            .value = item->value,
+            .time_ns = item->time_ns,
+            .received_ns = item->time_ns,
+            .state = (enum phusa_device_state)item->state
+        };
+        count++;
+        item++;
+    }
+    return first + count;
+}
+
 static bool judge(const struct samples *samples)
 {
     struct transitions transitions = { 0 };
@@ -244,18 +270,11 @@ static bool judge(const struct samples *samples)
         return false;
     }
     int64_t now_ns = samples->count > 0 ? samples->items[0].time_ns : 0;
-    for (size_t i = 0; i < samples->count; i++) {
-        const struct sample *item = &samples->items[i];
-        pass_time(pipeline, &now_ns, item->time_ns);
-        struct pipeline_sample sample = {
-            .station = phusa_text_of(samples->settings->registry.stations[item->station].id),
-            .parameter = samples->settings->catalogue.parameters[item->parameter].name,
-            .value = item->value,
-            .time_ns = item->time_ns,
-            .received_ns = item->time_ns,
-            .state = (enum phusa_device_state)item->state
-        };
-        (void)pipeline_take_sample(pipeline, &sample);
+    for (size_t i = 0, next; i < samples->count; i = next) {
+        struct pipeline_sample together[PHUSA_REPORT_READINGS_MAX];
+        next = take_together(samples, i, together);
+        pass_time(pipeline, &now_ns, samples->items[i].time_ns);
+        (void)pipeline_take_samples(pipeline, together, next - i);
     }
     pass_time(pipeline, &now_ns, now_ns + QUIET_NS);
     print_transitions(&transitions);

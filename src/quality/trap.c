@@ -6,6 +6,8 @@
 #define SECOND_NS     INT64_C(1000000000)
 #define HOUR_NS       (3600 * SECOND_NS)
 #define NIGHT_NS      (24 * HOUR_NS)
+#define MINUTE_NS     (60 * INT64_C(1000000000))
+#define NIGHT_MINUTES (24 * 60)
 #define NOON_NS       (12 * HOUR_NS)
 #define TIME_LEAST_NS (INT64_C(366) * NIGHT_NS)
 #define TIME_MOST_NS  (INT64_C(7258118400) * SECOND_NS) /* 2200 */
@@ -125,6 +127,26 @@ static void take_count(const struct view *view, const struct trap_event *event)
     night->reports++;
 }
 
+static int64_t at_most(int64_t value, int64_t most)
+{
+    return value < most ? value : most;
+}
+
+static int64_t minutes_of(double minutes)
+{
+    return minutes < NIGHT_MINUTES ? (int64_t)(minutes * MINUTE_NS) : NIGHT_NS;
+}
+
+/* No more than there can be up to the end of a night. */
+static void take_lamp_minutes(const struct view *view, const struct trap_event *event)
+{
+    struct trap_night *night = &view->trap->night;
+    int64_t lamp = minutes_of(event->value), every = view->settings->every_ns;
+    night->lamp_ns = at_most(night->lamp_ns + lamp, NIGHT_NS);
+    night->known_ns =
+        at_most(night->known_ns + (every > lamp ? at_most(every, NIGHT_NS) : lamp), NIGHT_NS);
+}
+
 static void take(const struct view *view, const struct trap_event *event)
 {
     struct trap *trap = view->trap;
@@ -144,6 +166,12 @@ static void take(const struct view *view, const struct trap_event *event)
         break;
     case TRAP_GATE:
         trap->gate = state;
+        break;
+    case TRAP_LAMP_MINUTES:
+        take_lamp_minutes(view, event);
+        break;
+    case TRAP_GATE_MINUTES:
+        trap->night.gated_ns = at_most(trap->night.gated_ns + minutes_of(event->value), NIGHT_NS);
         break;
     case TRAP_SERVICE:
         trap->served = true;
@@ -173,6 +201,9 @@ static bool is_usable(const struct trap_event *event)
 {
     if (event->time_ns < TIME_LEAST_NS || event->time_ns > TIME_MOST_NS || isnan(event->value)) {
         return false;
+    }
+    if (event->what == TRAP_LAMP_MINUTES || event->what == TRAP_GATE_MINUTES) {
+        return event->value >= 0;
     }
     return event->what != TRAP_COUNT || (event->value >= 0 && event->value <= TRAP_COUNT_MAX &&
                                          event->value == floor(event->value));
@@ -315,7 +346,7 @@ static void load_waiting(struct trap *trap, struct state_reader *reader)
     for (size_t i = 0; i < count && !reader->failed; i++) {
         struct trap_event *event = &trap->waiting[i];
         event->time_ns = state_get_signed(reader);
-        event->what = (enum trap_what)state_get_upto(reader, TRAP_GATE);
+        event->what = (enum trap_what)state_get_upto(reader, TRAP_GATE_MINUTES);
         event->value = state_get_double(reader);
         if (!is_usable(event) || (trap->begun && event->time_ns <= trap->done_ns) ||
             (i > 0 && is_before(event, event - 1))) {

@@ -38,7 +38,7 @@
 
 #define TRAP_WAITING_MAX  32 /* events within lateness: four kinds at five minutes in 40 min */
 #define TRAP_COUNT_MAX    1000000000000.0 /* of a report: sums of it stay whole in a double */
-#define TRAP_OFF_KNOWN_NS (INT64_C(18) * 3600 * 1000000000) /* three quarters of a night; ours */
+#define TRAP_OFF_KNOWN_NS (INT64_C(6) * 3600 * 1000000000) /* half of the dark; ours */
 #define TRAP_SILENT_MAX                                                                            \
     7 /* missing nights told in a row; then the trap is silent until it speaks */
 
@@ -64,7 +64,10 @@ enum trap_what {
     TRAP_SERVICE, /* someone emptied it or changed the roll; value unused. First of its moment */
     TRAP_COUNT,   /* value: insects, whole and not negative */
     TRAP_LAMP,    /* value: 0 off, else on */
-    TRAP_GATE     /* value: 0 open, else closed for rain */
+    TRAP_GATE,    /* value: 0 open, else closed for rain */
+    TRAP_LAMP_MINUTES, /* value: minutes for which it was on since the last report; the lamp is
+                          known for `every` then, at most a night */
+    TRAP_GATE_MINUTES  /* value: minutes for which it was closed, likewise */
 };
 
 struct trap_event {

@@ -10,7 +10,7 @@ struct trap_read {
     double limit;
     int64_t hold_ns;
     struct config_list species;
-    const char *lamp, *gate, *service;
+    const char *lamp, *gate, *lamp_minutes, *gate_minutes, *service;
 };
 
 #define AT(member) offsetof(struct trap_read, member)
@@ -23,6 +23,8 @@ static const struct config_key trap_keys[] = {
       .example = "[\"bph\", \"stem_borer\"]" },
     { "lamp", CONFIG_STRING, AT(lamp), .example = "lamp" },
     { "gate", CONFIG_STRING, AT(gate), .example = "rain_gate" },
+    { "lamp_minutes", CONFIG_STRING, AT(lamp_minutes), .example = "lamp_minutes" },
+    { "gate_minutes", CONFIG_STRING, AT(gate_minutes), .example = "gate_minutes" },
     { "service", CONFIG_STRING, AT(service), .example = "service" },
 };
 #undef AT
@@ -30,7 +32,7 @@ const struct config_schema schema_trap = SCHEMA("trap", trap_keys);
 
 /* A parameter in one role; each has one at most. */
 struct roles {
-    const struct phusa_parameter *taken[STATION_PARAMETERS_MAX + 3];
+    const struct phusa_parameter *taken[STATION_PARAMETERS_MAX + 5];
     size_t count;
 };
 
@@ -90,6 +92,8 @@ void load_station_trap(struct loader *loader, const struct config_node *group,
     }
     trap.lamp = take_key(loader, group, "lamp", read.lamp, station, &roles);
     trap.gate = take_key(loader, group, "gate", read.gate, station, &roles);
+    trap.lamp_minutes = take_key(loader, group, "lamp_minutes", read.lamp_minutes, station, &roles);
+    trap.gate_minutes = take_key(loader, group, "gate_minutes", read.gate_minutes, station, &roles);
     trap.service = take_key(loader, group, "service", read.service, station, &roles);
     station->trap = trap;
 }

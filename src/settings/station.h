@@ -55,7 +55,8 @@ struct station_trap {
     int64_t hold_ns;    /* how long a state of lamp or gate holds at most */
     const struct phusa_parameter *const *species; /* counted; at least one when given */
     size_t species_count;
-    const struct phusa_parameter *lamp, *gate, *service; /* NULL = not reported */
+    /* NULL = not reported. lamp, gate: states; their minutes: since the last report. */
+    const struct phusa_parameter *lamp, *gate, *lamp_minutes, *gate_minutes, *service;
 };
 
 struct station {

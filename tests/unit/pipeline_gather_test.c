@@ -593,7 +593,7 @@ static void what_is_no_number_is_set_aside(void **state)
                                           .value = values[i],
                                           .time_ns = BEGIN_NS,
                                           .received_ns = BEGIN_NS };
-        assert_int_equal(pipeline_take_sample(world.bed.pipeline, &sample), PHUSA_REASON_VALUE);
+        assert_int_equal(pipeline_take_samples(world.bed.pipeline, &sample, 1), PHUSA_REASON_VALUE);
     }
     bed_send(&world.bed, "[{\"n\":\"level\",\"t\":1700000100,\"v\":1e999}]");
     bed_until(&world.bed, BEGIN_NS + HOUR_NS);

@@ -67,6 +67,50 @@ static void pass(struct world *world, double local)
     trap_advance(&world->trap, &world->settings, hours(local), keep, world);
 }
 
+/* A night of a trap that reports only in the dark, each half hour. */
+static void report_the_dark(struct world *world, double evening, double lamp)
+{
+    for (double local = evening; local <= evening + 12; local += 0.5) {
+        assert_true(give(world, local, TRAP_LAMP, lamp));
+        assert_true(give(world, local, TRAP_COUNT, 0));
+    }
+    pass(world, evening + 18.5);
+}
+
+static void a_lamp_that_is_off_all_the_dark_is_no_finding(void **state)
+{
+    (void)state;
+    static struct world world;
+    begin(&world, TRAP_INTERVAL, TRAP_DROP_RESTARTS);
+    report_the_dark(&world, 18, 0);
+    report_the_dark(&world, 42, 1);
+    assert_int_equal(world.count, 2);
+    assert_true(world.nights[0].outcome == TRAP_OFF && isnan(world.nights[0].count));
+    assert_true(world.nights[1].outcome == TRAP_COUNTED && world.nights[1].count == 0);
+}
+
+/* Once a night, as minutes since the last report. */
+static void minutes_of_the_lamp_say_the_same(void **state)
+{
+    (void)state;
+    static struct world world;
+    static const double minutes[] = { 600, 0, 9999 };
+    begin(&world, TRAP_INTERVAL, TRAP_DROP_RESTARTS);
+    world.settings.every_ns = 24 * HOUR;
+    for (int night = 0; night < 3; night++) {
+        assert_true(give(&world, 30 + 24 * night, TRAP_COUNT, 0));
+        assert_true(give(&world, 30 + 24 * night, TRAP_LAMP_MINUTES, minutes[night]));
+        assert_true(give(&world, 30 + 24 * night, TRAP_GATE_MINUTES, 45));
+    }
+    assert_false(give(&world, 79, TRAP_LAMP_MINUTES, -1));
+    pass(&world, 24 * 4);
+    assert_int_equal(world.count, 3);
+    assert_true(world.nights[0].outcome == TRAP_COUNTED && world.nights[0].count == 0);
+    assert_true(world.nights[0].lamp_ns == 600 * MINUTE && world.nights[0].gated_ns == 45 * MINUTE);
+    assert_int_equal(world.nights[1].outcome, TRAP_OFF);
+    assert_true(world.nights[2].lamp_ns == 24 * HOUR && world.nights[2].known_ns == 24 * HOUR);
+}
+
 static void a_night_is_noon_to_noon(void **state)
 {
     (void)state;
@@ -394,6 +438,8 @@ static void a_season_of_five_traps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lamp_that_is_off_all_the_dark_is_no_finding),
+        cmocka_unit_test(minutes_of_the_lamp_say_the_same),
         cmocka_unit_test(a_night_is_noon_to_noon),
         cmocka_unit_test(zero_missing_and_off_are_three_things),
         cmocka_unit_test(running_totals_rise_and_jump_back),
