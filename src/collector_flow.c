@@ -265,10 +265,12 @@ static void forget_lines(struct collector *collector)
     collector->lines_passed_on = collector->lines_position;
     collector->lines_used = collector->lines_done = 0;
     collector->lines_readings = 0;
-    if (collector->lines_capacity > LINES_BYTES_LEAST) {
-        char *lines = realloc(collector->lines, LINES_BYTES_LEAST);
-        collector->lines = lines != NULL ? lines : collector->lines;
-        collector->lines_capacity = lines != NULL ? LINES_BYTES_LEAST : collector->lines_capacity;
+    char *lines = collector->lines_capacity > LINES_BYTES_LEAST
+                      ? realloc(collector->lines, LINES_BYTES_LEAST)
+                      : NULL;
+    if (lines != NULL) {
+        collector->lines = lines;
+        collector->lines_capacity = LINES_BYTES_LEAST;
     }
 }
 

@@ -20,11 +20,11 @@
 #define OUTLET_ID_MAX      (128 + 8) /* a client_id and what stands behind it */
 #define BATCH_RECORDS      512       /* records of the raw journal in one step of the flow */
 #define BATCH_BYTES        ((size_t)1 << 20) /* lines in one record of the spool, about */
-#define LINES_BYTES_LEAST                                                                          \
-    (2 * BATCH_BYTES) /* room for lines: a full batch and the largest report */
+/* Room for lines: a full batch and the largest report. */
+#define LINES_BYTES_LEAST  (2 * BATCH_BYTES)
 /* The most of them: a tick may close the windows of every series, 1.5 KB each; 20,000 stations
  * of 8. */
-#define LINES_BYTES_MOST ((size_t)256 << 20)
+#define LINES_BYTES_MOST   ((size_t)256 << 20)
 #define BATCH_NOTICES                                                                              \
     2048 /* changes of alarms in one commit, about: a batch ends when it has them */
 #define NOTICES_WAITING_MAX                                                                        \

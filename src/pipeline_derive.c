@@ -19,6 +19,8 @@
 /* The readings of one time: [begin, end), and what has been derived of them already. */
 struct moment {
     const struct station_state *station;
+    const struct phusa_parameter *catalogue;
+    const struct known_inputs *known;
     const struct accepted *begin, *end;
     const struct accepted *derived;
     size_t derived_count;
@@ -31,21 +33,20 @@ struct inputs {
     enum phusa_flag flag;
 };
 
-static bool is_named(const struct moment *moment, const struct accepted *accepted,
-                     struct phusa_text name)
+static const struct accepted *find(const struct moment *moment,
+                                   const struct phusa_parameter *parameter)
 {
-    return phusa_text_equal(moment->station->series[accepted->series].parameter->name, name);
-}
-
-static const struct accepted *find(const struct moment *moment, struct phusa_text name)
-{
+    if (parameter == NULL) {
+        return NULL; /* not in the catalogue */
+    }
+    uint16_t series = moment->station->series_of[parameter - moment->catalogue];
     for (const struct accepted *at = moment->begin; at < moment->end; at++) {
-        if (is_named(moment, at, name)) {
+        if (at->series == series) {
             return at;
         }
     }
     for (size_t i = 0; i < moment->derived_count; i++) {
-        if (is_named(moment, &moment->derived[i], name)) {
+        if (moment->derived[i].series == series) {
             return &moment->derived[i];
         }
     }
@@ -63,9 +64,10 @@ static double use(const struct accepted *accepted, struct inputs *inputs)
     return accepted->value;
 }
 
-static double input(const struct moment *moment, const char *name, struct inputs *inputs)
+static double input(const struct moment *moment, const struct phusa_parameter *parameter,
+                    struct inputs *inputs)
 {
-    return use(find(moment, phusa_text_of(name)), inputs);
+    return use(find(moment, parameter), inputs);
 }
 
 /* --- the formulas ------------------------------------------------------------------------- */
@@ -74,8 +76,8 @@ static enum seawater_status salinity(const struct moment *moment, const struct d
                                      struct inputs *inputs, double *result)
 {
     bool compensated = phusa_text_equal(wanted->from->name, PHUSA_TEXT("ec25"));
-    double ec = use(find(moment, wanted->from->name), inputs);
-    double temp = compensated ? STANDARD_TEMP : input(moment, "temp", inputs);
+    double ec = use(find(moment, wanted->from), inputs);
+    double temp = compensated ? STANDARD_TEMP : input(moment, moment->known->temp, inputs);
     return seawater_salinity(ec, temp, 0, wanted->pure ? SEAWATER_PSS78 : SEAWATER_PSS78_HILL,
                              result);
 }
@@ -83,17 +85,18 @@ static enum seawater_status salinity(const struct moment *moment, const struct d
 static enum seawater_status ec25(const struct moment *moment, const struct derivation *wanted,
                                  struct inputs *inputs, double *result)
 {
-    double ec = use(find(moment, wanted->from->name), inputs);
-    return seawater_ec25(ec, input(moment, "temp", inputs), wanted->per_kelvin, result);
+    double ec = use(find(moment, wanted->from), inputs);
+    return seawater_ec25(ec, input(moment, moment->known->temp, inputs), wanted->per_kelvin,
+                         result);
 }
 
 static enum seawater_status do_sat(const struct moment *moment, const struct derivation *wanted,
                                    struct inputs *inputs, double *result)
 {
-    double measured = use(find(moment, wanted->from->name), inputs);
-    double temp = input(moment, "temp", inputs), psu = wanted->salinity;
-    if (find(moment, PHUSA_TEXT("salinity")) != NULL || !isfinite(psu)) {
-        psu = input(moment, "salinity", inputs);
+    double measured = use(find(moment, wanted->from), inputs);
+    double temp = input(moment, moment->known->temp, inputs), psu = wanted->salinity;
+    if (find(moment, moment->known->salinity) != NULL || !isfinite(psu)) {
+        psu = input(moment, moment->known->salinity, inputs);
     }
     return seawater_do_percent(measured, temp, psu, wanted->pressure_atm, result);
 }
@@ -101,9 +104,9 @@ static enum seawater_status do_sat(const struct moment *moment, const struct der
 static enum seawater_status nh3(const struct moment *moment, const struct derivation *wanted,
                                 struct inputs *inputs, double *result)
 {
-    double nh4 = use(find(moment, wanted->from->name), inputs);
-    double ph = input(moment, "ph", inputs);
-    return seawater_nh3(nh4, ph, input(moment, "temp", inputs), result);
+    double nh4 = use(find(moment, wanted->from), inputs);
+    double ph = input(moment, moment->known->ph, inputs);
+    return seawater_nh3(nh4, ph, input(moment, moment->known->temp, inputs), result);
 }
 
 static enum seawater_status compute(const struct moment *moment, const struct derivation *wanted,
@@ -131,7 +134,7 @@ static bool derive(struct pipeline *pipeline, struct station_state *station,
 {
     struct inputs inputs = { .judged = true, .flag = PHUSA_FLAG_GOOD };
     double value = NAN;
-    if (find(moment, wanted->parameter->name) != NULL) {
+    if (find(moment, wanted->parameter) != NULL) {
         return false;
     }
     enum seawater_status status = compute(moment, wanted, &inputs, &value);
@@ -187,6 +190,15 @@ static void sort_in(struct accepted *accepted, size_t last)
     }
 }
 
+void derive_open(struct pipeline *pipeline)
+{
+    const struct phusa_catalogue *catalogue = &pipeline->settings->catalogue;
+    pipeline->known =
+        (struct known_inputs){ .temp = phusa_catalogue_find(catalogue, PHUSA_TEXT("temp")),
+                               .salinity = phusa_catalogue_find(catalogue, PHUSA_TEXT("salinity")),
+                               .ph = phusa_catalogue_find(catalogue, PHUSA_TEXT("ph")) };
+}
+
 size_t derive_report(struct pipeline *pipeline, struct station_state *station, size_t count)
 {
     if (station->station->derivation_count == 0) {
@@ -200,6 +212,8 @@ size_t derive_report(struct pipeline *pipeline, struct station_state *station, s
             end++;
         }
         struct moment moment = { .station = station,
+                                 .catalogue = pipeline->settings->catalogue.parameters,
+                                 .known = &pipeline->known,
                                  .begin = &pipeline->accepted[begin],
                                  .end = &pipeline->accepted[end] };
         total += derive_moment(pipeline, station, &moment, &pipeline->accepted[total],

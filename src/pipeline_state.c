@@ -275,6 +275,7 @@ void state_expect_past(const struct pipeline *pipeline, const struct station_sta
 bool pipeline_build(struct pipeline *pipeline, const struct settings *settings)
 {
     pipeline->settings = settings;
+    derive_open(pipeline);
     pipeline->station_count = 0;
     pipeline->wanting_count = 0;
     pipeline->watched_count = 0;

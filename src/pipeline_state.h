@@ -205,6 +205,11 @@ struct dating {
     struct station_clock_verdict verdict;
 };
 
+/* What formulas need besides the parameter that they begin with; NULL: not in the catalogue. */
+struct known_inputs {
+    const struct phusa_parameter *temp, *salinity, *ph;
+};
+
 struct pipeline {
     const struct settings *settings;
     struct pipeline_sink sink;
@@ -218,6 +223,7 @@ struct pipeline {
     size_t wanting_count;
     struct station_state **watched; /* stations with gaps, or whose alarm about them is on */
     size_t watched_count;
+    struct known_inputs known;
     uint64_t position;
     struct pipeline_counters counters;
 
@@ -338,6 +344,9 @@ struct station_clock_place clock_place(const struct pipeline *pipeline,
 void clock_status(struct station_state *station, const struct phusa_status_message *message);
 
 /* --- pipeline_derive.c ------------------------------------------------------------------ */
+
+/* Looks up what formulas need in the catalogue of the settings. */
+void derive_open(struct pipeline *pipeline);
 
 /* Computes what the station's settings ask for from pipeline->accepted, which is by time; what
  * comes out stands there too. Returns how many stand there then. */
