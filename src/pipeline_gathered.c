@@ -2,13 +2,15 @@
  * What is gathered over readings (quality tests, windows, nights, indices), kept over a restart and
  * over a change of settings: a block of bytes each, so that one whose place is gone is passed over.
  *
- *   GATHERED_QUALITY  still: readings, value, since, newest; gaps, missed, early; newest final
- * flags: time, six flags; 1 and the series (quality/qartod_series.c) if there are later flags; 1,
- * when its last reading came, and the series of a backlog if there is one GATHERED_WINDOWS
- * quality/window_state.c GATHERED_TRAP     the newest night that was told: end, outcome, count,
- * reports, coverage, resets, services, saturated, spans, lamp, gate and known time; quality/trap.c
- *   GATHERED_CORRECTIONS
- *                     pipeline_corrections.c
+ *   GATHERED_QUALITY      still: readings, value, since, newest; gaps, missed, early; the
+ *                         newest final flags: time, six flags; 1 and the series
+ *                         (quality/qartod_series.c) if flags follow; 1, when its last reading
+ *                         came, and the series of a backlog if there is one
+ *   GATHERED_WINDOWS      quality/window_state.c
+ *   GATHERED_TRAP         the newest night that was told: end, outcome, count, reports, coverage,
+ *                         resets, services, saturated, spans, lamp, gate and known time; then
+ *                         quality/trap.c
+ *   GATHERED_CORRECTIONS  pipeline_corrections.c
  *
  * and of a station: stuck, since; 1 and the index if it has one: newest hour, hours to be computed,
  * told hours, told days: how many that are not empty; each its place, end, value, first value,

@@ -41,15 +41,16 @@
  *  - A header's `synced` was true on disk before the header was written.
  *
  * A sync that fails
- *  A write that the sync was to make, of records that waited, counts as such. The system may have
- * dropped what it could not write, and call the next sync of that file a success. So the file is
- * left for ever. The records that are not known to be durable, first of them F, are still in
- * memory; they are written to new.tmp under a new salt, synced there, and new.tmp is renamed to the
- * name of F. Segments named above F hold nothing else and are removed; one that is named below F is
- * superseded from F on. Only when the folder is synced, too, are the records published. `unsure`
- * stands from before the first of these steps to after the last: who finds it after a kill may see
- * in the page cache what the disk does not have, and no sync would tell. A power cut may take it
- * away, but then it has taken the page cache, too; where it stays for no reason it only costs time.
+ *  A write that the sync was to make, of records that waited, counts as such. The system may
+ *  have dropped what it could not write, and call the next sync of that file a success. So
+ *  the file is left for ever. The records that are not known to be durable, first of them F,
+ *  are still in memory; they are written to new.tmp under a new salt, synced there, and
+ *  new.tmp is renamed to the name of F. Segments named above F hold nothing else and are
+ *  removed; one that is named below F is superseded from F on. Only when the folder is
+ *  synced, too, are the records published. `unsure` stands from before the first of these
+ *  steps to after the last: who finds it after a kill may see in the page cache what the disk
+ *  does not have, and no sync would tell. A power cut may take it away, but then it has taken
+ *  the page cache, too; where it stays for no reason it only costs time.
  *
  * Recovery
  *  Everything up to the `synced` of the newest segment with a sound header is durable.

@@ -12,10 +12,9 @@
  *            receive time, the others keep their distance to it
  *   FUTURE   ahead by more than `wrong`: likewise
  *   BEHIND   steadily behind by more than `wrong`, see below: likewise
- *   DATED    with boot and up, the begin of that boot being known: at that begin + up + its own
- * time ARRIVAL  with boot and up, nothing known of that boot: at the receive time + its own time
- * Stores may know no more than milliseconds: what is put at its arrival comes at least one after
- * what was put so before, as long as that is not more than `ahead` off.
+ *   DATED    with boot and up, the begin of that boot being known: at that begin + up + its
+ *            own time
+ *   ARRIVAL  with boot and up, nothing known of that boot: at the receive time + its own time
  *
  * Begin of a boot. A report cannot have come before it was made, so the begin of its boot is not
  * later than its receive time - up, and not later than the begin of a later boot of the same log;
