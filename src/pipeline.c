@@ -71,8 +71,7 @@ enum phusa_reason flow_identify(struct pipeline *pipeline, const struct journal_
 
 /* --- check ----------------------------------------------------------------------- */
 
-/* Puts the last one where it belongs by time, which is nearly always where it is. */
-static void sort_in(struct accepted *accepted, size_t last)
+void flow_sort_in(struct accepted *accepted, size_t last)
 {
     for (size_t at = last; at > 0 && accepted[at - 1].time_ns > accepted[at].time_ns; at--) {
         struct accepted later = accepted[at - 1];
@@ -104,7 +103,7 @@ static size_t check_report(struct pipeline *pipeline, struct station_state *stat
                                       .reconstructed = place.reconstructed };
             flow_set_aside(pipeline, station, &item);
         } else if (accepted->series != NO_SERIES) {
-            sort_in(pipeline->accepted, count);
+            flow_sort_in(pipeline->accepted, count);
             count++;
         }
     }
@@ -271,68 +270,6 @@ static void end_what_is_over(struct pipeline *pipeline, struct station_state *st
             }
         }
     }
-}
-
-static void flush_extra(struct pipeline *pipeline)
-{
-    struct line_writer *extra = &pipeline->extra;
-    if (pipeline->sink.lines != NULL && extra->used > 0) {
-        pipeline->sink.lines(pipeline->sink.context,
-                             (struct phusa_text){ extra->buffer, extra->used }, 0,
-                             pipeline->taking);
-    }
-    line_writer_init(extra, extra->buffer, EXTRA_BYTES);
-}
-
-struct line_writer *flow_extra(struct pipeline *pipeline)
-{
-    if (pipeline->extra.capacity - pipeline->extra.used < EXTRA_LINE_MAX) {
-        flush_extra(pipeline);
-    }
-    return &pipeline->extra;
-}
-
-/* Heads are short enough: that of a station is, and the rest are names. */
-static size_t put_text(char *head, size_t used, struct phusa_text text)
-{
-    if (text.length >= EXTRA_LINE_MAX / 2 - used) {
-        return used;
-    }
-    memcpy(head + used, text.data, text.length);
-    return used + text.length;
-}
-
-struct phusa_text flow_extra_head(const struct station_state *station, const char *measurement,
-                                  bool ids, struct phusa_text parameter, const char *window,
-                                  char head[EXTRA_LINE_MAX / 2])
-{
-    size_t end = ids ? station->head_ids : station->head.length;
-    struct phusa_text tags = { station->head.data + station->head_tags, end - station->head_tags };
-    size_t used = put_text(head, 0, phusa_text_of(measurement));
-    used = put_text(head, used, tags);
-    if (parameter.length > 0) {
-        used = put_text(head, put_text(head, used, PHUSA_TEXT(",parameter=")), parameter);
-    }
-    used = put_text(head, put_text(head, used, PHUSA_TEXT(",window=")), phusa_text_of(window));
-    return (struct phusa_text){ head, used };
-}
-
-void flow_write_correction(struct pipeline *pipeline, const struct station_state *station,
-                           const struct flow_correction *correction)
-{
-    char head[EXTRA_LINE_MAX / 2], again[24]; /* ",again=4294967295" */
-    struct line_writer *writer = flow_extra(pipeline);
-    struct phusa_text base = flow_extra_head(station, "correction", true, correction->parameter,
-                                             correction->window, head);
-    if (correction->round > 1) {
-        (void)snprintf(again, sizeof again, ",again=%u", correction->round);
-        base.length = put_text(head, base.length, phusa_text_of(again));
-    }
-    line_begin(writer, base);
-    line_field_double(writer, PHUSA_TEXT("old"), correction->old);
-    line_field_double(writer, PHUSA_TEXT("new"), correction->now);
-    (void)line_end(writer, correction->end_ns);
-    pipeline->counters.corrections++;
 }
 
 /* What has become final comes before what closes, so that windows hold it. */
@@ -507,7 +444,7 @@ void pipeline_take(struct pipeline *pipeline, const struct journal_record *recor
     default:
         break; /* settings and links are the collector's */
     }
-    flush_extra(pipeline);
+    flow_flush_extra(pipeline);
     pipeline->position = record->position;
 }
 
@@ -516,7 +453,7 @@ void pipeline_tick(struct pipeline *pipeline, int64_t now_ns)
     pipeline->now_ns = now_ns;
     pipeline->taking = pipeline->position;
     flow_tick(pipeline);
-    flush_extra(pipeline);
+    flow_flush_extra(pipeline);
 }
 
 /* Into *accepted; NO_SERIES when nothing follows from it. */
@@ -531,7 +468,11 @@ static enum phusa_reason take_sample(struct pipeline *pipeline, struct station_s
         return PHUSA_REASON_PARAMETER;
     }
     pipeline->counters.received++;
-    return check_value(pipeline, station, parameter, sample, accepted);
+    enum phusa_reason reason = check_value(pipeline, station, parameter, sample, accepted);
+    if (reason == PHUSA_REASON_NONE && accepted->series == NO_SERIES) {
+        check_count_duplicate(pipeline, station);
+    }
+    return reason;
 }
 
 enum phusa_reason pipeline_take_samples(struct pipeline *pipeline,
@@ -554,7 +495,7 @@ enum phusa_reason pipeline_take_samples(struct pipeline *pipeline,
     }
     if (taken > 0) {
         take_accepted(pipeline, station, taken, samples[0].received_ns);
-        flush_extra(pipeline);
+        flow_flush_extra(pipeline);
     }
     return refused;
 }

@@ -121,7 +121,7 @@ static enum history_result recall(const struct pipeline *pipeline, struct histor
     return result == HISTORY_CONFLICT && sample->shift_ns != 0 ? HISTORY_NEW : result;
 }
 
-static void count_duplicate(struct pipeline *pipeline, struct station_state *station)
+void check_count_duplicate(struct pipeline *pipeline, struct station_state *station)
 {
     station->counts.duplicates++;
     pipeline->counters.duplicates++;
@@ -141,7 +141,6 @@ enum phusa_reason check_value(struct pipeline *pipeline, struct station_state *s
     }
     switch (recall(pipeline, &series->history, sample)) {
     case HISTORY_DUPLICATE:
-        count_duplicate(pipeline, station);
         accepted->series = NO_SERIES;
         return PHUSA_REASON_NONE;
     case HISTORY_CONFLICT:
@@ -218,13 +217,15 @@ enum phusa_reason check_reading(struct pipeline *pipeline, struct station_state 
     if (reason != PHUSA_REASON_NONE) {
         return reason;
     }
-    if (pipeline->again && !recognisable(pipeline, index)) {
-        count_duplicate(pipeline, station);
-        accepted->series = NO_SERIES;
-        return PHUSA_REASON_NONE;
-    }
     sample.received_ns = received_ns;
-    return check_value(pipeline, station, parameter, &sample, accepted);
+    accepted->series = NO_SERIES;
+    if (!pipeline->again || recognisable(pipeline, index)) {
+        reason = check_value(pipeline, station, parameter, &sample, accepted);
+    }
+    if (reason == PHUSA_REASON_NONE && accepted->series == NO_SERIES) {
+        check_count_duplicate(pipeline, station);
+    }
+    return reason;
 }
 
 bool check_renumbered(struct pipeline *pipeline, struct station_state *station)

@@ -145,10 +145,7 @@ static bool derive(struct pipeline *pipeline, struct station_state *station,
                                       .time_ns = moment->begin->time_ns,
                                       .reconstructed = moment->begin->reconstructed,
                                       .received_ns = pipeline->now_ns };
-    uint64_t duplicates = pipeline->counters.duplicates, own = station->counts.duplicates;
     enum phusa_reason reason = check_value(pipeline, station, wanted->parameter, &sample, accepted);
-    pipeline->counters.duplicates = duplicates; /* it is no reading */
-    station->counts.duplicates = own;
     if (reason != PHUSA_REASON_NONE || accepted->series == NO_SERIES) {
         return false;
     }
@@ -181,15 +178,6 @@ static size_t derive_moment(struct pipeline *pipeline, struct station_state *sta
     return moment->derived_count;
 }
 
-static void sort_in(struct accepted *accepted, size_t last)
-{
-    for (size_t at = last; at > 0 && accepted[at - 1].time_ns > accepted[at].time_ns; at--) {
-        struct accepted later = accepted[at - 1];
-        accepted[at - 1] = accepted[at];
-        accepted[at] = later;
-    }
-}
-
 void derive_open(struct pipeline *pipeline)
 {
     const struct phusa_catalogue *catalogue = &pipeline->settings->catalogue;
@@ -220,7 +208,7 @@ size_t derive_report(struct pipeline *pipeline, struct station_state *station, s
                                ACCEPTED_MAX - total);
     }
     for (size_t last = count; last < total; last++) {
-        sort_in(pipeline->accepted, last);
+        flow_sort_in(pipeline->accepted, last);
     }
     return total;
 }

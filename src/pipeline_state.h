@@ -277,6 +277,14 @@ void flow_judge(struct pipeline *pipeline, struct station_state *station, struct
 void flow_end_alarm(struct pipeline *pipeline, const struct station *station,
                     struct alarm_slot *slot, int64_t at_ns);
 
+/* Puts the last one where it belongs by time, which is nearly always where it is. */
+void flow_sort_in(struct accepted *accepted, size_t last);
+
+/* --- pipeline_lines.c --------------------------------------------------------------------- */
+
+/* Hands on what stands there. */
+void flow_flush_extra(struct pipeline *pipeline);
+
 /* Where a line that is no reading goes: room for one of EXTRA_LINE_MAX bytes. */
 struct line_writer *flow_extra(struct pipeline *pipeline);
 
@@ -324,6 +332,9 @@ enum phusa_reason check_value(struct pipeline *pipeline, struct station_state *s
 /* True if the report, whose number came before, holds readings that did not: the station has gone
  * back and uses numbers again. */
 bool check_renumbered(struct pipeline *pipeline, struct station_state *station);
+
+/* A reading that came before: counted by whoever takes readings. */
+void check_count_duplicate(struct pipeline *pipeline, struct station_state *station);
 
 /* What is wrong, for people; static. */
 const char *check_detail(enum phusa_reason reason);

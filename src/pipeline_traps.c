@@ -12,9 +12,8 @@
 
 #include "pipeline_state.h"
 
-#define NIGHT_NS    (INT64_C(24) * 3600 * SECOND_NS)
-#define MINUTE_NS   (60.0 * (double)SECOND_NS)
-#define FIELD(text) ((struct phusa_text){ (text), sizeof(text) - 1 })
+#define NIGHT_NS  (INT64_C(24) * 3600 * SECOND_NS)
+#define MINUTE_NS (60.0 * (double)SECOND_NS)
 
 static struct trap_settings settings_of(const struct pipeline *pipeline,
                                         const struct station_state *station)
@@ -109,16 +108,16 @@ static void write_night(const struct night *night, const struct trap_night *told
     struct line_writer *writer = flow_extra(night->pipeline);
     line_begin(writer, flow_extra_head(night->station, "window", false,
                                        night->series->parameter->name, "night", head));
-    line_field_double(writer, FIELD("sum"), told->count);
-    line_field_int(writer, FIELD("outcome"), none, (int64_t)told->outcome);
-    line_field_double(writer, FIELD("coverage"), told->coverage);
-    line_field_int(writer, FIELD("reports"), none, told->reports);
-    line_field_double(writer, FIELD("lamp_minutes"), (double)told->lamp_ns / MINUTE_NS);
-    line_field_double(writer, FIELD("gated_minutes"), (double)told->gated_ns / MINUTE_NS);
-    line_field_double(writer, FIELD("known_minutes"), (double)told->known_ns / MINUTE_NS);
-    line_field_int(writer, FIELD("resets"), none, told->resets);
-    line_field_int(writer, FIELD("services"), none, told->services);
-    line_field_int(writer, FIELD("saturated"), none, told->saturated ? 1 : 0);
+    line_field_double(writer, PHUSA_TEXT("sum"), told->count);
+    line_field_int(writer, PHUSA_TEXT("outcome"), none, (int64_t)told->outcome);
+    line_field_double(writer, PHUSA_TEXT("coverage"), told->coverage);
+    line_field_int(writer, PHUSA_TEXT("reports"), none, told->reports);
+    line_field_double(writer, PHUSA_TEXT("lamp_minutes"), (double)told->lamp_ns / MINUTE_NS);
+    line_field_double(writer, PHUSA_TEXT("gated_minutes"), (double)told->gated_ns / MINUTE_NS);
+    line_field_double(writer, PHUSA_TEXT("known_minutes"), (double)told->known_ns / MINUTE_NS);
+    line_field_int(writer, PHUSA_TEXT("resets"), none, told->resets);
+    line_field_int(writer, PHUSA_TEXT("services"), none, told->services);
+    line_field_int(writer, PHUSA_TEXT("saturated"), none, told->saturated ? 1 : 0);
     (void)line_end(writer, told->end_ns);
 }
 

@@ -19,7 +19,6 @@
 #include "pipeline_state.h"
 
 #define NS_OF_HOURS(hours) ((hours)*INT64_C(3600) * SECOND_NS)
-#define WINDOW_TEXT(text)  ((struct phusa_text){ (text), sizeof(text) - 1 })
 
 static const char *const names[WINDOW_KINDS] = { "1h", "8h", "24h", "day", "night", "year" };
 static const int64_t lengths_ns[WINDOW_KINDS] = {
@@ -130,16 +129,16 @@ static struct line_writer *begin_window(const struct closing *closing, enum wind
 
 static void put_values(struct line_writer *writer, const struct window_numbers *numbers)
 {
-    line_field_double(writer, WINDOW_TEXT("mean"), numbers->mean);
-    line_field_double(writer, WINDOW_TEXT("min"), numbers->min);
-    line_field_double(writer, WINDOW_TEXT("max"), numbers->max);
-    line_field_double(writer, WINDOW_TEXT("sum"), numbers->sum);
+    line_field_double(writer, PHUSA_TEXT("mean"), numbers->mean);
+    line_field_double(writer, PHUSA_TEXT("min"), numbers->min);
+    line_field_double(writer, PHUSA_TEXT("max"), numbers->max);
+    line_field_double(writer, PHUSA_TEXT("sum"), numbers->sum);
 }
 
 static void put_extent(struct line_writer *writer, const struct window_numbers *numbers)
 {
-    line_field_int(writer, WINDOW_TEXT("count"), WINDOW_TEXT(""), numbers->count);
-    line_field_double(writer, WINDOW_TEXT("coverage"), numbers->coverage);
+    line_field_int(writer, PHUSA_TEXT("count"), PHUSA_TEXT(""), numbers->count);
+    line_field_double(writer, PHUSA_TEXT("coverage"), numbers->coverage);
 }
 
 static void write_window(const struct closing *closing, const struct window_result *result)
