@@ -2,14 +2,13 @@
 #ifndef NOTIFY_DELIVERY_H
 #define NOTIFY_DELIVERY_H
 
+#include "notify/letter.h"
 #include "notify/notify.h"
 
 /* --- wording.c (pure) ----------------------------------------------------- */
 
 #define WORDING_MAX                                                                                \
     768 /* bytes of a sentence; two of them, every byte escaped, fit NOTICE_BODY_MAX */
-
-enum language { LANGUAGE_VI, LANGUAGE_EN };
 
 /* One line for people: valid UTF-8 without control characters, cut at a character, terminated. */
 void wording_print(const struct notice *notice, enum language language, char text[WORDING_MAX]);
@@ -86,15 +85,28 @@ enum delivery {
 /* A way out, used by one thread but for abort. */
 struct carrier {
     void *self;
-    enum delivery (*deliver)(void *self, const struct outbox_message *message,
-                             struct problem *problem);
+    enum delivery (*deliver)(void *self, const struct parcel *parcel, struct problem *problem);
     void (*abort)(void *self); /* ends a delivery under way, from another thread */
     void (*free)(void *self);
+    size_t most; /* letters it takes in one parcel; 1 .. PARCEL_LETTERS_MAX */
+    /* For those that must say again and again what is active: called when a delivery or
+     * refresh_ns has passed; NULL = no need. */
+    enum delivery (*refresh)(void *self, struct problem *problem);
+    int64_t refresh_ns;
 };
 
-/* False when out of memory. */
-bool webhook_open(struct carrier *carrier, const struct channel_settings *channel);
-bool retained_open(struct carrier *carrier, const struct notifier_publish *publish);
+/* What carriers may ask for when they are opened; all of it outlives them. */
+struct carrier_means {
+    const struct notifier_publish *publish;
+    struct outbox *outbox; /* outbox_each_active */
+    int32_t utc_offset_s;
+};
+
+/* One file each. False when out of memory, or with the problem when a folder cannot be used. */
+typedef bool carrier_open(struct carrier *carrier, const struct channel_settings *channel,
+                          const struct carrier_means *means, struct problem *problem);
+carrier_open webhook_open, alertmanager_open, email_open, sms_open, board_open, cap_open,
+    syslog_open, retained_open;
 
 /* --- schedule.c (pure) --------------------------------------------------------- */
 

@@ -136,8 +136,12 @@ static mono_time deliver(struct courier *courier)
 {
     struct problem problem = { "" };
     int64_t id = courier->message.id;
-    enum delivery delivery =
-        courier->carrier.deliver(courier->carrier.self, &courier->message, &problem);
+    struct letter letter = { .key = courier->message.key,
+                             .body = courier->message.body,
+                             .body_length = courier->message.length,
+                             .topic = courier->message.topic };
+    struct parcel parcel = { .letters = &letter, .count = 1, .recipient = "", .key = letter.key };
+    enum delivery delivery = courier->carrier.deliver(courier->carrier.self, &parcel, &problem);
     mono_time now = clock_mono();
     if (delivery == DELIVERY_DONE) {
         say_better(courier, now);
@@ -296,9 +300,11 @@ static struct courier *courier_start(struct notifier *notifier,
     }
     init_locks(courier);
     courier->outbox = notifier->outbox;
+    struct carrier_means means = { .publish = publish, .outbox = notifier->outbox };
+    struct problem problem = { "" };
+    carrier_open *open = publish != NULL ? retained_open : webhook_open;
     bool ready = copy_channel(&courier->channel, channel) &&
-                 (publish != NULL ? retained_open(&courier->carrier, publish)
-                                  : webhook_open(&courier->carrier, channel));
+                 open(&courier->carrier, channel, &means, &problem);
     if (ready) {
         schedule_init(&courier->schedule, notifier->seed ^ hash(courier->channel.id));
     }

@@ -52,6 +52,16 @@ struct notice {
     bool transition;   /* the state changed at this reading: recorded (else only told, late) */
     bool tell;         /* goes to the channels; otherwise it is only recorded */
     uint64_t position; /* of the journal record it came from */
+    /* The alarm's life (ISA-18.2). */
+    const char *life; /* its state after this: "UNACK" ...; static; NULL = not said */
+    bool escalated;   /* nobody acknowledged: told to the rule's escalation channels */
+    bool flapping;    /* it changes too often: told, and then no more until it is calm */
+    /* NULL for a change of state. Else what else happened, static: a verb ("ack", "comment",
+     * "shelve", "unshelve", "out-of-service", "in-service") or "escalated", "suppressed",
+     * "released", "flapping", "calm". It is recorded, and told only with `tell`. */
+    const char *event;
+    struct phusa_text who, text; /* of a verb: operator and comment; live as long as the record */
+    int64_t until_ns;            /* of a shelving; else 0 */
 };
 
 /* SHA-256 of "rule\nstation\nparameter\ntime\nstate", time as in the JSON, in lower-case hex,

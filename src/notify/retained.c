@@ -4,11 +4,11 @@
 
 #include "notify/delivery.h"
 
-static enum delivery deliver(void *self, const struct outbox_message *message,
-                             struct problem *problem)
+static enum delivery deliver(void *self, const struct parcel *parcel, struct problem *problem)
 {
     const struct notifier_publish *publish = self;
-    if (publish->publish(publish->context, message->topic, message->body, message->length)) {
+    const struct letter *letter = parcel->letters;
+    if (publish->publish(publish->context, letter->topic, letter->body, letter->body_length)) {
         return DELIVERY_DONE;
     }
     problem_set(problem, "the broker does not have it yet");
@@ -20,16 +20,20 @@ static void abort_publish(void *self)
     (void)self; /* publish returns soon by its contract */
 }
 
-bool retained_open(struct carrier *carrier, const struct notifier_publish *publish)
+bool retained_open(struct carrier *carrier, const struct channel_settings *channel,
+                   const struct carrier_means *means, struct problem *problem)
 {
+    (void)channel;
     struct notifier_publish *copy = malloc(sizeof *copy);
     if (copy == NULL) {
+        problem_set(problem, "out of memory");
         return false;
     }
-    *copy = *publish;
+    *copy = *means->publish;
     carrier->self = copy;
     carrier->deliver = deliver;
     carrier->abort = abort_publish;
     carrier->free = free;
+    carrier->most = 1;
     return true;
 }

@@ -22,12 +22,12 @@ struct webhook {
 };
 
 /* False when the crypto library fails. */
-static bool sign(const char *secret, const struct outbox_message *message, char header[HEADER_MAX])
+static bool sign(const char *secret, const struct letter *letter, char header[HEADER_MAX])
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned size = 0;
-    if (HMAC(EVP_sha256(), secret, (int)strlen(secret), (const unsigned char *)message->body,
-             message->length, digest, &size) == NULL) {
+    if (HMAC(EVP_sha256(), secret, (int)strlen(secret), (const unsigned char *)letter->body,
+             letter->body_length, digest, &size) == NULL) {
         return false;
     }
     size_t used = (size_t)snprintf(header, HEADER_MAX, SIGNATURE_HEADER);
@@ -47,21 +47,21 @@ static enum delivery judge(int code, struct problem *problem)
     return code >= 400 && code < 500 && !passing ? DELIVERY_REFUSED : DELIVERY_FAILED;
 }
 
-static enum delivery deliver(void *self, const struct outbox_message *message,
-                             struct problem *problem)
+static enum delivery deliver(void *self, const struct parcel *parcel, struct problem *problem)
 {
     struct webhook *webhook = self;
+    const struct letter *letter = parcel->letters;
     char key[HEADER_MAX], signature[HEADER_MAX];
-    (void)snprintf(key, sizeof key, "Idempotency-Key: %s", message->key);
+    (void)snprintf(key, sizeof key, "Idempotency-Key: %s", letter->key);
     struct http_request request = {
         .method = "POST",
         .url = webhook->url,
         .headers = { "Content-Type: application/json", key },
-        .body = message->body,
-        .body_length = message->length,
+        .body = letter->body,
+        .body_length = letter->body_length,
     };
     if (webhook->secret[0] != '\0') {
-        if (!sign(webhook->secret, message, signature)) {
+        if (!sign(webhook->secret, letter, signature)) {
             problem_set(problem, "the message could not be signed");
             return DELIVERY_FAILED;
         }
@@ -93,10 +93,13 @@ static void webhook_free(void *self)
     free(webhook);
 }
 
-bool webhook_open(struct carrier *carrier, const struct channel_settings *channel)
+bool webhook_open(struct carrier *carrier, const struct channel_settings *channel,
+                  const struct carrier_means *means, struct problem *problem)
 {
+    (void)means;
     struct webhook *webhook = calloc(1, sizeof *webhook);
     if (webhook == NULL) {
+        problem_set(problem, "out of memory");
         return false;
     }
     struct http_options options = { .ca_file = channel->ca,
@@ -106,11 +109,13 @@ bool webhook_open(struct carrier *carrier, const struct channel_settings *channe
     webhook->secret = strdup(channel->secret == NULL ? "" : channel->secret);
     if (webhook->client == NULL || webhook->url == NULL || webhook->secret == NULL) {
         webhook_free(webhook);
+        problem_set(problem, "out of memory");
         return false;
     }
     carrier->self = webhook;
     carrier->deliver = deliver;
     carrier->abort = abort_request;
     carrier->free = webhook_free;
+    carrier->most = 1;
     return true;
 }

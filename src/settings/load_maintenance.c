@@ -35,6 +35,16 @@ static const struct phusa_parameter quantities[MAINTENANCE_COUNT] = {
                                           "Messages dropped by the broker", ""),
     [MAINTENANCE_JOURNAL] = QUANTITY("journal_damaged", "Dữ liệu hỏng trong nhật ký (byte)",
                                      "Damaged bytes in the journal", ""),
+    [MAINTENANCE_NEVER_SEEN] =
+        QUANTITY("never_seen", "Thời gian chờ tin đầu tiên", "Time without a first message", "s"),
+    [MAINTENANCE_QUIET] = QUANTITY("quiet", "Thời gian im lặng", "Time without a message", "s"),
+    [MAINTENANCE_FLAT] =
+        QUANTITY("flat", "Thời gian số đo đứng yên", "Time without any change", "s"),
+    [MAINTENANCE_CLOCK_WRONG] =
+        QUANTITY("clock_wrong", "Độ lệch đồng hồ", "Difference of the clock", "s"),
+    [MAINTENANCE_SITE_SILENT] = QUANTITY("site_silent", "Số trạm im lặng", "Silent stations", ""),
+    [MAINTENANCE_LINK_DOWN] =
+        QUANTITY("link_down", "Thời gian mất kết nối", "Time without the link", "s"),
 };
 
 struct wording {
@@ -67,6 +77,28 @@ static const struct wording wordings[MAINTENANCE_COUNT] = {
                               "phusa journal verify",
                               "The disk failed, or the journal holds damaged bytes: check the "
                               "disk, then run phusa journal verify" },
+    [MAINTENANCE_NEVER_SEEN] = { "never-seen",
+                                 "Trạm có trong danh sách nhưng chưa từng gửi tin: hãy kiểm tra "
+                                 "nguồn, sim và mã trạm",
+                                 "The station is in the registry but was never heard of: check its "
+                                 "power, its link and its id" },
+    [MAINTENANCE_QUIET] = { "quiet", "Trạm im lặng quá lâu: hãy kiểm tra nguồn và đường truyền",
+                            "The station has been quiet for too long: check its power and link" },
+    [MAINTENANCE_FLAT] = { "flat", "Mọi số đo của trạm đứng yên: hãy kiểm tra đầu đo và dây nối",
+                           "All readings of the station stand still: check its probes and wiring" },
+    [MAINTENANCE_CLOCK_WRONG] = { "clock-wrong",
+                                  "Đồng hồ của trạm sai: hãy chỉnh giờ hoặc thay pin",
+                                  "The station's clock is wrong: set it, or replace its battery" },
+    [MAINTENANCE_SITE_SILENT] = { "site-silent",
+                                  "Phần lớn các trạm của điểm này cùng im lặng: hãy kiểm tra nguồn "
+                                  "điện và đường truyền chung",
+                                  "Most stations of the site are silent at once: check what they "
+                                  "share, power or link" },
+    [MAINTENANCE_LINK_DOWN] = { "link-down",
+                                "Mất kết nối tới máy chủ MQTT: không trạm nào gửi tới được; hãy "
+                                "kiểm tra máy chủ và mạng",
+                                "The link to the MQTT broker is down: no station can be heard; "
+                                "check the broker and the network" },
 };
 
 int maintenance_find(const struct maintenance_settings *maintenance, const char *rule)

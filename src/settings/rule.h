@@ -8,11 +8,15 @@
 #include "phusa/parameter.h"
 #include "settings/station.h"
 
-#define RULES_MAX         4096
-#define RULE_LEVELS_MAX   4 /* one for each severity */
-#define RULE_CHANNELS_MAX 16
-#define RULE_STATIONS_MAX 1024
-#define RULE_TAGS_MAX     32 /* values of all its tags */
+#define RULES_MAX          4096
+#define RULE_LEVELS_MAX    4 /* one for each severity */
+#define RULE_CHANNELS_MAX  16
+#define RULE_STATIONS_MAX  1024
+#define RULE_TAGS_MAX      32   /* values of all its tags */
+#define RULE_INHIBITS_MAX  8    /* alarms that silence one rule */
+#define RULE_OVERRIDES_MAX 256  /* groups of stations with levels of their own, of one rule */
+#define RULE_FLAPPING_MAX  32   /* changes that can be looked back on */
+#define RULE_RATE_SAMPLES  1024 /* readings that a rate can look back on */
 
 /* Severities are CAP 1.2's; ascending, so they can be compared. */
 enum severity {
@@ -50,6 +54,37 @@ struct rule_window {
 /* How far the windows that a rule judges lie apart; 0 when it judges each reading. */
 int64_t rule_window_step_ns(const struct rule_window *window);
 
+/* What a rule judges. */
+enum rule_subject {
+    RULE_VALUE,  /* the reading, window or index itself */
+    RULE_RATE,   /* its change per hour over rate_over_ns */
+    RULE_MISSING /* that nothing comes: levels have no limits, only `for` counts on top */
+};
+
+/* When a rule judges, by local time of the reading. days 0 = always. */
+struct rule_schedule {
+    unsigned days; /* bit 0 Monday .. bit 6 Sunday, of the day on which a span begins */
+    int32_t from_s,
+        until_s; /* seconds of the day; from = until: the whole day; may span midnight */
+};
+
+/* An alarm that changes too often is calmed (ISA-18.2, chattering). changes 0 = never. */
+struct rule_flapping {
+    int64_t changes;   /* told so often ... */
+    int64_t within_ns; /* ... within this time of readings: flapping */
+    int64_t calm_ns;   /* without a change for so long: over */
+};
+
+/* Whom to tell when nobody acknowledges. after_ns 0 = nobody. */
+struct rule_escalation {
+    int64_t after_ns;
+    enum severity from; /* alarms of this severity and above */
+    size_t channels[RULE_CHANNELS_MAX];
+    size_t channel_count;
+};
+
+struct message_template;
+
 struct rule {
     const char *id;   /* [a-z0-9][a-z0-9-]{0,31}, unique */
     const char *kind; /* of the stations it concerns */
@@ -73,8 +108,27 @@ struct rule {
     uint16_t accept;                           /* bit n set: readings flagged n take part */
     size_t channels[RULE_CHANNELS_MAX];        /* indexes into settings->channels */
     size_t channel_count;
-    const char *message_vi, *message_en; /* one line each for people */
-    bool enabled;                        /* as it was configured; a rulebook holds no others */
+    const char *message_vi, *message_en;    /* one line each for people */
+    const struct message_template *message; /* NULL: the two above are all there is */
+    enum rule_subject subject;
+    int64_t rate_over_ns; /* RULE_RATE */
+    int64_t missing_ns;   /* RULE_MISSING: silence of so long; 0 = missing_every of the station's */
+    double missing_every; /* RULE_MISSING: multiples of `every` */
+    struct rule_schedule schedule;
+    const char *const *inhibited_by; /* ids of rules, or of the collector's own alarms: while one of
+                                        them is active at the station, this one is not told */
+    size_t inhibit_count;
+    struct rule_flapping flapping;
+    struct rule_escalation escalation;
+    const char *use;  /* what the water, air ... is for; subscribers choose by it; NULL = none */
+    double threshold; /* a subscriber's own limit, for a rule made of one; NaN = none */
+    /* Rules that were made of another one. A rule with other levels at some stations is several:
+     * `base` says of which; they have its id, and none has a station of another. A subscriber's own
+     * limit makes a rule with an id of its own. */
+    const struct rule *base;   /* NULL = as it was written */
+    const char *const *except; /* ids of stations that another of the same id is for */
+    size_t except_count;
+    bool enabled; /* as it was configured; a rulebook holds no others */
     const char *file;
     int line;
 };

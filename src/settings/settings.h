@@ -14,14 +14,15 @@
 #include <stdio.h>
 
 #include "phusa/parameter.h"
+#include "settings/channel.h"
 #include "settings/rule.h"
 #include "settings/station.h"
+#include "settings/subscriber.h"
+#include "settings/template.h"
 
-#define CHANNELS_MAX        64
 #define SETTINGS_ERRORS_MAX 200 /* mistakes reported in one check; the rest is counted */
 
 enum store_kind { STORE_VICTORIA, STORE_INFLUXDB1, STORE_INFLUXDB2 };
-enum channel_kind { CHANNEL_WEBHOOK };
 enum gzip_choice { GZIP_AUTO, GZIP_ON, GZIP_OFF }; /* auto: on unless the store is on loopback */
 
 struct broker_settings {
@@ -86,14 +87,23 @@ enum maintenance {
     MAINTENANCE_SPOOL_FULL,   /* readings were set aside to make room in the spool */
     MAINTENANCE_BROKER_DROPS, /* the broker says that it threw messages away */
     MAINTENANCE_JOURNAL,      /* the disk failed, or damaged bytes were found in the journal */
+    MAINTENANCE_NEVER_SEEN,   /* of one station: in the registry, but never heard of */
+    MAINTENANCE_QUIET,        /* of one station: nothing for maintenance.quiet of its `every` */
+    MAINTENANCE_FLAT,         /* of one station: all its readings stand still (a stuck bus) */
+    MAINTENANCE_CLOCK_WRONG,  /* of one station: its clock cannot be believed */
+    MAINTENANCE_SITE_SILENT,  /* of a site: most of its stations at once; the rest is not told */
+    MAINTENANCE_LINK_DOWN,    /* the collector's link to the broker, or the broker itself */
     MAINTENANCE_COUNT
 };
 
 struct maintenance_settings {
-    int64_t gap_ns; /* a gap in a station's reports older than this is an alarm; default 6 h */
+    int64_t gap_ns;     /* a gap in a station's reports older than this is an alarm; default 6 h */
+    double quiet_every; /* silence of so many `every`, but at least quiet_least_ns, is an alarm */
+    int64_t quiet_least_ns; /* default 3 x every, at least 15 min */
     /* One rule for each, without levels, with a parameter of its own that is in no catalogue; its
      * channels are maintenance.channels, by default all. Ids: "reports-missing", "disk-full",
-     * "spool-full", "broker-drops", "journal". The station ids they are about: the station's, or
+     * "spool-full", "broker-drops", "journal", "never-seen", "quiet", "flat", "clock-wrong",
+     * "site-silent", "link-down". The station ids they are about: the station's, or
      * that of `self`. */
     struct rule rules[MAINTENANCE_COUNT];
     /* The collector as a station of the alarms about itself: site "collector", id = the broker's
@@ -102,19 +112,20 @@ struct maintenance_settings {
     struct station self;
 };
 
+/* What all alarms have in common. */
+struct alarm_settings {
+    const char *source;            /* who warns, for messages; default "Phù Sa" */
+    const char *stop_vi, *stop_en; /* how to stop receiving messages; "" = nothing is said */
+    int64_t keep_ns;               /* transitions and what operators did are kept so long; default
+                                      36,500 d, which is for ever */
+    int64_t shelve_most_ns;        /* nobody can shelve for longer; default 7 d */
+    double site_share;             /* of a site's stations silent at once: one alarm; default 0.5 */
+    int64_t link_grace_ns; /* after the broker's link is up again stations have so long to be
+                              heard before they count as silent; default 5 min */
+};
+
 /* The maintenance alarm of that id; -1 if it is none. */
 int maintenance_find(const struct maintenance_settings *maintenance, const char *rule);
-
-struct channel_settings {
-    const char *id;
-    enum channel_kind kind;
-    const char *url;
-    const char *secret; /* read from secret_file; "" = none */
-    const char *ca;
-    int64_t timeout_ns; /* default 10 s */
-    const char *file;
-    int line;
-};
 
 struct settings {
     const char *file;     /* the path given */
@@ -130,8 +141,11 @@ struct settings {
     struct store_settings store;
     struct http_settings http;
     struct maintenance_settings maintenance;
+    struct alarm_settings alarms;
     const struct channel_settings *channels;
     size_t channel_count;
+    struct template_book templates;
+    struct subscribers subscribers;
 };
 
 /* What is loaded and checked: each tool asks for no more than it uses. */

@@ -594,9 +594,17 @@ static void check_maintenance_rule(const struct rule *rule, const char *id, cons
 static void the_collectors_own_alarms_are_rules_too(void **state)
 {
     static const char *const expected[MAINTENANCE_COUNT][2] = {
-        { "reports-missing", "reports_missing" }, { "disk-full", "disk_free" },
-        { "spool-full", "spool_lost" },           { "broker-drops", "broker_dropped" },
+        { "reports-missing", "reports_missing" },
+        { "disk-full", "disk_free" },
+        { "spool-full", "spool_lost" },
+        { "broker-drops", "broker_dropped" },
         { "journal", "journal_damaged" },
+        { "never-seen", "never_seen" },
+        { "quiet", "quiet" },
+        { "flat", "flat" },
+        { "clock-wrong", "clock_wrong" },
+        { "site-silent", "site_silent" },
+        { "link-down", "link_down" },
     };
     struct fixture *fixture = *state;
     load_good(fixture, SETTINGS_ALL);

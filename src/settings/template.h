@@ -1,0 +1,95 @@
+/*
+ * What people are told: the templates of messages, Vietnamese and English, that rules name.
+ *
+ * In a template text stands for itself and {field} for what is filled in; "{{" is a brace. Fields:
+ *
+ *   source    who warns (settings.source)         severity  the state's name
+ *   hazard    the template's own                  was       that of the state before
+ *   station   the station's name                  limit     "≥ 4 g/L", of the level; "" for normal
+ *   site      the site's id                       time      "05:30 12/03" local, of the reading
+ *   label     the parameter's                     since     likewise, when the state began
+ *   value     with its decimal mark               action    what to do, by the level
+ *   unit      as people write it                  stop      how to stop receiving it
+ *   rule      the rule's id
+ *
+ * An unknown field is refused when the configuration is checked. {stop} is filled in for
+ * subscribers, and is empty elsewhere.
+ */
+#ifndef SETTINGS_TEMPLATE_H
+#define SETTINGS_TEMPLATE_H
+
+#include <stddef.h>
+
+#include "settings/channel.h"
+#include "settings/rule.h"
+
+#define TEMPLATES_MAX     512
+#define TEMPLATE_TEXT_MAX 500 /* bytes of one text as configured */
+
+enum template_field {
+    FIELD_SOURCE,
+    FIELD_HAZARD,
+    FIELD_STATION,
+    FIELD_SITE,
+    FIELD_LABEL,
+    FIELD_VALUE,
+    FIELD_UNIT,
+    FIELD_RULE,
+    FIELD_SEVERITY,
+    FIELD_WAS,
+    FIELD_LIMIT,
+    FIELD_TIME,
+    FIELD_SINCE,
+    FIELD_ACTION,
+    FIELD_STOP,
+    TEMPLATE_FIELDS
+};
+
+/* One text in both languages; index by enum language. Neither is NULL; "" = the default applies. */
+struct template_text {
+    const char *in[LANGUAGES];
+};
+
+/* What a rule's `message` names. Defaults that apply to "" stand in template.c. */
+struct message_template {
+    const char *id;               /* as rules' ids */
+    struct template_text hazard;  /* "Xâm nhập mặn": subject line, CAP event */
+    struct template_text raised;  /* the whole message when a state is raised or changes */
+    struct template_text cleared; /* when it is normal again */
+    struct template_text brief_raised, brief_cleared;   /* for SMS: one part of 160 */
+    struct template_text line;                          /* one alarm in a digest or on a board */
+    struct template_text actions[SEVERITY_EXTREME + 1]; /* by the state; that of a lower one applies
+                                                           where a level has none */
+    const char *category, *urgency, *certainty; /* CAP; default "Env", "Expected", "Observed" */
+    const char *file;
+    int line_number;
+};
+
+struct template_book {
+    const struct message_template *templates; /* sorted by id */
+    size_t count;
+};
+
+/* What fills the fields; texts in one language. */
+struct template_values {
+    const char *of[TEMPLATE_FIELDS]; /* NULL = empty */
+};
+
+/* The template of that id, or NULL. Binary search. */
+const struct message_template *template_find(const struct template_book *book, const char *id);
+
+/* The field of that name, or -1. */
+int template_field_find(struct phusa_text name);
+
+/*
+ * Checks a text: true if all its fields are known and its braces closed; else *bad receives where
+ * the trouble begins (a piece of text).
+ */
+bool template_check(const char *text, struct phusa_text *bad);
+
+/* Fills in; cut at a character, terminated. Returns the whole length in bytes, which may be
+ * `capacity` or more: then it was cut. Pure. */
+size_t template_fill(const char *text, const struct template_values *values, char *out,
+                     size_t capacity);
+
+#endif
