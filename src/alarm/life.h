@@ -54,51 +54,63 @@ int alarm_verb_find(const char *name);
 
 /* Zero-initialised = normal, nothing held back. */
 struct alarm_life {
-    bool unacknowledged; /* people were told of a state nobody has acknowledged */
-    bool out_of_service, suppressed;
-    bool escalated;           /* since the last telling */
+    bool unacknowledged; /* people were told of a state that nobody has acknowledged */
+    bool out_of_service;
+    bool suppressed;          /* by design: another alarm, or its schedule */
+    bool escalated;           /* since it was raised last */
     int64_t shelved_until_ns; /* 0 = not shelved */
-    int64_t told_ns;          /* when people were told of the present alarm first; 0 = not */
-    /* chattering */
+    int64_t raised_ns;        /* when people were told so, in the journal's time; 0 = never */
     bool flapping;
-    uint8_t change_count;
-    enum severity loudest; /* told since it began to flap */
-    int64_t last_change_ns;
-    int64_t changes[RULE_FLAPPING_MAX]; /* times of the last tellings, a ring */
+    enum severity loudest;               /* told since it began to flap */
+    int64_t changed_ns;                  /* the last change of its state, told or not */
+    uint8_t count, oldest;               /* of tellings */
+    int64_t tellings[RULE_FLAPPING_MAX]; /* the times of those looked back on, a ring */
 };
 
 enum alarm_life_state alarm_life_state(const struct alarm_life *life, enum severity severity);
 
-/* True if nothing is to be told of it now. */
+/* True if it is shelved, suppressed or out of service: nothing is told. */
 bool alarm_life_held(const struct alarm_life *life);
+
+/* True if there is nothing to remember: the same as zero, but for what is over. */
+bool alarm_life_plain(const struct alarm_life *life);
+
+/* Its state changed at a live reading, whether that is told or not. */
+void alarm_life_changed(struct alarm_life *life, int64_t time_ns);
 
 /* What a telling that is due comes to. */
 enum alarm_telling {
     ALARM_TELL,          /* tell it */
     ALARM_TELL_FLAPPING, /* tell it, and that it flaps: no more until it is calm */
-    ALARM_HOLD           /* held back; the state people know stays */
+    ALARM_HOLD           /* held back; the state that people know stays */
 };
 
-/* The state `to` at time_ns is due to be told, at now_ns of the journal. */
+/* The state `to`, of a reading at time_ns, is due to be told at now_ns of the journal. */
 enum alarm_telling alarm_life_tell(struct alarm_life *life, const struct rule_flapping *flapping,
                                    enum severity from, enum severity to, int64_t time_ns,
                                    int64_t now_ns);
 
-/* True if the flapping is over by now_ns: what is held back can be told. */
-bool alarm_life_calm(struct alarm_life *life, const struct rule_flapping *flapping, int64_t now_ns);
+/* True, once, when it flapped and has been calm for long enough by a reading at time_ns. */
+bool alarm_life_calms(struct alarm_life *life, const struct rule_flapping *flapping,
+                      int64_t time_ns);
 
-/* True, once for each telling, when nobody has acknowledged for escalation->after_ns. */
+/* When the escalation falls due; INT64_MAX when it does not. */
+int64_t alarm_life_escalation_ns(const struct alarm_life *life,
+                                 const struct rule_escalation *escalation, enum severity severity);
+
+/* True, once for each raise, when nobody has acknowledged for so long. */
 bool alarm_life_escalates(struct alarm_life *life, const struct rule_escalation *escalation,
                           enum severity severity, int64_t now_ns);
 
 enum alarm_verb_result {
     ALARM_VERB_DONE,
-    ALARM_VERB_IDLE /* changes nothing: nothing to acknowledge, not shelved ... */
+    ALARM_VERB_IDLE,   /* changes nothing: nothing to acknowledge, not shelved ... */
+    ALARM_VERB_REFUSED /* a shelving without an end, or one that is past */
 };
 
-/* until_ns: end of a shelving, after now_ns. */
-enum alarm_verb_result alarm_life_do(struct alarm_life *life, enum alarm_verb verb,
-                                     enum severity severity, int64_t now_ns, int64_t until_ns);
+/* until_ns: the end of a shelving. */
+enum alarm_verb_result alarm_life_do(struct alarm_life *life, enum alarm_verb verb, int64_t now_ns,
+                                     int64_t until_ns);
 
 /* True if a shelving ended by now_ns. */
 bool alarm_life_unshelves(struct alarm_life *life, int64_t now_ns);
