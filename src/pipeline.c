@@ -155,90 +155,19 @@ static void write_lines(struct pipeline *pipeline, struct station_state *station
 
 /* --- decide ------------------------------------------------------------------------ */
 
-void flow_tell(struct pipeline *pipeline, const struct notice *notice)
-{
-    pipeline->counters.transitions += notice->transition ? 1 : 0;
-    if (pipeline->sink.notice != NULL) {
-        pipeline->sink.notice(pipeline->sink.context, notice);
-    }
-}
-
-static void tell(struct pipeline *pipeline, const struct station *station, const struct rule *rule,
-                 const struct alarm_change *change, uint64_t position)
-{
-    struct notice notice = { .rule = rule,
-                             .station = station,
-                             .from = change->from,
-                             .to = change->to,
-                             .time_ns = change->time_ns,
-                             .since_ns = change->since_ns,
-                             .value = change->value,
-                             .historical = change->historical,
-                             .transition = change->transition,
-                             .tell = change->tell,
-                             .position = position };
-    flow_tell(pipeline, &notice);
-}
-
-static bool is_over(const struct rule *rule, int64_t time_ns)
-{
-    return rule->until_ns != 0 && time_ns >= rule->until_ns;
-}
-
-/* The last windows of a rule's time close later than it ends. */
-static void note_end(const struct pipeline *pipeline, struct station_state *station,
-                     const struct rule *rule)
-{
-    int64_t lateness = pipeline->settings->windows.lateness_ns;
-    if (rule->until_ns != 0 && rule->until_ns < INT64_MAX - lateness) {
-        flow_due(station, rule->until_ns + lateness);
-    }
-}
-
-void flow_judge(struct pipeline *pipeline, struct station_state *station, struct alarm_slot *slot,
-                const struct judgement *judgement)
-{
-    const struct rule *rule = slot->rule;
-    if (judgement->covers_ns < rule->from_ns || is_over(rule, judgement->covers_ns)) {
-        return;
-    }
-    struct alarm_reading reading = { .time_ns = judgement->time_ns,
-                                     .value = judgement->value,
-                                     .live = alarm_is_live(rule, station->station->every_ns, 0,
-                                                           judgement->late_ns),
-                                     .every_ns = judgement->every_ns };
-    note_end(pipeline, station, rule);
-    struct alarm_change changes[ALARM_CHANGES_MAX];
-    size_t count = alarm_judge(rule, &slot->state, &reading, changes);
-    for (size_t k = 0; k < count; k++) {
-        tell(pipeline, station->station, rule, &changes[k], pipeline->taking);
-    }
-}
-
-static void decide(struct pipeline *pipeline, struct station_state *state,
+static void decide(struct pipeline *pipeline, struct station_state *station,
                    const struct accepted *accepted, int64_t received_ns)
 {
-    const struct station *station = state->station;
-    struct series *series = &state->series[accepted->series];
     if (pipeline->sink.reading != NULL) {
-        struct pipeline_sample sample = { .station = phusa_text_of(station->id),
-                                          .parameter = series->parameter->name,
+        struct pipeline_sample sample = { .station = phusa_text_of(station->station->id),
+                                          .parameter =
+                                              station->series[accepted->series].parameter->name,
                                           .value = accepted->value,
                                           .time_ns = accepted->time_ns,
                                           .received_ns = received_ns };
         pipeline->sink.reading(pipeline->sink.context, &sample, accepted->flag);
     }
-    struct judgement judgement = { .time_ns = accepted->time_ns,
-                                   .covers_ns = accepted->time_ns,
-                                   .every_ns = station->every_ns,
-                                   .late_ns = pipeline->now_ns - accepted->time_ns,
-                                   .value = accepted->value };
-    for (size_t i = 0; i < series->alarm_count; i++) {
-        struct alarm_slot *slot = &series->alarms[i];
-        if (!slot->rule->window.given && (slot->rule->accept & (1u << accepted->flag)) != 0) {
-            flow_judge(pipeline, state, slot, &judgement);
-        }
-    }
+    alarms_decide(pipeline, station, accepted);
 }
 
 /* --- gather ------------------------------------------------------------------------- */
@@ -257,21 +186,6 @@ static void gather(struct pipeline *pipeline, struct station_state *station,
     }
 }
 
-static void end_what_is_over(struct pipeline *pipeline, struct station_state *station)
-{
-    for (size_t i = 0; i < station->series_count; i++) {
-        struct series *series = &station->series[i];
-        for (size_t k = 0; k < series->alarm_count; k++) {
-            const struct rule *rule = series->alarms[k].rule;
-            if (is_over(rule, pipeline->now_ns - pipeline->settings->windows.lateness_ns)) {
-                flow_end_alarm(pipeline, station->station, &series->alarms[k], rule->until_ns);
-            } else {
-                note_end(pipeline, station, rule);
-            }
-        }
-    }
-}
-
 /* What has become final comes before what closes, so that windows hold it. */
 static void tick_station(struct pipeline *pipeline, struct station_state *station)
 {
@@ -285,7 +199,7 @@ static void tick_station(struct pipeline *pipeline, struct station_state *statio
         traps_tick(pipeline, station, (uint16_t)k);
     }
     index_tick(pipeline, station);
-    end_what_is_over(pipeline, station);
+    alarms_tick(pipeline, station);
 }
 
 void flow_tick(struct pipeline *pipeline)
@@ -429,14 +343,19 @@ void pipeline_take(struct pipeline *pipeline, const struct journal_record *recor
 {
     pipeline->now_ns = record->time.ns;
     pipeline->taking = record->position;
+    silence_note(pipeline, record);
     switch (record->kind) {
     case JOURNAL_MESSAGE:
         pipeline->counters.messages++;
         flow_take_message(pipeline, record);
         break;
     case JOURNAL_TICK:
-        ledger_tick(pipeline, record->position);
+        ledger_tick(pipeline);
         flow_tick(pipeline);
+        silence_tick(pipeline);
+        break;
+    case JOURNAL_VERB:
+        verbs_take(pipeline, record);
         break;
     case JOURNAL_REQUEUED:
         requeue_take(pipeline, record);

@@ -133,6 +133,13 @@ void pipeline_stored(struct pipeline *pipeline);
 void pipeline_lost(struct pipeline *pipeline, struct phusa_text station, enum phusa_reason reason,
                    uint64_t readings);
 
+/* --- what operators do ------------------------------------------------------- */
+
+/* True if what an operator asks for (the payload of a JOURNAL_VERB) makes sense now; the problem
+ * says what would be right. To be asked before it is written into the journal. */
+bool pipeline_check_verb(struct pipeline *pipeline, struct phusa_text payload, int64_t now_ns,
+                         struct problem *problem);
+
 /* --- state over a restart -------------------------------------------------- */
 
 /* Everything that what follows depends on, but for the settings. The position stands in it. */

@@ -89,8 +89,7 @@ void ledger_enlist(struct pipeline *pipeline, struct station_state *station, boo
         want_receipt(pipeline, station);
     }
     if (ledger_oldest_gap(station, &missing) != INT64_MAX ||
-        station->ledger.gaps.state != SEVERITY_NORMAL ||
-        station->ledger.gaps.told != SEVERITY_NORMAL) {
+        station->own[MAINTENANCE_REPORTS_MISSING] != NULL) {
         watch(pipeline, station);
     }
 }
@@ -203,34 +202,24 @@ int64_t ledger_oldest_gap(const struct station_state *station, uint64_t *missing
  * another that is too old; so a clock that steps back does not end it. True as long as the station
  * has to be looked at.
  */
-static bool judge_gaps(struct pipeline *pipeline, struct station_state *station, uint64_t position)
+static bool judge_gaps(struct pipeline *pipeline, struct station_state *station)
 {
     const struct maintenance_settings *maintenance = &pipeline->settings->maintenance;
-    struct gap_alarm *gaps = &station->ledger.gaps;
+    const struct alarm_slot *slot = station->own[MAINTENANCE_REPORTS_MISSING];
+    bool on = slot != NULL && slot->state.live.state != SEVERITY_NORMAL;
     uint64_t missing;
     int64_t oldest = ledger_oldest_gap(station, &missing);
     bool late = oldest < pipeline->now_ns - maintenance->gap_ns ||
-                (gaps->state != SEVERITY_NORMAL && oldest <= gaps->since_ns);
-    enum severity from = gaps->state, to = late ? SEVERITY_MINOR : SEVERITY_NORMAL;
-    if (to != from) {
-        gaps->state = to;
-        gaps->since_ns = late ? oldest : pipeline->now_ns;
-    }
-    if (to != from || to != gaps->told) {
-        struct notice notice = { .rule = &maintenance->rules[MAINTENANCE_REPORTS_MISSING],
-                                 .station = station->station,
-                                 .from = to != from ? from : gaps->told,
-                                 .to = to,
-                                 .time_ns = pipeline->now_ns,
-                                 .since_ns = gaps->since_ns,
-                                 .value = (double)missing,
-                                 .transition = to != from,
-                                 .tell = to != gaps->told,
-                                 .position = position };
-        gaps->told = to;
-        flow_tell(pipeline, &notice);
-    }
-    return oldest != INT64_MAX || to != SEVERITY_NORMAL;
+                (on && oldest <= slot->state.live.since_ns);
+    bool told = maintenance->rules[MAINTENANCE_REPORTS_MISSING].enabled;
+    struct alarm_about about = about_station(station);
+    const struct own_finding finding = { .to = late && told ? SEVERITY_MINOR : SEVERITY_NORMAL,
+                                         .since_ns = late ? oldest : pipeline->now_ns,
+                                         .value = (double)missing };
+    alarms_set_own(pipeline, &about, MAINTENANCE_REPORTS_MISSING, &finding);
+    slot = station->own[MAINTENANCE_REPORTS_MISSING];
+    return oldest != INT64_MAX || (slot != NULL && (slot->state.live.state != SEVERITY_NORMAL ||
+                                                    slot->state.told != SEVERITY_NORMAL));
 }
 
 /* All stations lie in one array, so this is the order of the registry. */
@@ -241,7 +230,7 @@ static int by_place(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-void ledger_tick(struct pipeline *pipeline, uint64_t position)
+void ledger_tick(struct pipeline *pipeline)
 {
     size_t kept = 0;
     if (pipeline->watched_count > 1) { /* the order of notices must not depend on a restart */
@@ -249,7 +238,7 @@ void ledger_tick(struct pipeline *pipeline, uint64_t position)
     }
     for (size_t i = 0; i < pipeline->watched_count; i++) {
         struct station_state *station = pipeline->watched[i];
-        if (judge_gaps(pipeline, station, position)) {
+        if (judge_gaps(pipeline, station)) {
             pipeline->watched[kept++] = station;
         } else {
             station->watched = false;

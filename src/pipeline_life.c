@@ -53,39 +53,6 @@ void pipeline_read_counters(const struct pipeline *pipeline, struct pipeline_cou
 
 /* --- change of settings ---------------------------------------------------------------- */
 
-/* An alarm ends with its rule or station: whoever was told of it is told so. */
-static void end_alarm(struct pipeline *pipeline, const struct station *station,
-                      const struct rule *rule, enum severity told, double value, int64_t at_ns)
-{
-    if (told == SEVERITY_NORMAL || pipeline->sink.notice == NULL) {
-        return;
-    }
-    struct notice notice = { .rule = rule,
-                             .station = station,
-                             .from = told,
-                             .to = SEVERITY_NORMAL,
-                             .time_ns = at_ns,
-                             .since_ns = at_ns,
-                             .value = value,
-                             .transition = true,
-                             .tell = true,
-                             .position = pipeline->taking > pipeline->position
-                                             ? pipeline->taking
-                                             : pipeline->position };
-    pipeline->sink.notice(pipeline->sink.context, &notice);
-}
-
-void flow_end_alarm(struct pipeline *pipeline, const struct station *station,
-                    struct alarm_slot *slot, int64_t at_ns)
-{
-    const struct alarm_series *state = &slot->state;
-    if (state->live.any || state->told != SEVERITY_NORMAL) {
-        pipeline->counters.transitions += state->told != SEVERITY_NORMAL ? 1 : 0;
-        end_alarm(pipeline, station, slot->rule, state->told, state->value, at_ns);
-        slot->state = (struct alarm_series){ 0 };
-    }
-}
-
 static struct alarm_slot *same_slot(struct series *series, const struct rule *rule)
 {
     for (size_t i = 0; i < series->alarm_count; i++) {
@@ -96,17 +63,60 @@ static struct alarm_slot *same_slot(struct series *series, const struct rule *ru
     return NULL;
 }
 
-static void move_alarms(struct pipeline *pipeline, const struct station *station,
+/* What operators did with it, and how often it was told, stay with a rule of the same id. */
+static struct alarm_slot *namesake(struct series *series, const struct rule *rule)
+{
+    for (size_t i = 0; i < series->alarm_count; i++) {
+        if (strcmp(series->alarms[i].rule->id, rule->id) == 0) {
+            return &series->alarms[i];
+        }
+    }
+    return NULL;
+}
+
+static void move_life(struct alarm_slot *from, struct alarm_slot *to)
+{
+    to->life = from->life;
+    from->life = NULL;
+}
+
+static void move_alarms(struct pipeline *pipeline, struct station_state *station,
                         struct series *from, struct series *to, int64_t at_ns)
 {
+    struct alarm_about about = about_station(station);
     for (size_t i = 0; i < from->alarm_count; i++) {
-        struct alarm_slot *kept = to == NULL ? NULL : same_slot(to, from->alarms[i].rule);
+        struct alarm_slot *slot = &from->alarms[i];
+        struct alarm_slot *kept = to == NULL ? NULL : same_slot(to, slot->rule);
+        struct alarm_slot *named = to == NULL ? NULL : namesake(to, slot->rule);
         if (kept != NULL) {
-            kept->state = from->alarms[i].state;
+            kept->state = slot->state;
+            kept->rate = slot->rate;
+            slot->rate = NULL;
         } else {
-            const struct alarm_slot *slot = &from->alarms[i];
-            end_alarm(pipeline, station, slot->rule, slot->state.told, slot->state.value, at_ns);
+            flow_end_alarm(pipeline, &about, slot, at_ns);
         }
+        if (named != NULL) {
+            move_life(slot, named);
+        }
+    }
+}
+
+/* Alarms of the collector's own; those it does not raise any more end. */
+static void move_own(struct pipeline *pipeline, const struct alarm_about *from,
+                     struct alarm_slot **to, int64_t at_ns)
+{
+    for (int i = 0; i < MAINTENANCE_COUNT; i++) {
+        struct alarm_slot *slot = from->own[i];
+        if (slot == NULL) {
+            continue;
+        }
+        if (to == NULL) {
+            flow_end_alarm(pipeline, from, slot, at_ns);
+            continue;
+        }
+        slot->rule = &pipeline->settings->maintenance.rules[i];
+        to[i] = slot;
+        from->own[i] = NULL;
     }
 }
 
@@ -119,7 +129,7 @@ static void move_series(struct pipeline *pipeline, struct station_state *from,
             to == NULL ? NULL
                        : phusa_catalogue_find(&pipeline->settings->catalogue, old->parameter->name);
         struct series *fresh = parameter == NULL ? NULL : state_series(pipeline, to, parameter);
-        move_alarms(pipeline, from->station, old, fresh, at_ns);
+        move_alarms(pipeline, from, old, fresh, at_ns);
         if (fresh != NULL) {
             fresh->history = old->history;
             history_init(&old->history, 1);
@@ -131,26 +141,36 @@ static void move_series(struct pipeline *pipeline, struct station_state *from,
 }
 
 /* Everything about the station that does not depend on settings goes over. */
-static void move_station(struct pipeline *pipeline, struct station_state *from,
-                         struct station_state *to)
+static void move_station(struct station_state *from, struct station_state *to)
 {
     to->ledger = from->ledger;
     from->ledger.log_count = 0; /* the logs are the other's now */
     to->counts = from->counts;
     to->receipt_due_ns = from->receipt_due_ns;
     to->clock = from->clock;
+    to->clock_wrong_ns = from->clock_wrong_ns;
     gathered_move_station(from, to);
-    ledger_enlist(pipeline, to, from->receipt_wanted);
 }
 
-/* A station that is no longer configured. */
-static void end_station(struct pipeline *pipeline, const struct settings *settings,
-                        const struct station_state *from, int64_t at_ns)
+static struct place *same_place(struct pipeline *pipeline, const struct place *place)
 {
-    uint64_t missing;
-    (void)ledger_oldest_gap(from, &missing);
-    end_alarm(pipeline, from->station, &settings->maintenance.rules[MAINTENANCE_REPORTS_MISSING],
-              from->ledger.gaps.told, (double)missing, at_ns);
+    for (size_t i = 0; i < pipeline->place_count; i++) {
+        if (strcmp(pipeline->places[i].station.id, place->station.id) == 0) {
+            return &pipeline->places[i];
+        }
+    }
+    return NULL;
+}
+
+static void move_places(struct pipeline *pipeline, struct pipeline *before, int64_t at_ns)
+{
+    struct alarm_about collector = about_collector(before);
+    move_own(pipeline, &collector, pipeline->own, at_ns);
+    for (size_t i = 0; i < before->place_count; i++) {
+        struct alarm_about about = about_place(&before->places[i]);
+        struct place *to = same_place(pipeline, &before->places[i]);
+        move_own(pipeline, &about, to == NULL ? NULL : to->own, at_ns);
+    }
 }
 
 bool pipeline_reconfigure(struct pipeline *pipeline, const struct settings *settings, int64_t at_ns)
@@ -170,12 +190,16 @@ bool pipeline_reconfigure(struct pipeline *pipeline, const struct settings *sett
         struct station_state *from = &before->stations[i];
         struct station_state *to = state_find(pipeline, phusa_text_of(from->station->id));
         if (to != NULL) {
-            move_station(pipeline, from, to);
-        } else {
-            end_station(pipeline, before->settings, from, at_ns);
+            move_station(from, to);
+        }
+        struct alarm_about about = about_station(from);
+        move_own(pipeline, &about, to == NULL ? NULL : to->own, at_ns);
+        if (to != NULL) {
+            ledger_enlist(pipeline, to, from->receipt_wanted);
         }
         move_series(pipeline, from, to, at_ns);
     }
+    move_places(pipeline, before, at_ns);
     pipeline_clear(before);
     free(before);
     return true;
@@ -183,11 +207,24 @@ bool pipeline_reconfigure(struct pipeline *pipeline, const struct settings *sett
 
 /* --- what was told --------------------------------------------------------------------- */
 
+static void forget_own(struct alarm_slot *const own[MAINTENANCE_COUNT])
+{
+    for (int i = 0; i < MAINTENANCE_COUNT; i++) {
+        if (own[i] != NULL) {
+            own[i]->state.told = SEVERITY_NORMAL;
+        }
+    }
+}
+
 void pipeline_forget_told(struct pipeline *pipeline)
 {
+    forget_own(pipeline->own);
+    for (size_t i = 0; i < pipeline->place_count; i++) {
+        forget_own(pipeline->places[i].own);
+    }
     for (size_t i = 0; i < pipeline->station_count; i++) {
         struct station_state *station = &pipeline->stations[i];
-        station->ledger.gaps.told = SEVERITY_NORMAL;
+        forget_own(station->own);
         for (size_t k = 0; k < station->series_count; k++) {
             struct series *series = &station->series[k];
             for (size_t a = 0; a < series->alarm_count; a++) {
@@ -197,23 +234,55 @@ void pipeline_forget_told(struct pipeline *pipeline)
     }
 }
 
-static void set_gaps_told(struct pipeline *pipeline, struct station_state *station,
-                          enum severity severity)
+/* One of the pipeline's: others are the collector's matter (collector_watch.c). */
+static bool is_ours(enum maintenance which, const struct alarm_about *about)
 {
-    station->ledger.gaps.told = severity;
-    ledger_enlist(pipeline, station, false); /* for the next tick to say otherwise */
+    switch (which) {
+    case MAINTENANCE_REPORTS_MISSING:
+    case MAINTENANCE_NEVER_SEEN:
+    case MAINTENANCE_QUIET:
+    case MAINTENANCE_FLAT:
+    case MAINTENANCE_CLOCK_WRONG:
+        return about->state != NULL;
+    case MAINTENANCE_SITE_SILENT:
+        return about->state == NULL && about->place != NULL;
+    case MAINTENANCE_LINK_DOWN:
+        return about->place == NULL;
+    case MAINTENANCE_DISK_FULL:
+    case MAINTENANCE_SPOOL_FULL:
+    case MAINTENANCE_BROKER_DROPS:
+    case MAINTENANCE_JOURNAL:
+    case MAINTENANCE_COUNT:
+        break;
+    }
+    return false;
+}
+
+static bool set_own_told(struct pipeline *pipeline, enum maintenance which, const char *station,
+                         enum severity severity)
+{
+    struct alarm_about about;
+    if (!alarms_about(pipeline, phusa_text_of(station), &about) || !is_ours(which, &about)) {
+        return false;
+    }
+    struct alarm_slot *slot = alarms_own_slot(pipeline, about.own, which);
+    if (slot != NULL) {
+        slot->state.told = severity;
+    }
+    if (about.state != NULL) {
+        ledger_enlist(pipeline, about.state, false); /* for the next tick to say otherwise */
+    }
+    return slot != NULL;
 }
 
 bool pipeline_set_told(struct pipeline *pipeline, const char *rule, const char *station,
                        const char *parameter, enum severity severity)
 {
-    struct station_state *state = state_find(pipeline, phusa_text_of(station));
-    if (maintenance_find(&pipeline->settings->maintenance, rule) == MAINTENANCE_REPORTS_MISSING) {
-        if (state != NULL) {
-            set_gaps_told(pipeline, state, severity);
-        }
-        return state != NULL;
+    int which = maintenance_find(&pipeline->settings->maintenance, rule);
+    if (which >= 0) {
+        return set_own_told(pipeline, (enum maintenance)which, station, severity);
     }
+    struct station_state *state = state_find(pipeline, phusa_text_of(station));
     const struct phusa_parameter *known =
         phusa_catalogue_find(&pipeline->settings->catalogue, phusa_text_of(parameter));
     struct series *series =

@@ -9,7 +9,7 @@
  *   stations          how many; each (ascending by id):
  *     id
  *     ledger          numbered, has status, online, its log, its log/boot/first/next as last told,
- *                     last seen; gap alarm: state, told, since; receipt wanted
+ *                     last seen; receipt wanted
  *     logs            how many; each (newest first): log, ended, sequence (ledger/sequence.c)
  *     counts          reports, renumbered, went_back, forgotten_closed, received, duplicates,
  *                     accepted, quarantined, marked, stored, lost, reconstructed; reasons
@@ -19,10 +19,17 @@
  *       sections      each begins with its number, SECTION_END is the last:
  *         SECTION_HISTORY  limit, history (ledger/history.c)
  *         SECTION_LAST     last reading: value, time, flag, derived
- *         SECTION_ALARM    rule's id, its fingerprint, state (alarm/machine.c); once for each rule
+ *         SECTION_ALARM    rule's id, its fingerprint, an alarm; once for each rule
  *         SECTION_GATHERED enum gathered, a block (pipeline_gathered.c); once for each there is
  *     gathered        a block of the station (pipeline_gathered.c)
+ *     clock wrong     since when
+ *     own alarms      how many; each: enum maintenance, an alarm
+ *   listening         link down, since when, last record, heard from
+ *   own alarms        about the collector
+ *   sites             how many; each: id, own alarms
  *
+ * An alarm is its state (alarm/machine.c), 1 and its life (alarm/life.c) or 0, 1 and what its rate
+ * is made of (alarm/rate.c) or 0.
  * Reasons are how many, and a count for each in the order of enum phusa_reason.
  *
  * What settings say is not in it, so it can be read under others: what has no place any more is
@@ -34,7 +41,7 @@
 
 #include "pipeline_state.h"
 
-#define SNAPSHOT_VERSION 2
+#define SNAPSHOT_VERSION 3
 
 enum section {
     SECTION_END = 0,
@@ -132,9 +139,6 @@ static void save_ledger(const struct station_state *station, struct state_writer
     state_put(writer, ledger->last_numbers.first);
     state_put(writer, ledger->last_numbers.next);
     state_put_signed(writer, ledger->last_seen_ns);
-    state_put(writer, ledger->gaps.state);
-    state_put(writer, ledger->gaps.told);
-    state_put_signed(writer, ledger->gaps.since_ns);
     state_put_bool(writer, station->receipt_wanted);
     state_put(writer, ledger->log_count);
     for (size_t i = 0; i < ledger->log_count; i++) {
@@ -164,6 +168,34 @@ static void save_gathered(const struct series *series, struct state_writer *scra
     }
 }
 
+static void save_slot(const struct alarm_slot *slot, struct state_writer *writer)
+{
+    alarm_save(&slot->state, writer);
+    state_put_bool(writer, slot->life != NULL);
+    if (slot->life != NULL) {
+        alarm_life_save(slot->life, writer);
+    }
+    state_put_bool(writer, slot->rate != NULL);
+    if (slot->rate != NULL) {
+        alarm_rate_save(slot->rate, writer);
+    }
+}
+
+static void save_own(struct alarm_slot *const own[MAINTENANCE_COUNT], struct state_writer *writer)
+{
+    uint64_t count = 0;
+    for (int i = 0; i < MAINTENANCE_COUNT; i++) {
+        count += own[i] != NULL ? 1 : 0;
+    }
+    state_put(writer, count);
+    for (int i = 0; i < MAINTENANCE_COUNT; i++) {
+        if (own[i] != NULL) {
+            state_put(writer, (uint64_t)i);
+            save_slot(own[i], writer);
+        }
+    }
+}
+
 static void save_series(const struct series *series, struct state_writer *scratch,
                         struct state_writer *writer)
 {
@@ -182,7 +214,7 @@ static void save_series(const struct series *series, struct state_writer *scratc
         state_put(writer, SECTION_ALARM);
         state_put_text(writer, phusa_text_of(series->alarms[i].rule->id));
         state_put(writer, alarm_rule_fingerprint(series->alarms[i].rule));
-        alarm_save(&series->alarms[i].state, writer);
+        save_slot(&series->alarms[i], writer);
     }
     save_gathered(series, scratch, writer);
     state_put(writer, SECTION_END);
@@ -205,6 +237,23 @@ static void save_station(const struct station_state *station, struct state_write
     }
     gathered_save_station(station, scratch);
     put_block(scratch, writer);
+    state_put_signed(writer, station->clock_wrong_ns);
+    save_own(station->own, writer);
+}
+
+static void save_places(const struct pipeline *pipeline, struct state_writer *writer)
+{
+    const struct listening *listening = &pipeline->listening;
+    state_put_bool(writer, listening->down);
+    state_put_signed(writer, listening->down_ns);
+    state_put_signed(writer, listening->record_ns);
+    state_put_signed(writer, listening->from_ns);
+    save_own(pipeline->own, writer);
+    state_put(writer, pipeline->place_count);
+    for (size_t i = 0; i < pipeline->place_count; i++) {
+        state_put_text(writer, phusa_text_of(pipeline->places[i].station.id));
+        save_own(pipeline->places[i].own, writer);
+    }
 }
 
 void pipeline_save(const struct pipeline *pipeline, struct state_writer *writer)
@@ -221,6 +270,7 @@ void pipeline_save(const struct pipeline *pipeline, struct state_writer *writer)
     for (size_t i = 0; i < pipeline->station_count; i++) {
         save_station(&pipeline->stations[i], &scratch, writer);
     }
+    save_places(pipeline, writer);
     state_writer_free(&scratch);
 }
 
@@ -263,9 +313,6 @@ static bool load_ledger(struct station_ledger *ledger, bool *receipt_wanted,
     ledger->last_numbers.first = state_get(reader);
     ledger->last_numbers.next = state_get(reader);
     ledger->last_seen_ns = load_time(reader);
-    ledger->gaps.state = (enum severity)state_get_upto(reader, SEVERITY_MINOR);
-    ledger->gaps.told = (enum severity)state_get_upto(reader, SEVERITY_EXTREME);
-    ledger->gaps.since_ns = load_time(reader);
     *receipt_wanted = state_get_bool(reader);
     return load_logs(ledger, reader);
 }
@@ -318,18 +365,47 @@ static struct alarm_slot *slot_of(struct series *series, struct phusa_text rule,
     return NULL;
 }
 
+/* Into the slot, or nowhere when it is NULL. */
+static bool load_slot(struct alarm_slot *slot, struct state_reader *reader)
+{
+    struct alarm_slot loaded = { 0 };
+    bool good = alarm_load(&loaded.state, reader);
+    if (good && state_get_bool(reader)) {
+        good = alarms_life(&loaded) != NULL && alarm_life_load(loaded.life, reader);
+    }
+    if (good && state_get_bool(reader)) {
+        loaded.rate = alarm_rate_load(reader);
+        good = loaded.rate != NULL;
+    }
+    if (good && slot != NULL) {
+        alarms_free_slot(slot);
+        loaded.rule = slot->rule;
+        *slot = loaded;
+    } else {
+        alarms_free_slot(&loaded);
+    }
+    return good && !reader->failed;
+}
+
 static bool load_alarm(struct series *series, struct state_reader *reader)
 {
-    struct alarm_series state;
     struct phusa_text rule = state_get_text(reader);
-    struct alarm_slot *slot = slot_of(series, rule, state_get(reader));
-    if (!alarm_load(&state, reader)) {
-        return false;
+    return load_slot(slot_of(series, rule, state_get(reader)), reader);
+}
+
+/* own is NULL when it has no place. */
+static bool load_own(const struct pipeline *pipeline, struct alarm_slot **own,
+                     struct state_reader *reader)
+{
+    uint64_t count = state_get_upto(reader, MAINTENANCE_COUNT);
+    for (uint64_t i = 0; i < count && !reader->failed; i++) {
+        enum maintenance which = (enum maintenance)state_get_upto(reader, MAINTENANCE_COUNT - 1);
+        struct alarm_slot *slot = own == NULL ? NULL : alarms_own_slot(pipeline, own, which);
+        if ((own != NULL && slot == NULL) || !load_slot(slot, reader)) {
+            return false;
+        }
     }
-    if (slot != NULL) {
-        slot->state = state;
-    }
-    return true;
+    return !reader->failed;
 }
 
 static struct state_reader get_block(struct state_reader *reader)
@@ -444,13 +520,32 @@ static bool load_station(struct pipeline *pipeline, struct phusa_text *before,
         struct state_reader block = get_block(reader);
         gathered_load_station(to, &block);
         reader->failed |= block.failed;
-        good = !reader->failed;
+        to->clock_wrong_ns = load_time(reader);
+        good = !reader->failed && load_own(pipeline, station == NULL ? NULL : to->own, reader);
     }
     if (good && station != NULL) {
         ledger_enlist(pipeline, station, receipt_wanted);
     }
     free_logs(&nowhere.ledger);
     return good;
+}
+
+static bool load_places(struct pipeline *pipeline, struct state_reader *reader)
+{
+    struct listening *listening = &pipeline->listening;
+    listening->down = state_get_bool(reader);
+    listening->down_ns = load_time(reader);
+    listening->record_ns = load_time(reader);
+    listening->from_ns = load_time(reader);
+    bool good = load_own(pipeline, pipeline->own, reader);
+    uint64_t count = good ? state_get_upto(reader, STATIONS_MAX) : 0;
+    for (uint64_t i = 0; i < count && good; i++) {
+        struct alarm_about about;
+        struct phusa_text id = state_get_text(reader);
+        bool known = alarms_about(pipeline, id, &about) && about.state == NULL;
+        good = load_own(pipeline, known ? about.own : NULL, reader);
+    }
+    return good && !reader->failed;
 }
 
 enum pipeline_restored pipeline_restore(struct pipeline *pipeline, struct state_reader *reader)
@@ -469,6 +564,9 @@ enum pipeline_restored pipeline_restore(struct pipeline *pipeline, struct state_
         if (!load_station(pipeline, &before, reader)) {
             return reader->failed ? PIPELINE_DAMAGED : PIPELINE_NO_MEMORY;
         }
+    }
+    if (!load_places(pipeline, reader) && !reader->failed) {
+        return PIPELINE_NO_MEMORY;
     }
     return reader->failed || reader->at != reader->end ? PIPELINE_DAMAGED : PIPELINE_RESTORED;
 }

@@ -50,9 +50,20 @@ static bool index_rules(struct pipeline *pipeline)
     return true;
 }
 
-static bool rule_concerns(const struct rule *rule, const struct station *station)
+static bool is_excepted(const struct rule *rule, const struct station *station)
 {
-    if (strcmp(rule->kind, station->kind) != 0 || !rule_tags_match(rule, station)) {
+    for (size_t i = 0; i < rule->except_count; i++) {
+        if (strcmp(rule->except[i], station->id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool rule_concerns(const struct rule *rule, const struct station *station)
+{
+    if (strcmp(rule->kind, station->kind) != 0 || !rule_tags_match(rule, station) ||
+        is_excepted(rule, station)) {
         return false;
     }
     for (size_t i = 0; i < rule->station_count; i++) {
@@ -146,12 +157,16 @@ static bool init_station(struct pipeline *pipeline, struct station_state *state,
     }
     memset(state->series_of, 0xFF, (parameters + 1) * sizeof *state->series_of);
     memset(state->hints, 0xFF, sizeof state->hints);
-    return index_open(pipeline, state) && traps_open(pipeline, state);
+    return index_open(pipeline, state) && traps_open(pipeline, state) &&
+           silence_open(pipeline, state);
 }
 
 static void free_series(struct series *series)
 {
     history_free(&series->history);
+    for (size_t i = 0; i < series->alarm_count; i++) {
+        alarms_free_slot(&series->alarms[i]);
+    }
     free(series->alarms);
     quality_close(series);
     windows_close(series);
@@ -166,6 +181,7 @@ static void free_station(struct station_state *state)
     for (size_t i = 0; i < state->ledger.log_count; i++) {
         free(state->ledger.logs[i]);
     }
+    alarms_free_own(state->own);
     free(state->index);
     free(state->series);
     free(state->series_of);
@@ -282,6 +298,9 @@ bool pipeline_build(struct pipeline *pipeline, const struct settings *settings)
     pipeline->rules = NULL; /* those of other settings are not ours to free */
     pipeline->rules_of = NULL;
     pipeline->slots = NULL;
+    pipeline->places = NULL;
+    pipeline->place_count = 0;
+    memset(pipeline->own, 0, sizeof pipeline->own);
     pipeline->stations = calloc(settings->registry.count + 1, sizeof *pipeline->stations);
     pipeline->wanting = calloc(settings->registry.count + 1, sizeof *pipeline->wanting);
     pipeline->watched = calloc(settings->registry.count + 1, sizeof *pipeline->watched);
@@ -295,7 +314,7 @@ bool pipeline_build(struct pipeline *pipeline, const struct settings *settings)
             return false;
         }
     }
-    return index_stations(pipeline);
+    return index_stations(pipeline) && places_open(pipeline);
 }
 
 void pipeline_clear(struct pipeline *pipeline)
@@ -303,6 +322,11 @@ void pipeline_clear(struct pipeline *pipeline)
     for (size_t i = 0; i < pipeline->station_count; i++) {
         free_station(&pipeline->stations[i]);
     }
+    for (size_t i = 0; i < pipeline->place_count; i++) {
+        alarms_free_own(pipeline->places[i].own);
+    }
+    alarms_free_own(pipeline->own);
+    free(pipeline->places);
     free(pipeline->stations);
     free(pipeline->slots);
     free(pipeline->wanting);
@@ -310,6 +334,8 @@ void pipeline_clear(struct pipeline *pipeline)
     free(pipeline->rules);
     free(pipeline->rules_of);
     pipeline->station_count = 0;
+    pipeline->place_count = 0;
+    pipeline->places = NULL;
     pipeline->stations = NULL;
     pipeline->slots = NULL;
     pipeline->wanting = NULL;

@@ -2,7 +2,9 @@
 #ifndef PIPELINE_STATE_H
 #define PIPELINE_STATE_H
 
+#include "alarm/life.h"
 #include "alarm/machine.h"
+#include "alarm/rate.h"
 #include "ledger/history.h"
 #include "ledger/sequence.h"
 #include "phusa/senml.h"
@@ -39,6 +41,31 @@
 struct alarm_slot {
     const struct rule *rule;
     struct alarm_series state;
+    struct alarm_life *life; /* NULL: nothing to remember of it */
+    struct alarm_rate *rate; /* of a rule with rate; NULL: no reading yet */
+};
+
+/* A site, for what befalls most of its stations at once. */
+struct place {
+    struct station station;        /* stands for it in alarms: its id is the site's */
+    size_t count, silent, overdue; /* stations; the last two as of this tick */
+    struct alarm_slot *own[MAINTENANCE_COUNT];
+};
+
+/* What an alarm is about: a station of the registry, a site, or the collector. */
+struct alarm_about {
+    const struct station *station;
+    struct station_state *state; /* NULL: no station of the registry */
+    struct place *place;         /* NULL: the collector */
+    struct alarm_slot **own;     /* by enum maintenance; NULL = never raised */
+};
+
+/* The link to the broker, by the records of the journal. */
+struct listening {
+    bool down;
+    int64_t down_ns;   /* since when */
+    int64_t record_ns; /* of the last record */
+    int64_t from_ns;   /* who was not heard since then counts as silent */
 };
 
 /* Tests beyond the gross range of one series. */
@@ -147,12 +174,6 @@ struct status_numbers {
     uint64_t first, next;
 };
 
-/* The maintenance alarm "reports-missing": normal or minor. */
-struct gap_alarm {
-    enum severity state, told;
-    int64_t since_ns; /* minor: when the oldest gap was noticed; normal: the tick that found none */
-};
-
 /* What a station says of its reports: kept as it is when settings change. */
 struct station_ledger {
     size_t log_count;
@@ -161,7 +182,6 @@ struct station_ledger {
     bool has_status, online;
     uint32_t status_log;
     struct status_numbers last_numbers;
-    struct gap_alarm gaps;
     int64_t last_seen_ns;
 };
 
@@ -192,6 +212,9 @@ struct station_state {
     struct station_clock clock;
     struct stuck_bus stuck;
     struct index_state *index; /* NULL: none */
+    struct place *place;
+    struct alarm_slot *own[MAINTENANCE_COUNT]; /* the collector's alarms about it; NULL = never */
+    int64_t clock_wrong_ns;                    /* receive time since when; 0 = it is right */
 
     bool receipt_wanted;    /* is in pipeline->wanting */
     bool watched;           /* is in pipeline->watched */
@@ -223,6 +246,10 @@ struct pipeline {
     size_t wanting_count;
     struct station_state **watched; /* stations with gaps, or whose alarm about them is on */
     size_t watched_count;
+    size_t place_count; /* sorted by site */
+    struct place *places;
+    struct alarm_slot *own[MAINTENANCE_COUNT]; /* about the collector itself */
+    struct listening listening;
     struct known_inputs known;
     uint64_t position;
     struct pipeline_counters counters;
@@ -257,7 +284,6 @@ void flow_take_message(struct pipeline *pipeline, const struct journal_record *r
 /* The readings of pipeline->report. */
 void flow_take_readings(struct pipeline *pipeline, struct station_state *station,
                         const struct journal_record *record);
-void flow_tell(struct pipeline *pipeline, const struct notice *notice);
 
 /* A number that rules may judge: a reading, a window that closed, an index. */
 struct judgement {
@@ -268,17 +294,101 @@ struct judgement {
     double value;
 };
 
-/* Judges by one rule, unless it is of a time in which the rule is not in force. */
+/* Puts the last one where it belongs by time, which is nearly always where it is. */
+void flow_sort_in(struct accepted *accepted, size_t last);
+
+/* --- pipeline_alarms.c -------------------------------------------------------------------- */
+
+struct alarm_about about_station(struct station_state *state);
+struct alarm_about about_place(struct place *place);
+struct alarm_about about_collector(struct pipeline *pipeline);
+
+/* Judges a number by one rule, unless it is of a time in which the rule is not in force. */
 void flow_judge(struct pipeline *pipeline, struct station_state *station, struct alarm_slot *slot,
                 const struct judgement *judgement);
 
+/* Judges a reading by all rules of its series that judge readings. */
+void alarms_decide(struct pipeline *pipeline, struct station_state *station,
+                   const struct accepted *accepted);
+
+/* A change of an alarm's state, real or only due to be told: tells it if nothing holds it back. */
+void alarms_settle(struct pipeline *pipeline, const struct alarm_about *about,
+                   struct alarm_slot *slot, struct alarm_change *change);
+
+/* Something else that befell an alarm, see struct notice; who and text may be empty. */
+struct alarm_event {
+    const char *what;
+    struct phusa_text who, text;
+    int64_t until_ns;
+    bool tell, escalated;
+};
+void alarms_record(struct pipeline *pipeline, const struct alarm_about *about,
+                   struct alarm_slot *slot, const struct alarm_event *event);
+
+/* The slot's life, made if there is none; NULL when out of memory. */
+struct alarm_life *alarms_life(struct alarm_slot *slot);
+
+/* Time has passed for the alarms of a station, or of what else has some: shelvings end, nobody has
+ * acknowledged, rules end. */
+void alarms_tick(struct pipeline *pipeline, struct station_state *station);
+void alarms_tick_own(struct pipeline *pipeline, const struct alarm_about *about);
+
 /* An alarm ends with the time of its rule: whoever was told of it is told so, and it begins anew.
  */
-void flow_end_alarm(struct pipeline *pipeline, const struct station *station,
+void flow_end_alarm(struct pipeline *pipeline, const struct alarm_about *about,
                     struct alarm_slot *slot, int64_t at_ns);
 
-/* Puts the last one where it belongs by time, which is nearly always where it is. */
-void flow_sort_in(struct accepted *accepted, size_t last);
+/* What the collector itself finds of a station or site: state, moment, since when, how much. Told
+ * when it changes, or people do not know it yet. */
+struct own_finding {
+    enum severity to;
+    int64_t since_ns;
+    double value;
+};
+void alarms_set_own(struct pipeline *pipeline, const struct alarm_about *about,
+                    enum maintenance which, const struct own_finding *finding);
+
+/* The state of such an alarm. */
+enum severity alarms_own_state(struct alarm_slot *const *own, enum maintenance which);
+
+/* Makes the slot of an alarm of the collector's own; NULL when out of memory. */
+struct alarm_slot *alarms_own_slot(const struct pipeline *pipeline, struct alarm_slot **own,
+                                   enum maintenance which);
+void alarms_free_slot(struct alarm_slot *slot); /* what hangs on it */
+void alarms_free_own(struct alarm_slot *own[MAINTENANCE_COUNT]);
+
+/* The station, site or collector of that id; false when there is none. */
+bool alarms_about(struct pipeline *pipeline, struct phusa_text station, struct alarm_about *about);
+
+/* The alarm of that rule at a station, site or the collector, and what it is about; NULL when there
+ * is none. */
+struct alarm_slot *alarms_find(struct pipeline *pipeline, struct phusa_text rule,
+                               struct phusa_text station, struct alarm_about *about);
+
+/* --- pipeline_silence.c ------------------------------------------------------------------- */
+
+/* A record of the journal comes: were we listening? */
+void silence_note(struct pipeline *pipeline, const struct journal_record *record);
+
+/* A minute has passed: who is silent, stuck, or out of time? */
+void silence_tick(struct pipeline *pipeline);
+
+/* Rules with `missing`: a reading came; time has passed. */
+void silence_take(struct pipeline *pipeline, struct station_state *station, struct alarm_slot *slot,
+                  int64_t time_ns);
+void silence_tick_rule(struct pipeline *pipeline, struct station_state *station,
+                       struct alarm_slot *slot);
+
+/* Series that must be there for somebody to miss them. False when out of memory. */
+bool silence_open(struct pipeline *pipeline, struct station_state *station);
+
+/* The sites of the registry. False when out of memory. */
+bool places_open(struct pipeline *pipeline);
+
+/* --- pipeline_verbs.c --------------------------------------------------------------------- */
+
+/* Does what an operator said. */
+void verbs_take(struct pipeline *pipeline, const struct journal_record *record);
 
 /* --- pipeline_lines.c --------------------------------------------------------------------- */
 
@@ -497,7 +607,7 @@ void ledger_status(struct pipeline *pipeline, struct station_state *station,
                    const struct phusa_status_message *message);
 
 /* A minute has passed: is anything missing for too long? */
-void ledger_tick(struct pipeline *pipeline, uint64_t position);
+void ledger_tick(struct pipeline *pipeline);
 
 /* Puts the station into the lists it belongs to, after its ledger was moved or read. */
 void ledger_enlist(struct pipeline *pipeline, struct station_state *station, bool receipt_wanted);
@@ -515,6 +625,9 @@ uint64_t ledger_pending(const struct station_counts *counts);
 void requeue_take(struct pipeline *pipeline, const struct journal_record *record);
 
 /* --- pipeline_state.c ------------------------------------------------------------------------ */
+
+/* True if the rule judges readings of the station. */
+bool rule_concerns(const struct rule *rule, const struct station *station);
 
 /* Builds the tables for settings; false when out of memory (what was built is to be freed all the
  * same). */

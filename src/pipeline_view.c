@@ -296,6 +296,22 @@ static bool copy_nights(const struct station_state *state, struct console_statio
     return true;
 }
 
+static enum severity highest_of(const struct station_state *state)
+{
+    enum severity highest = SEVERITY_NORMAL;
+    for (int which = 0; which < MAINTENANCE_COUNT; which++) {
+        enum severity severity = alarms_own_state(state->own, (enum maintenance)which);
+        highest = severity > highest ? severity : highest;
+    }
+    for (size_t i = 0; i < state->series_count; i++) {
+        for (size_t k = 0; k < state->series[i].alarm_count; k++) {
+            enum severity severity = state->series[i].alarms[k].state.live.state;
+            highest = severity > highest ? severity : highest;
+        }
+    }
+    return highest;
+}
+
 static bool copy_station(const struct pipeline *pipeline, const struct station_state *state,
                          int64_t now_ns, struct console_station *out)
 {
@@ -304,80 +320,105 @@ static bool copy_station(const struct pipeline *pipeline, const struct station_s
                                      .last_seen_ns = state->ledger.last_seen_ns };
     copy_counts(state, out);
     copy_clock(state, &out->clock);
-    out->severity = state->ledger.gaps.state;
-    for (size_t i = 0; i < state->series_count; i++) {
-        for (size_t k = 0; k < state->series[i].alarm_count; k++) {
-            enum severity severity = state->series[i].alarms[k].state.live.state;
-            out->severity = severity > out->severity ? severity : out->severity;
-        }
-    }
+    out->severity = highest_of(state);
     out->stuck_since_ns = state->stuck.stuck ? state->stuck.since_ns : 0;
     copy_index(pipeline, state->index, out);
     return copy_logs(state, out) && copy_readings(state, out) && copy_nights(state, out);
 }
 
-static bool reports_are_missing(const struct station_state *state)
+/* Alarms as they are counted, and then copied: `to` is NULL for the first. */
+struct alarm_list {
+    struct console_alarm *to;
+    size_t count;
+};
+
+static void list_alarm(struct alarm_list *list, const struct station *station,
+                       const struct alarm_slot *slot)
 {
-    return state->ledger.gaps.state != SEVERITY_NORMAL;
+    static const struct alarm_life plain = { 0 };
+    const struct alarm_life *life = slot->life == NULL ? &plain : slot->life;
+    enum severity severity = slot->state.live.state;
+    enum alarm_life_state state = alarm_life_state(life, severity);
+    if (state == ALARM_NORMAL || (state == ALARM_SUPPRESSED && severity == SEVERITY_NORMAL)) {
+        return;
+    }
+    if (list->to != NULL) {
+        list->to[list->count] = (struct console_alarm){ .rule = slot->rule,
+                                                        .station = station,
+                                                        .severity = severity,
+                                                        .since_ns = slot->state.live.since_ns,
+                                                        .value = slot->state.value,
+                                                        .life = alarm_life_name(state),
+                                                        .shelved_until_ns = life->shelved_until_ns,
+                                                        .flapping = life->flapping,
+                                                        .told = slot->state.told };
+    }
+    list->count++;
 }
 
-static struct console_alarm gap_alarm(const struct settings *settings,
-                                      const struct station_state *state)
+static void list_own(struct alarm_list *list, const struct station *station,
+                     struct alarm_slot *const own[MAINTENANCE_COUNT])
 {
-    uint64_t missing;
-    (void)ledger_oldest_gap(state, &missing);
-    return (struct console_alarm){ &settings->maintenance.rules[MAINTENANCE_REPORTS_MISSING],
-                                   state->station, state->ledger.gaps.state,
-                                   state->ledger.gaps.since_ns, (double)missing };
-}
-
-static size_t copy_alarms(const struct settings *settings, const struct station_state *state,
-                          struct console_alarm *out)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < state->series_count; i++) {
-        for (size_t k = 0; k < state->series[i].alarm_count; k++) {
-            const struct alarm_slot *slot = &state->series[i].alarms[k];
-            if (slot->state.live.state == SEVERITY_NORMAL) {
-                continue;
-            }
-            if (out != NULL) {
-                out[count] =
-                    (struct console_alarm){ slot->rule, state->station, slot->state.live.state,
-                                            slot->state.live.since_ns, slot->state.value };
-            }
-            count++;
+    for (int which = 0; which < MAINTENANCE_COUNT; which++) {
+        if (own[which] != NULL) {
+            list_alarm(list, station, own[which]);
         }
     }
-    if (reports_are_missing(state) && out != NULL) {
-        out[count] = gap_alarm(settings, state);
+}
+
+/* places stand for the sites. */
+static void list_alarms(const struct pipeline *pipeline, const struct station *places,
+                        struct alarm_list *list)
+{
+    list_own(list, &pipeline->settings->maintenance.self, pipeline->own);
+    for (size_t i = 0; i < pipeline->place_count; i++) {
+        list_own(list, &places[i], pipeline->places[i].own);
     }
-    return count + (reports_are_missing(state) ? 1 : 0);
+    for (size_t i = 0; i < pipeline->station_count; i++) {
+        const struct station_state *state = &pipeline->stations[i];
+        list_own(list, state->station, state->own);
+        for (size_t k = 0; k < state->series_count; k++) {
+            for (size_t a = 0; a < state->series[k].alarm_count; a++) {
+                list_alarm(list, state->station, &state->series[k].alarms[a]);
+            }
+        }
+    }
+}
+
+static bool copy_alarms(const struct pipeline *pipeline, struct console_view *view)
+{
+    struct alarm_list list = { NULL, 0 };
+    list_alarms(pipeline, view->places, &list);
+    view->alarms = calloc(list.count + 1, sizeof *view->alarms);
+    if (view->alarms == NULL) {
+        return false;
+    }
+    list = (struct alarm_list){ view->alarms, 0 };
+    list_alarms(pipeline, view->places, &list);
+    view->alarm_count = list.count;
+    qsort(view->alarms, view->alarm_count, sizeof *view->alarms, by_gravity);
+    return true;
 }
 
 bool pipeline_fill_view(const struct pipeline *pipeline, int64_t now_ns, struct console_view *view)
 {
-    size_t alarms = 0;
-    for (size_t i = 0; i < pipeline->station_count; i++) {
-        alarms += copy_alarms(pipeline->settings, &pipeline->stations[i], NULL);
-    }
     view->utc_offset_s = pipeline->settings->utc_offset_s;
     view->stations = calloc(pipeline->station_count + 1, sizeof *view->stations);
-    view->alarms = calloc(alarms + 1, sizeof *view->alarms);
-    if (view->stations == NULL || view->alarms == NULL) {
+    view->places = calloc(pipeline->place_count + 1, sizeof *view->places);
+    if (view->stations == NULL || view->places == NULL) {
         return false;
+    }
+    for (size_t i = 0; i < pipeline->place_count; i++) {
+        view->places[i] = pipeline->places[i].station;
     }
     for (size_t i = 0; i < pipeline->station_count; i++) {
         view->station_count = i + 1;
         if (!copy_station(pipeline, &pipeline->stations[i], now_ns, &view->stations[i])) {
             return false;
         }
-        view->alarm_count += copy_alarms(pipeline->settings, &pipeline->stations[i],
-                                         view->alarms + view->alarm_count);
     }
     qsort(view->stations, view->station_count, sizeof *view->stations, by_site);
-    qsort(view->alarms, view->alarm_count, sizeof *view->alarms, by_gravity);
-    return true;
+    return copy_alarms(pipeline, view);
 }
 
 static void free_station(struct console_station *station)
@@ -396,5 +437,6 @@ void pipeline_view_free(struct console_view *view)
         free_station(&view->stations[i]);
     }
     free(view->stations);
+    free(view->places);
     free(view->alarms);
 }

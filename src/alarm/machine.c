@@ -111,9 +111,6 @@ static size_t judge_newest(const struct rule *rule, struct alarm_series *series,
                                         .transition = changed,
                                         .historical = !reading->live,
                                         .tell = tell };
-    if (tell) {
-        series->told = series->live.state;
-    }
     return 1;
 }
 
@@ -154,6 +151,11 @@ size_t alarm_judge(const struct rule *rule, struct alarm_series *series,
     return judge_newest(rule, series, reading, changes);
 }
 
+void alarm_told(struct alarm_series *series)
+{
+    series->told = series->live.state;
+}
+
 bool alarm_is_live(const struct rule *rule, int64_t every_ns, int64_t time_ns, int64_t received_ns)
 {
     int64_t within = rule->live_within_ns;
@@ -183,8 +185,9 @@ bool alarm_rule_same(const struct rule *a, const struct rule *b)
     if (strcmp(a->id, b->id) != 0 || a->direction != b->direction ||
         a->level_count != b->level_count || a->max_gap_ns != b->max_gap_ns ||
         a->live_within_ns != b->live_within_ns || a->accept != b->accept ||
-        a->from_ns != b->from_ns || a->until_ns != b->until_ns ||
-        !same_window(&a->window, &b->window) ||
+        a->from_ns != b->from_ns || a->until_ns != b->until_ns || a->subject != b->subject ||
+        a->rate_over_ns != b->rate_over_ns || a->missing_ns != b->missing_ns ||
+        a->missing_every != b->missing_every || !same_window(&a->window, &b->window) ||
         !phusa_text_equal(a->parameter->name, b->parameter->name)) {
         return false;
     }
@@ -257,6 +260,10 @@ uint64_t alarm_rule_fingerprint(const struct rule *rule)
     hash = mix_number(hash, rule->accept);
     hash = mix_number(hash, (uint64_t)rule->from_ns);
     hash = mix_number(hash, (uint64_t)rule->until_ns);
+    hash = mix_number(hash, rule->subject);
+    hash = mix_number(hash, (uint64_t)rule->rate_over_ns);
+    hash = mix_number(hash, (uint64_t)rule->missing_ns);
+    hash = mix_limit(hash, rule->missing_every);
     hash = mix_window(hash, &rule->window);
     hash = mix_number(hash, rule->level_count);
     for (size_t i = 0; i < rule->level_count; i++) {
@@ -271,12 +278,18 @@ uint64_t alarm_rule_fingerprint(const struct rule *rule)
 #define LEVEL_BEYOND 2u
 #define LEVEL_GOOD   4u
 
-/* 0 when no reading has taken part; else 1, time of the last, state, since when; for each of
+/* Whether a reading has taken part, or it has a state all the same (silence, the collector's own
+ * alarms). */
+enum known { KNOWN_NOTHING, KNOWN_READING, KNOWN_STATE };
+
+/* enum known; unless that is nothing: time of the last reading, state, since when; for each of
  * RULE_LEVELS_MAX levels its bits and the beginnings of the runs that are running. */
 static void save_machine(const struct alarm_machine *machine, struct state_writer *writer)
 {
-    state_put_bool(writer, machine->any);
-    if (!machine->any) {
+    bool plain = machine->state == SEVERITY_NORMAL && machine->since_ns == 0;
+    enum known known = machine->any ? KNOWN_READING : plain ? KNOWN_NOTHING : KNOWN_STATE;
+    state_put(writer, known);
+    if (known == KNOWN_NOTHING) {
         return;
     }
     state_put_signed(writer, machine->last_ns);
@@ -317,8 +330,9 @@ static void load_run(struct alarm_run *run, bool running, struct state_reader *r
 
 static void load_machine(struct alarm_machine *machine, struct state_reader *reader)
 {
-    machine->any = state_get_bool(reader);
-    if (!machine->any) {
+    enum known known = (enum known)state_get_upto(reader, KNOWN_STATE);
+    machine->any = known == KNOWN_READING;
+    if (known == KNOWN_NOTHING) {
         return;
     }
     machine->last_ns = load_time(reader);

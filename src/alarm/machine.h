@@ -60,7 +60,7 @@ struct alarm_change {
     double value;
     bool transition; /* the state changed at this reading */
     bool historical; /* it is of the past: recorded, never told as live */
-    bool tell;       /* to be told: a live reading, and the state is not the one last told */
+    bool tell;       /* due to be told: a live reading, and the state is not the one last told */
 };
 
 /*
@@ -70,6 +70,9 @@ struct alarm_change {
 size_t alarm_judge(const struct rule *rule, struct alarm_series *series,
                    const struct alarm_reading *reading,
                    struct alarm_change changes[ALARM_CHANGES_MAX]);
+
+/* The present state was told. Until then every live reading says that it is due. */
+void alarm_told(struct alarm_series *series);
 
 /* Whether a reading received at received_ns is live for the rule (contract, Live and history). */
 bool alarm_is_live(const struct rule *rule, int64_t every_ns, int64_t time_ns, int64_t received_ns);

@@ -142,12 +142,18 @@ struct console_station {
     struct console_night *nights; /* the newest of each species, sorted by name */
 };
 
+/* An alarm that is active, or normal again but not acknowledged, or that an operator has shelved or
+ * put out of service. */
 struct console_alarm {
     const struct rule *rule;
-    const struct station *station;
+    const struct station *station; /* for a site or the collector one that stands for it */
     enum severity severity;
     int64_t since_ns;
-    double value; /* at the transition */
+    double value;             /* at the transition */
+    const char *life;         /* ISA-18.2: "UNACK", "ACKED", "RTNUN", "SHLVD", "DSUPR", "OOSRV" */
+    int64_t shelved_until_ns; /* 0 = not shelved */
+    bool flapping;
+    enum severity told; /* what people know */
 };
 
 /* Numbers of the whole process; cumulative unless said otherwise. */
@@ -192,8 +198,9 @@ struct console_view {
     int32_t utc_offset_s;
     size_t station_count; /* sorted by site, then id */
     struct console_station *stations;
-    size_t alarm_count; /* active, gravest first */
+    size_t alarm_count; /* gravest first */
     struct console_alarm *alarms;
+    struct station *places; /* what alarms about sites point to */
     void (*release)(struct console_view
                         *view); /* frees what the owner allocated, and lets go of the settings */
     void *owner;

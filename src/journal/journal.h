@@ -30,9 +30,10 @@ enum journal_kind {
     /* What was set aside is taken again. Raw journal: payload = the JSON of the quarantine's
      * record, topic = its topic, origin = its position there. Quarantine: payload = {"position":N},
      * the position in the quarantine of what was put back. */
-    JOURNAL_REQUEUED = 7
+    JOURNAL_REQUEUED = 7,
+    JOURNAL_VERB = 8 /* what an operator did with an alarm; payload = JSON, pipeline_verbs.c */
 };
-#define JOURNAL_KIND_LAST JOURNAL_REQUEUED
+#define JOURNAL_KIND_LAST JOURNAL_VERB
 
 #define JOURNAL_FLAG_CUT 1u
 

@@ -111,6 +111,15 @@ int maintenance_find(const struct maintenance_settings *maintenance, const char 
     return -1;
 }
 
+/* What explains that a station is silent. */
+static const char *const silenced_by[] = { "link-down", "site-silent" };
+
+static size_t silenced_count(int which)
+{
+    bool station = which == MAINTENANCE_NEVER_SEEN || which == MAINTENANCE_QUIET;
+    return station ? 2 : which == MAINTENANCE_SITE_SILENT ? 1 : 0;
+}
+
 /* ---- reading ---- */
 
 struct maintenance_read {
@@ -137,6 +146,10 @@ static void set_rules(struct loader *loader, int line)
                                                .until_ns = INT64_MAX,
                                                .max_gap_ns = MAX_GAP_NS,
                                                .accept = 1u << PHUSA_FLAG_GOOD,
+                                               .enabled = true,
+                                               .inhibited_by = silenced_by,
+                                               .inhibit_count = silenced_count(i),
+                                               .threshold = NAN,
                                                .message_vi = wordings[i].vi,
                                                .message_en = wordings[i].en,
                                                .file = loader->settings->file,
@@ -216,6 +229,11 @@ void load_maintenance(struct loader *loader, const struct config_node *phusa,
     }
     int line = config_line(group == NULL ? phusa : group);
     loader->settings->maintenance.gap_ns = read.gap_ns;
+    loader->settings->maintenance.quiet_every = 3;
+    loader->settings->maintenance.quiet_least_ns = 15 * EVERY_NS;
+    loader->settings->alarms.site_share = 0.5;
+    loader->settings->alarms.link_grace_ns = 5 * EVERY_NS;
+    loader->settings->alarms.shelve_most_ns = 7 * 1440 * EVERY_NS;
     set_rules(loader, line);
     set_channels(loader, phusa, group, &read.channels);
     set_self(loader, line);

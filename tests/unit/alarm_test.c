@@ -28,6 +28,18 @@ static struct rule above(double raise, double clear, int64_t for_ns, int64_t cle
                       .accept = 6 };
 }
 
+/* Judges, and tells what is due to be told. */
+static size_t judge(const struct rule *rule, struct alarm_series *series,
+                    const struct alarm_reading *reading,
+                    struct alarm_change changes[ALARM_CHANGES_MAX])
+{
+    size_t count = alarm_judge(rule, series, reading, changes);
+    if (count > 0 && changes[0].tell) {
+        alarm_told(series);
+    }
+    return count;
+}
+
 struct step {
     int64_t minute;
     double value;
@@ -41,7 +53,7 @@ static void run(const struct rule *rule, const struct step *steps, size_t count)
         struct alarm_change changes[ALARM_CHANGES_MAX];
         struct alarm_reading reading = { steps[i].minute * MINUTE, steps[i].value, true,
                                          15 * MINUTE };
-        size_t changed = alarm_judge(rule, &series, &reading, changes);
+        size_t changed = judge(rule, &series, &reading, changes);
         if (changed != (steps[i].to >= 0 ? 1u : 0u) ||
             (changed > 0 && (int)changes[0].to != steps[i].to)) {
             fail_msg("step %zu (minute %lld): %zu changes, state %d, expected %d", i,
@@ -117,18 +129,18 @@ static void tells_only_live_readings_and_what_changed_meanwhile_once(void **stat
     struct alarm_series series = { 0 };
     struct alarm_change change;
     struct alarm_reading reading = { 0, 5, false, 15 * MINUTE };
-    assert_int_equal(alarm_judge(&rule, &series, &reading, &change), 1);
+    assert_int_equal(judge(&rule, &series, &reading, &change), 1);
     assert_true(change.transition && change.historical && !change.tell);
     reading = (struct alarm_reading){ 15 * MINUTE, 6, true, 15 * MINUTE };
-    assert_int_equal(alarm_judge(&rule, &series, &reading, &change), 1);
+    assert_int_equal(judge(&rule, &series, &reading, &change), 1);
     assert_true(!change.transition && change.tell);
     assert_int_equal(change.since_ns, 0);
     assert_int_equal(change.from, SEVERITY_NORMAL);
     assert_int_equal(change.to, SEVERITY_MINOR);
     reading.time_ns += 15 * MINUTE;
-    assert_int_equal(alarm_judge(&rule, &series, &reading, &change), 0);
+    assert_int_equal(judge(&rule, &series, &reading, &change), 0);
     reading = (struct alarm_reading){ 60 * MINUTE, 1, true, 15 * MINUTE };
-    assert_int_equal(alarm_judge(&rule, &series, &reading, &change), 1);
+    assert_int_equal(judge(&rule, &series, &reading, &change), 1);
     assert_true(change.transition && change.tell && !change.historical);
 }
 
@@ -140,8 +152,8 @@ static void a_late_reading_is_judged_as_history_from_the_state_before_the_gap(vo
     struct alarm_change change;
     const struct alarm_reading before = { 0, 1, true, 15 * MINUTE };
     const struct alarm_reading after = { 120 * MINUTE, 1, true, 15 * MINUTE };
-    assert_int_equal(alarm_judge(&rule, &series, &before, &change), 0);
-    assert_int_equal(alarm_judge(&rule, &series, &after, &change), 0);
+    assert_int_equal(judge(&rule, &series, &before, &change), 0);
+    assert_int_equal(judge(&rule, &series, &after, &change), 0);
     static const struct step late[] = { { 15, 5, SEVERITY_MINOR },
                                         { 15, 9, -1 }, /* not newer in the history either */
                                         { 30, 6, -1 },
@@ -149,7 +161,7 @@ static void a_late_reading_is_judged_as_history_from_the_state_before_the_gap(vo
     for (size_t i = 0; i < sizeof late / sizeof late[0]; i++) {
         struct alarm_reading reading = { late[i].minute * MINUTE, late[i].value, false,
                                          15 * MINUTE };
-        size_t count = alarm_judge(&rule, &series, &reading, &change);
+        size_t count = judge(&rule, &series, &reading, &change);
         assert_int_equal(count, late[i].to >= 0 ? 1 : 0);
         if (count > 0) {
             assert_true(change.historical && change.transition && !change.tell);
@@ -224,7 +236,7 @@ static void random_series_agree_with_the_plain_reading(void **state)
                                  : lasts(past, changed_at, i, rule.max_gap_ns, for_ns, at_least, 4);
             struct alarm_change got;
             struct alarm_reading reading = { time, past[i].value, true, 15 * MINUTE };
-            size_t count = alarm_judge(&rule, &series, &reading, &got);
+            size_t count = judge(&rule, &series, &reading, &got);
             assert_int_equal(count, change ? 1 : 0);
             if (change) {
                 active = !active;
@@ -314,8 +326,8 @@ static void a_series_that_was_loaded_judges_as_before(void **state)
                                              (double)(rand_r(&seed) % 90) / 10,
                                              rand_r(&seed) % 4 > 0, 5 * MINUTE };
             reload(&two);
-            assert_int_equal(alarm_judge(&rule, &one, &reading, &changes[0]),
-                             alarm_judge(&rule, &two, &reading, &changes[1]));
+            assert_int_equal(judge(&rule, &one, &reading, &changes[0]),
+                             judge(&rule, &two, &reading, &changes[1]));
             assert_true(same_change(&changes[0], &changes[1]));
         }
     }

@@ -117,10 +117,20 @@ static inline struct console_reading sample_reading(int parameter, double value,
 static struct console_reading sample_readings[SAMPLE_STATIONS][5];
 static struct console_station sample_station_views[SAMPLE_STATIONS];
 static struct console_alarm sample_alarms[] = {
-    { &sample_rules[0], &sample_stations[0], SEVERITY_SEVERE, (SAMPLE_NOW_S - 1800) * SECOND_NS,
-      4.316 },
-    { &sample_rules[1], &sample_stations[1], SEVERITY_MODERATE, (SAMPLE_NOW_S - 90000) * SECOND_NS,
-      3.2 },
+    { .rule = &sample_rules[0],
+      .station = &sample_stations[0],
+      .severity = SEVERITY_SEVERE,
+      .since_ns = (SAMPLE_NOW_S - 1800) * SECOND_NS,
+      .value = 4.316,
+      .life = "UNACK",
+      .told = SEVERITY_SEVERE },
+    { .rule = &sample_rules[1],
+      .station = &sample_stations[1],
+      .severity = SEVERITY_MODERATE,
+      .since_ns = (SAMPLE_NOW_S - 90000) * SECOND_NS,
+      .value = 3.2,
+      .life = "ACKED",
+      .told = SEVERITY_MODERATE },
 };
 
 static inline void sample_station(size_t at, enum console_link link, int64_t seen_s,

@@ -74,7 +74,8 @@ static const struct settings plain_settings = {
     .clock_wrong_ns = DAY,
     .catalogue = { world_parameters, sizeof world_parameters / sizeof world_parameters[0] },
     .registry = { &plain_station, 1 },
-    .maintenance = WORLD_MAINTENANCE
+    .maintenance = WORLD_MAINTENANCE,
+    .alarms = WORLD_ALARMS
 };
 
 static int set_up(void **state)

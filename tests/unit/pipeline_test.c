@@ -67,7 +67,7 @@ static struct rule rules[] = {
 static const struct phusa_parameter missing_reports = { .name = { "missing_reports", 15 } };
 #define MAINTENANCE_RULE(text)                                                                     \
     {                                                                                              \
-        .id = (text), .parameter = &missing_reports                                                \
+        .id = (text), .parameter = &missing_reports, .enabled = true                               \
     }
 static struct settings settings = {
     .file = "test",
@@ -78,7 +78,13 @@ static struct settings settings = {
     .maintenance = { .gap_ns = 3600 * SECOND_NS,
                      .rules = { MAINTENANCE_RULE("reports-missing"), MAINTENANCE_RULE("disk-full"),
                                 MAINTENANCE_RULE("spool-full"), MAINTENANCE_RULE("broker-drops"),
-                                MAINTENANCE_RULE("journal") } }
+                                MAINTENANCE_RULE("journal"), MAINTENANCE_RULE("never-seen"),
+                                MAINTENANCE_RULE("quiet"), MAINTENANCE_RULE("flat"),
+                                MAINTENANCE_RULE("clock-wrong"), MAINTENANCE_RULE("site-silent"),
+                                MAINTENANCE_RULE("link-down") },
+                     .quiet_every = 1e6,
+                     .self = { .id = "phusa", .site = "collector", .every_ns = 60 * SECOND_NS } },
+    .alarms = { .site_share = 0.5 }
 };
 
 struct world {

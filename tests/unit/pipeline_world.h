@@ -116,15 +116,35 @@ static const struct rule world_other_rules[] = {
 };
 
 static const struct phusa_parameter world_missing = { .name = { "missing_reports", 15 } };
+#define WORLD_OWN(text)                                                                            \
+    {                                                                                              \
+        .id = (text), .parameter = &world_missing, .enabled = true                                 \
+    }
 #define WORLD_MAINTENANCE                                                                          \
     {                                                                                              \
-        .gap_ns = 900 * SECOND_NS, .rules = {                                                      \
-            { .id = "reports-missing", .parameter = &world_missing },                              \
-            { .id = "disk-full", .parameter = &world_missing },                                    \
-            { .id = "spool-full", .parameter = &world_missing },                                   \
-            { .id = "broker-drops", .parameter = &world_missing },                                 \
-            { .id = "journal", .parameter = &world_missing }                                       \
+        .gap_ns = 900 * SECOND_NS, .quiet_every = 3, .quiet_least_ns = 900 * SECOND_NS,            \
+        .self = { .id = "phusa",                                                                   \
+                  .site = "collector",                                                             \
+                  .kind = "collector",                                                             \
+                  .every_ns = 60 * SECOND_NS },                                                    \
+        .rules = {                                                                                 \
+            WORLD_OWN("reports-missing"),                                                          \
+            WORLD_OWN("disk-full"),                                                                \
+            WORLD_OWN("spool-full"),                                                               \
+            WORLD_OWN("broker-drops"),                                                             \
+            WORLD_OWN("journal"),                                                                  \
+            WORLD_OWN("never-seen"),                                                               \
+            WORLD_OWN("quiet"),                                                                    \
+            WORLD_OWN("flat"),                                                                     \
+            WORLD_OWN("clock-wrong"),                                                              \
+            WORLD_OWN("site-silent"),                                                              \
+            WORLD_OWN("link-down")                                                                 \
         }                                                                                          \
+    }
+#define WORLD_ALARMS                                                                               \
+    {                                                                                              \
+        .site_share = 0.5, .link_grace_ns = 300 * SECOND_NS,                                       \
+        .shelve_most_ns = INT64_C(604800) * SECOND_NS                                              \
     }
 /* Everything on: tests, windows, nights, indices; little coverage is enough for a window. */
 #define WORLD_SETTINGS(text, parameters, stations, rules, on_time)                                 \
@@ -136,7 +156,8 @@ static const struct phusa_parameter world_missing = { .name = { "missing_reports
                      .lateness_ns = (on_time)*SECOND_NS },                                         \
         .catalogue = { (parameters), sizeof(parameters) / sizeof *(parameters) },                  \
         .registry = { (stations), sizeof(stations) / sizeof *(stations) },                         \
-        .rulebook = { (rules), sizeof(rules) / sizeof *(rules) }, .maintenance = WORLD_MAINTENANCE \
+        .rulebook = { (rules), sizeof(rules) / sizeof *(rules) },                                  \
+        .maintenance = WORLD_MAINTENANCE, .alarms = WORLD_ALARMS                                   \
     }
 static const struct settings world_settings =
     WORLD_SETTINGS("world", world_parameters, world_stations, world_rules, 600);
