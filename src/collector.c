@@ -190,8 +190,10 @@ static bool start(struct collector *collector, struct problem *problem)
         !store_create(collector, problem) || !create_services(collector, problem)) {
         return false;
     }
+    struct journal_record no_link = { .kind = JOURNAL_LINK, .payload = PHUSA_TEXT("down") };
     watch_recall(collector);
     intake_append(collector, &loaded);
+    intake_append(collector, &no_link); /* until there is one */
     return start_thread(&collector->sync_thread, &collector->sync_running, sync_run, collector,
                         problem) &&
            start_thread(&collector->flow_thread, &collector->flow_running, flow_run, collector,

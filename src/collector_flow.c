@@ -58,6 +58,33 @@ static void take_lines(void *context, struct phusa_text lines, uint32_t readings
     collector->lines_position = position;
 }
 
+/* What an operator said outlives its record. */
+static struct phusa_text keep_text(struct phusa_text text)
+{
+    char *copy = text.length == 0 ? NULL : malloc(text.length);
+    if (copy == NULL) {
+        return PHUSA_TEXT("");
+    }
+    memcpy(copy, text.data, text.length);
+    return (struct phusa_text){ copy, text.length };
+}
+
+static void drop_text(struct phusa_text text)
+{
+    if (text.length > 0) {
+        free((char *)(uintptr_t)text.data);
+    }
+}
+
+static void drop_notices(struct collector *collector)
+{
+    for (size_t i = 0; i < collector->notice_count; i++) {
+        drop_text(collector->notices[i].who);
+        drop_text(collector->notices[i].text);
+    }
+    collector->notice_count = 0;
+}
+
 static void take_notice(void *context, const struct notice *notice)
 {
     struct collector *collector = context;
@@ -75,7 +102,10 @@ static void take_notice(void *context, const struct notice *notice)
         collector->notices = notices;
         collector->notice_capacity = capacity;
     }
-    collector->notices[collector->notice_count++] = *notice;
+    struct notice *kept = &collector->notices[collector->notice_count++];
+    *kept = *notice;
+    kept->who = keep_text(notice->who);
+    kept->text = keep_text(notice->text);
 }
 
 /* Taken again after a restart: an earlier run has put it into the quarantine. Positions ascend. */
@@ -186,7 +216,7 @@ static void commit_notices(struct collector *collector, const struct settings *s
     uint64_t position = collector->notices[collector->notice_count - 1].position;
     if (outbox_commit(collector->outbox, collector->notices, collector->notice_count,
                       settings->channels, position, clock_real(), &problem) == OUTBOX_OK) {
-        collector->notice_count = 0;
+        drop_notices(collector);
         notifier_wake(collector->notifier);
         if (log_complaint_over(&collector->outbox_complaint, now, NULL)) {
             log_info("alarms are written down again");
@@ -199,7 +229,7 @@ static void commit_notices(struct collector *collector, const struct settings *s
     }
     if (collector->notice_count > NOTICES_WAITING_MAX) {
         log_error("%zu changes of alarms are given up", collector->notice_count);
-        collector->notice_count = 0; /* whoever was not told will be at the next live reading */
+        drop_notices(collector); /* whoever was not told will be at the next live reading */
         collector->told_doubtful = true;
     }
 }
@@ -346,7 +376,7 @@ static void go_over(struct collector *collector, int64_t at_ns)
     commit_notices(collector, old->settings);
     if (collector->notice_count > 0) { /* they point into settings that go away */
         log_error("%zu changes of alarms are given up", collector->notice_count);
-        collector->notice_count = 0;
+        drop_notices(collector);
         collector->told_doubtful = true;
     }
     notifier_configure(collector->notifier, next->settings->channels,
@@ -523,6 +553,7 @@ void flow_free(struct collector *collector)
     drop_asides(&collector->asides, collector->asides.count);
     free(collector->asides.items);
     free(collector->kept_aside);
+    drop_notices(collector);
     free(collector->notices);
     free(collector->lines);
 }

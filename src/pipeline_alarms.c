@@ -23,7 +23,7 @@ struct alarm_about about_station(struct station_state *state)
 
 struct alarm_about about_place(struct place *place)
 {
-    return (struct alarm_about){ .station = &place->station, .place = place, .own = place->own };
+    return (struct alarm_about){ .station = place->station, .place = place, .own = place->own };
 }
 
 struct alarm_about about_collector(struct pipeline *pipeline)
@@ -80,7 +80,7 @@ bool alarms_about(struct pipeline *pipeline, struct phusa_text station, struct a
         return true;
     }
     for (size_t i = 0; i < pipeline->place_count; i++) {
-        if (phusa_text_equal(phusa_text_of(pipeline->places[i].station.id), station)) {
+        if (phusa_text_equal(phusa_text_of(pipeline->places[i].station->id), station)) {
             *about = about_place(&pipeline->places[i]);
             return true;
         }

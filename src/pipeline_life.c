@@ -155,7 +155,7 @@ static void move_station(struct station_state *from, struct station_state *to)
 static struct place *same_place(struct pipeline *pipeline, const struct place *place)
 {
     for (size_t i = 0; i < pipeline->place_count; i++) {
-        if (strcmp(pipeline->places[i].station.id, place->station.id) == 0) {
+        if (strcmp(pipeline->places[i].station->id, place->station->id) == 0) {
             return &pipeline->places[i];
         }
     }

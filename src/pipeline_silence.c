@@ -26,51 +26,30 @@
 
 /* --- places --------------------------------------------------------------------------------- */
 
-static int by_site(const void *a, const void *b)
+static int by_site(const void *key, const void *element)
 {
-    const struct place *left = a, *right = b;
-    return strcmp(left->station.site, right->station.site);
-}
-
-static struct place *find_place(struct pipeline *pipeline, const char *site)
-{
-    struct place key = { .station = { .site = site } };
-    return pipeline->place_count == 0
-               ? NULL
-               : bsearch(&key, pipeline->places, pipeline->place_count, sizeof key, by_site);
-}
-
-/* One place for each station, sorted, then one for each site. */
-static size_t keep_distinct(struct place *places, size_t count)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (kept == 0 || by_site(&places[kept - 1], &places[i]) != 0) {
-            places[kept++] = places[i];
-        }
-        places[kept - 1].count++;
-    }
-    return kept;
+    const struct place *place = element;
+    return strcmp(key, place->station->site);
 }
 
 bool places_open(struct pipeline *pipeline)
 {
-    pipeline->places = calloc(pipeline->station_count + 1, sizeof *pipeline->places);
+    const struct registry *registry = &pipeline->settings->registry;
+    pipeline->places = calloc(registry->site_count + 1, sizeof *pipeline->places);
     if (pipeline->places == NULL) {
         return false;
     }
-    for (size_t i = 0; i < pipeline->station_count; i++) {
-        const struct station *station = pipeline->stations[i].station;
-        struct station *stands = &pipeline->places[i].station;
-        *stands = pipeline->settings->maintenance.self;
-        stands->id = stands->site = stands->name = station->site;
-        stands->every_ns = MINUTE_NS;
+    pipeline->place_count = registry->site_count;
+    for (size_t i = 0; i < pipeline->place_count; i++) {
+        pipeline->places[i].station = &registry->sites[i];
     }
-    qsort(pipeline->places, pipeline->station_count, sizeof *pipeline->places, by_site);
-    pipeline->place_count = keep_distinct(pipeline->places, pipeline->station_count);
-    for (size_t i = 0; i < pipeline->station_count; i++) {
+    for (size_t i = 0; i < pipeline->station_count && pipeline->place_count > 0; i++) {
         struct station_state *state = &pipeline->stations[i];
-        state->place = find_place(pipeline, state->station->site);
+        state->place = bsearch(state->station->site, pipeline->places, pipeline->place_count,
+                               sizeof *pipeline->places, by_site);
+        if (state->place != NULL) {
+            state->place->count++;
+        }
     }
     return true;
 }
@@ -215,7 +194,7 @@ static void count_silent(struct pipeline *pipeline)
     for (size_t i = 0; i < pipeline->place_count; i++) {
         pipeline->places[i].silent = pipeline->places[i].overdue = 0;
     }
-    for (size_t i = 0; i < pipeline->station_count; i++) {
+    for (size_t i = 0; i < pipeline->station_count && pipeline->place_count > 0; i++) {
         const struct station_state *state = &pipeline->stations[i];
         bool silent = is_never_seen(pipeline, state) || is_quiet(pipeline, state);
         bool overdue =

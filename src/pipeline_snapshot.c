@@ -251,7 +251,7 @@ static void save_places(const struct pipeline *pipeline, struct state_writer *wr
     save_own(pipeline->own, writer);
     state_put(writer, pipeline->place_count);
     for (size_t i = 0; i < pipeline->place_count; i++) {
-        state_put_text(writer, phusa_text_of(pipeline->places[i].station.id));
+        state_put_text(writer, phusa_text_of(pipeline->places[i].station->id));
         save_own(pipeline->places[i].own, writer);
     }
 }

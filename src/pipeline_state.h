@@ -47,7 +47,7 @@ struct alarm_slot {
 
 /* A site, for what befalls most of its stations at once. */
 struct place {
-    struct station station;        /* stands for it in alarms: its id is the site's */
+    const struct station *station; /* of the registry's sites: stands for it in alarms */
     size_t count, silent, overdue; /* stations; the last two as of this tick */
     struct alarm_slot *own[MAINTENANCE_COUNT];
 };
@@ -211,8 +211,8 @@ struct station_state {
     struct station_counts counts;
     struct station_clock clock;
     struct stuck_bus stuck;
-    struct index_state *index; /* NULL: none */
-    struct place *place;
+    struct index_state *index;                 /* NULL: none */
+    struct place *place;                       /* NULL: the registry has no sites */
     struct alarm_slot *own[MAINTENANCE_COUNT]; /* the collector's alarms about it; NULL = never */
     int64_t clock_wrong_ns;                    /* receive time since when; 0 = it is right */
 

@@ -366,13 +366,11 @@ static void list_own(struct alarm_list *list, const struct station *station,
     }
 }
 
-/* places stand for the sites. */
-static void list_alarms(const struct pipeline *pipeline, const struct station *places,
-                        struct alarm_list *list)
+static void list_alarms(const struct pipeline *pipeline, struct alarm_list *list)
 {
     list_own(list, &pipeline->settings->maintenance.self, pipeline->own);
     for (size_t i = 0; i < pipeline->place_count; i++) {
-        list_own(list, &places[i], pipeline->places[i].own);
+        list_own(list, pipeline->places[i].station, pipeline->places[i].own);
     }
     for (size_t i = 0; i < pipeline->station_count; i++) {
         const struct station_state *state = &pipeline->stations[i];
@@ -388,13 +386,13 @@ static void list_alarms(const struct pipeline *pipeline, const struct station *p
 static bool copy_alarms(const struct pipeline *pipeline, struct console_view *view)
 {
     struct alarm_list list = { NULL, 0 };
-    list_alarms(pipeline, view->places, &list);
+    list_alarms(pipeline, &list);
     view->alarms = calloc(list.count + 1, sizeof *view->alarms);
     if (view->alarms == NULL) {
         return false;
     }
     list = (struct alarm_list){ view->alarms, 0 };
-    list_alarms(pipeline, view->places, &list);
+    list_alarms(pipeline, &list);
     view->alarm_count = list.count;
     qsort(view->alarms, view->alarm_count, sizeof *view->alarms, by_gravity);
     return true;
@@ -404,12 +402,8 @@ bool pipeline_fill_view(const struct pipeline *pipeline, int64_t now_ns, struct 
 {
     view->utc_offset_s = pipeline->settings->utc_offset_s;
     view->stations = calloc(pipeline->station_count + 1, sizeof *view->stations);
-    view->places = calloc(pipeline->place_count + 1, sizeof *view->places);
-    if (view->stations == NULL || view->places == NULL) {
+    if (view->stations == NULL) {
         return false;
-    }
-    for (size_t i = 0; i < pipeline->place_count; i++) {
-        view->places[i] = pipeline->places[i].station;
     }
     for (size_t i = 0; i < pipeline->station_count; i++) {
         view->station_count = i + 1;
@@ -437,6 +431,5 @@ void pipeline_view_free(struct console_view *view)
         free_station(&view->stations[i]);
     }
     free(view->stations);
-    free(view->places);
     free(view->alarms);
 }

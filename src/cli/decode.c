@@ -112,7 +112,7 @@ static void assume_station(struct settings *settings, struct station *station,
                                  .kind = "station",
                                  .name = options->station,
                                  .every_ns = 300 * SECOND_NS };
-    settings->registry = (struct registry){ station, 1 };
+    settings->registry = (struct registry){ .stations = station, .count = 1 };
 }
 
 static int decode(struct settings *settings, const struct options *options,

@@ -200,7 +200,6 @@ struct console_view {
     struct console_station *stations;
     size_t alarm_count; /* gravest first */
     struct console_alarm *alarms;
-    struct station *places; /* what alarms about sites point to */
     void (*release)(struct console_view
                         *view); /* frees what the owner allocated, and lets go of the settings */
     void *owner;

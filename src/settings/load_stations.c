@@ -6,6 +6,8 @@
 #include "settings/load.h"
 #include "settings/schema.h"
 
+#define SITE_EVERY_NS INT64_C(60000000000) /* sites are looked at each minute */
+
 #define TAG_VALUE_MAX 64 /* bytes of a configured tag's value */
 #define BASE_NAME_MAX 64 /* bytes of a foreign base name */
 
@@ -287,6 +289,42 @@ static int compare_stations(const void *left, const void *right)
     return order != 0 ? order : (*a > *b) - (*a < *b); /* by place: in the order of the files */
 }
 
+static int compare_sites(const void *left, const void *right)
+{
+    const struct station *a = left, *b = right;
+    return a->site == NULL || b->site == NULL ? (a->site != NULL) - (b->site != NULL)
+                                              : strcmp(a->site, b->site);
+}
+
+static void fill_sites(struct loader *loader, struct registry *registry)
+{
+    struct station *sites = arena_alloc(loader->arena, registry->count, sizeof *sites);
+    size_t kept = 0;
+    if (sites == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < registry->count; i++) {
+        const struct station *station = &registry->stations[i];
+        sites[i] = (struct station){ .id = station->site,
+                                     .site = station->site,
+                                     .kind = "site",
+                                     .name = station->site,
+                                     .lat = NAN,
+                                     .lon = NAN,
+                                     .every_ns = SITE_EVERY_NS,
+                                     .file = station->file,
+                                     .line = station->line };
+    }
+    qsort(sites, registry->count, sizeof *sites, compare_sites);
+    for (size_t i = 0; i < registry->count; i++) {
+        if (kept == 0 || compare_sites(&sites[kept - 1], &sites[i]) != 0) {
+            sites[kept++] = sites[i];
+        }
+    }
+    registry->sites = sites;
+    registry->site_count = kept;
+}
+
 static void fill_registry(struct loader *loader, const struct gathering *gathering)
 {
     size_t count = gathering->count;
@@ -307,7 +345,8 @@ static void fill_registry(struct loader *loader, const struct gathering *gatheri
                             stations[i].id, stations[i - 1].file, stations[i - 1].line);
         }
     }
-    loader->settings->registry = (struct registry){ stations, count };
+    loader->settings->registry = (struct registry){ .stations = stations, .count = count };
+    fill_sites(loader, &loader->settings->registry);
 }
 
 void load_stations(struct loader *loader, const struct config_node *phusa, const char *name)

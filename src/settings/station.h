@@ -88,6 +88,10 @@ struct station {
 struct registry {
     const struct station *stations; /* sorted by id (bytes) */
     size_t count;
+    /* Each site once, sorted, as a station that stands for it in alarms about all of its stations:
+     * id and name are the site's. None where nobody asks for such alarms. */
+    const struct station *sites;
+    size_t site_count;
 };
 
 /* Whether the parameter is among those that the station is expected to report. */

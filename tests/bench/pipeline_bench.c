@@ -54,7 +54,7 @@ static void set_up_world(void)
                                   .accept = 6 };
     }
     settings.catalogue = (struct phusa_catalogue){ parameters, READINGS };
-    settings.registry = (struct registry){ &station, 1 };
+    settings.registry = (struct registry){ .stations = &station, .count = 1 };
     settings.rulebook = (struct rulebook){ rules, READINGS };
 }
 

@@ -125,7 +125,7 @@ static void make_settings(unsigned with)
                               .stuck_ns = (with & WITH_TESTS) != 0 ? 21600 * SECOND_NS : 0 };
     }
     settings.catalogue = (struct phusa_catalogue){ parameters, PARAMETERS };
-    settings.registry = (struct registry){ stations, STATIONS };
+    settings.registry = (struct registry){ .stations = stations, .count = STATIONS };
     settings.windows =
         (struct window_choice){ .kinds = (with & WITH_WINDOWS) != 0
                                              ? 1u << RULE_1H | 1u << RULE_8H | 1u << RULE_24H |

@@ -47,7 +47,7 @@ static void set_up_world(void)
                                         .every_ns = 60 * SECOND_NS };
     }
     settings.catalogue = (struct phusa_catalogue){ parameters, SERIES };
-    settings.registry = (struct registry){ stations, STATIONS };
+    settings.registry = (struct registry){ .stations = stations, .count = STATIONS };
     settings.rulebook = (struct rulebook){ rules, SERIES };
 }
 

@@ -556,7 +556,7 @@ static void test_pipeline(void **state)
                                                             .coverage = 0.1,
                                                             .lateness_ns = 300 * SECOND_NS },
                                                .catalogue = { parameters, 5 },
-                                               .registry = { stations, 3 },
+                                               .registry = { .stations = stations, .count = 3 },
                                                .rulebook = { rules + i, 2 - i } };
     }
     before = &configurations[0];

@@ -286,7 +286,7 @@ static void counts_no_derived_quantity(void **state)
     static const struct station stations[] = {
         { .id = "a" }, { .id = "b", .derivations = derivations, .derivation_count = 1 }
     };
-    static const struct registry registry = { stations, 2 };
+    static const struct registry registry = { .stations = stations, .count = 2 };
     static const struct {
         const char *station;
         uint32_t readings;

@@ -73,7 +73,7 @@ static const struct settings plain_settings = {
     .ahead_ns = 300 * SECOND_NS,
     .clock_wrong_ns = DAY,
     .catalogue = { world_parameters, sizeof world_parameters / sizeof world_parameters[0] },
-    .registry = { &plain_station, 1 },
+    .registry = { .stations = &plain_station, .count = 1 },
     .maintenance = WORLD_MAINTENANCE,
     .alarms = WORLD_ALARMS
 };

@@ -73,7 +73,7 @@ static struct settings settings = {
     .file = "test",
     .ahead_ns = 300 * SECOND_NS,
     .catalogue = { parameters, 3 },
-    .registry = { stations, 2 },
+    .registry = { .stations = stations, .count = 2 },
     .rulebook = { rules, 2 },
     .maintenance = { .gap_ns = 3600 * SECOND_NS,
                      .rules = { MAINTENANCE_RULE("reports-missing"), MAINTENANCE_RULE("disk-full"),
@@ -711,7 +711,7 @@ static void a_station_that_is_gone_takes_its_alarm_along(void **state)
     tick(world, NOW_NS + 7200 * SECOND_NS);
     assert_int_equal(world->notice_count, 1);
     struct settings without = settings;
-    without.registry = (struct registry){ &stations[1], 1 };
+    without.registry = (struct registry){ .stations = &stations[1], .count = 1 };
     assert_true(pipeline_reconfigure(world->pipeline, &without, NOW_NS + 7201 * SECOND_NS));
     assert_int_equal(world->notice_count, 2);
     assert_true(world->notices[1].from == SEVERITY_MINOR &&
@@ -803,7 +803,7 @@ static void a_message_is_put_back_when_its_station_is_known(void **state)
 {
     struct world *world = *state;
     struct settings without = settings;
-    without.registry = (struct registry){ &stations[1], 1 };
+    without.registry = (struct registry){ .stations = &stations[1], .count = 1 };
     assert_true(pipeline_reconfigure(world->pipeline, &without, NOW_NS));
     send(world, OBS, "[{\"log\":\"5f3a09c1\",\"seq\":1,\"n\":\"salinity\",\"v\":9}]");
     assert_int_equal(count(world).unknown_reasons[PHUSA_REASON_STATION], 1);

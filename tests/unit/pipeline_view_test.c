@@ -69,7 +69,7 @@ static struct settings settings = {
                  .coverage = 0.75,
                  .lateness_ns = 600 * SECOND_NS },
     .catalogue = { parameters, sizeof parameters / sizeof parameters[0] },
-    .registry = { stations, 3 },
+    .registry = { .stations = stations, .count = 3 },
     .maintenance = { .gap_ns = 3600 * SECOND_NS },
 };
 

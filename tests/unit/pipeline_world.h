@@ -116,6 +116,10 @@ static const struct rule world_other_rules[] = {
 };
 
 static const struct phusa_parameter world_missing = { .name = { "missing_reports", 15 } };
+static const struct station world_site = {
+    .id = "my-tho", .site = "my-tho", .kind = "site", .name = "my-tho", .every_ns = 60 * SECOND_NS
+};
+
 #define WORLD_OWN(text)                                                                            \
     {                                                                                              \
         .id = (text), .parameter = &world_missing, .enabled = true                                 \
@@ -155,7 +159,7 @@ static const struct phusa_parameter world_missing = { .name = { "missing_reports
                      .coverage = 0.1,                                                              \
                      .lateness_ns = (on_time)*SECOND_NS },                                         \
         .catalogue = { (parameters), sizeof(parameters) / sizeof *(parameters) },                  \
-        .registry = { (stations), sizeof(stations) / sizeof *(stations) },                         \
+        .registry = { (stations), sizeof(stations) / sizeof *(stations), &world_site, 1 },         \
         .rulebook = { (rules), sizeof(rules) / sizeof *(rules) },                                  \
         .maintenance = WORLD_MAINTENANCE, .alarms = WORLD_ALARMS                                   \
     }
