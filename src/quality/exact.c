@@ -7,19 +7,6 @@
 #define FRACTION_BITS   52
 #define EXPONENT_BIAS   1075 /* of the fraction taken as a whole number */
 
-__extension__ typedef __int128 int128;
-__extension__ typedef unsigned __int128 uint128;
-
-static int128 joined(struct exact e)
-{
-    return (int128)(((uint128)(uint64_t)e.high << 64) | e.low);
-}
-
-static struct exact parted(int128 value)
-{
-    return (struct exact){ (uint64_t)value, (int64_t)(uint64_t)((uint128)value >> 64) };
-}
-
 int exact_exponent(double largest)
 {
     int power;
@@ -45,43 +32,38 @@ bool exact_of(double value, int exponent, struct exact *multiple)
     if (power == 0x7FF || shift >= EXACT_VALUE_BITS - FRACTION_BITS) {
         return false;
     }
-    int128 magnitude;
+    exact_wide magnitude;
     if (shift >= 0) {
-        magnitude = (int128)digits << shift;
+        magnitude = (exact_wide)digits << shift;
     } else if (shift < -FRACTION_BITS - 2) {
         magnitude = 0;
     } else { /* half away from zero, so that -x is the opposite of x */
-        magnitude = (int128)((digits + (UINT64_C(1) << (-shift - 1))) >> -shift);
+        magnitude = (exact_wide)((digits + (UINT64_C(1) << (-shift - 1))) >> -shift);
     }
-    *multiple = parted(bits >> 63 != 0 ? -magnitude : magnitude);
+    *multiple = exact_parted(bits >> 63 != 0 ? -magnitude : magnitude);
     return true;
-}
-
-struct exact exact_plus(struct exact sum, struct exact more)
-{
-    return parted(joined(sum) + joined(more));
 }
 
 struct exact exact_times(struct exact multiple, uint32_t count)
 {
-    return parted(joined(multiple) * (int128)count);
+    return exact_parted(exact_joined(multiple) * (exact_wide)count);
 }
 
 struct exact exact_over(struct exact sum, uint32_t count)
 {
-    int128 value = joined(sum);
-    uint128 magnitude = value < 0 ? -(uint128)value : (uint128)value;
-    int128 quotient = (int128)((magnitude + count / 2) / count);
-    return parted(value < 0 ? -quotient : quotient);
+    exact_wide value = exact_joined(sum);
+    exact_unsigned magnitude = value < 0 ? -(exact_unsigned)value : (exact_unsigned)value;
+    exact_wide quotient = (exact_wide)((magnitude + count / 2) / count);
+    return exact_parted(value < 0 ? -quotient : quotient);
 }
 
 bool exact_at_most(struct exact a, struct exact b)
 {
-    return joined(a) <= joined(b);
+    return exact_joined(a) <= exact_joined(b);
 }
 
 /* Zero bits above the highest one; value must not be 0. */
-static int leading_zeros(uint128 value)
+static int leading_zeros(exact_unsigned value)
 {
     uint64_t high = (uint64_t)(value >> 64);
     return high != 0 ? __builtin_clzll(high) : 64 + __builtin_clzll((uint64_t)value);
@@ -98,14 +80,14 @@ static double power_of_two(int power)
 
 double exact_mean(struct exact sum, uint32_t count, int exponent)
 {
-    int128 value = joined(sum);
+    exact_wide value = exact_joined(sum);
     if (value == 0) {
         return 0;
     }
-    uint128 magnitude = value < 0 ? -(uint128)value : (uint128)value;
+    exact_unsigned magnitude = value < 0 ? -(exact_unsigned)value : (exact_unsigned)value;
     int up = leading_zeros(magnitude);
     magnitude <<= up;
-    uint128 quotient = magnitude / count; /* at least 95 bits */
+    exact_unsigned quotient = magnitude / count; /* at least 95 bits */
     bool rest = magnitude != quotient * count;
     int more = leading_zeros(quotient);
     quotient <<= more;

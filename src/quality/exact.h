@@ -39,8 +39,24 @@ int exact_exponent(double largest);
 /* The value in units. False if it is not finite or takes more than EXACT_VALUE_BITS. */
 bool exact_of(double value, int exponent, struct exact *multiple);
 
+__extension__ typedef __int128 exact_wide;
+__extension__ typedef unsigned __int128 exact_unsigned;
+
+static inline exact_wide exact_joined(struct exact e)
+{
+    return (exact_wide)(((exact_unsigned)(uint64_t)e.high << 64) | e.low);
+}
+
+static inline struct exact exact_parted(exact_wide value)
+{
+    return (struct exact){ (uint64_t)value, (int64_t)(uint64_t)((exact_unsigned)value >> 64) };
+}
+
 /* sum + more; the caller keeps to EXACT_COUNT_MAX summands. */
-struct exact exact_plus(struct exact sum, struct exact more);
+static inline struct exact exact_plus(struct exact sum, struct exact more)
+{
+    return exact_parted(exact_joined(sum) + exact_joined(more));
+}
 
 /* multiple * count, count at most EXACT_COUNT_MAX, of a multiple that exact_of gave. */
 struct exact exact_times(struct exact multiple, uint32_t count);

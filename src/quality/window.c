@@ -36,17 +36,6 @@ size_t window_bytes(void)
     return sizeof(struct window_series);
 }
 
-void window_merge(struct aggregate *sum, uint32_t sum_count, const struct aggregate *more,
-                  uint32_t more_count)
-{
-    if (more_count == 0) {
-        return;
-    }
-    sum->sum = exact_plus(sum->sum, more->sum);
-    sum->min = sum_count == 0 || more->min < sum->min ? more->min : sum->min;
-    sum->max = sum_count == 0 || more->max > sum->max ? more->max : sum->max;
-}
-
 /* --- telling --------------------------------------------------------------------------------- */
 
 static bool wanted(const struct view *view, enum window_kind kind)

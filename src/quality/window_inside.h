@@ -81,6 +81,18 @@ static inline bool window_ends_day(int64_t hour)
     return hour % HOURS_OF_DAY == 0;
 }
 
+/* Adds the samples of one aggregate to another. */
+static inline void window_merge(struct aggregate *sum, uint32_t sum_count,
+                                const struct aggregate *more, uint32_t more_count)
+{
+    if (more_count == 0) {
+        return;
+    }
+    sum->sum = exact_plus(sum->sum, more->sum);
+    sum->min = sum_count == 0 || more->min < sum->min ? more->min : sum->min;
+    sum->max = sum_count == 0 || more->max > sum->max ? more->max : sum->max;
+}
+
 /* --- window_tally.c ------------------------------------------------------------------------- */
 
 /* The calendar year an hour belongs to, and the hour that ends when that year begins. */
@@ -113,11 +125,5 @@ void window_tally_largest(const struct window_series *series,
 struct window_numbers window_tally_year(const struct window_series *series,
                                         const struct window_settings *settings, int64_t hour,
                                         bool told);
-
-/* --- window.c ------------------------------------------------------------------------------- */
-
-/* Adds the samples of one aggregate to another. */
-void window_merge(struct aggregate *sum, uint32_t sum_count, const struct aggregate *more,
-                  uint32_t more_count);
 
 #endif
