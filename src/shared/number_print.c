@@ -8,6 +8,7 @@
 #include "shared/power10.h"
 #include "shared/wide.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #define WHOLE_DIGITS_MAX    17 /* more digits before the point are written with an exponent */
@@ -15,6 +16,7 @@
 #define SHORT_DECIMALS_MAX  9
 #define SIGNIFICAND_BITS    52
 #define EXACT_INTEGER_LIMIT 9007199254740992.0 /* 2^53 */
+#define CERTAIN_LIMIT       1125899906842624.0 /* 2^50: rounding moves less by less than a half */
 #define SHORT_LEAST         1e-4               /* below it, the short way would lose digits */
 #define NANOS_IN_SECOND     1000000000
 
@@ -122,6 +124,16 @@ static size_t write_digits(const char *digits, size_t count, int point, char *bu
     return count + 1;
 }
 
+/* Whether product, a double times a power of ten, may be a whole number but for rounding: that of
+ * the double, a reader's quotient, and that of the product together move it by less than this. */
+static bool nearly_whole(double product, int64_t whole)
+{
+    const double slack = 4.5e-16;
+    double distance = product - (double)whole;
+
+    return distance <= product * slack && -distance <= product * slack;
+}
+
 /*
  * The least number of decimals, up to SHORT_DECIMALS_MAX, with which value is
  * exactly *scaled / 10^decimals as a reader computes it; -1 if there is none.
@@ -129,9 +141,12 @@ static size_t write_digits(const char *digits, size_t count, int point, char *bu
  */
 static int short_decimals(double value, uint64_t *scaled)
 {
-    /* Both roundings of value * 10^k move it by less than this part: spares most divisions. */
-    const double slack = 4.5e-16;
+    double most = value * power10_exact[SHORT_DECIMALS_MAX];
 
+    /* A number with fewer decimals has as many, too: most that have none are known at once. */
+    if (most < CERTAIN_LIMIT && !nearly_whole(most, (int64_t)(most + 0.5))) {
+        return -1;
+    }
     for (int k = 0; k <= SHORT_DECIMALS_MAX; k++) {
         double product = value * power10_exact[k];
 
@@ -140,12 +155,8 @@ static int short_decimals(double value, uint64_t *scaled)
         }
 
         int64_t whole = (int64_t)(product + 0.5);
-        double distance = product - (double)whole;
 
-        if (distance > product * slack || -distance > product * slack) {
-            continue;
-        }
-        if ((double)whole / power10_exact[k] == value) {
+        if (nearly_whole(product, whole) && (double)whole / power10_exact[k] == value) {
             *scaled = (uint64_t)whole;
             return k;
         }
