@@ -8,7 +8,9 @@
 /* What goes from one reading to the next. */
 struct pass {
     const struct qc_settings *qc;
-    struct qartod_view view;
+    struct readings readings;
+    const int64_t *times;
+    const double *values;
     size_t count;
     struct flat_counts flat;
     struct flat_run run;
@@ -41,6 +43,12 @@ static double whole_spread(const struct qc_attenuated *attenuated, const double 
                                                    : sqrt(squares / (double)numbers);
 }
 
+/* Readings of a window of so many steps, which may be more than any series has. */
+static uint32_t flat_most(int64_t steps)
+{
+    return steps < UINT32_MAX ? (uint32_t)(steps + 1) : UINT32_MAX;
+}
+
 static enum phusa_flag flat_line(struct pass *pass, size_t index)
 {
     const struct qc_flat_line *line = &pass->qc->flat_line;
@@ -48,7 +56,7 @@ static enum phusa_flag flat_line(struct pass *pass, size_t index)
         return PHUSA_FLAG_NOT_EVALUATED;
     }
     int64_t most = pass->flat.suspect > pass->flat.fail ? pass->flat.suspect : pass->flat.fail;
-    flat_run_extend(&pass->run, &pass->view, index, line->tolerance, (size_t)(most + 1));
+    flat_run_extend(&pass->run, &pass->readings, index, line->tolerance, flat_most(most));
     return pass->count < FLAT_LINE_LEAST ? PHUSA_FLAG_GOOD
                                          : qartod_flat_line(&pass->flat, &pass->run);
 }
@@ -62,15 +70,15 @@ static enum phusa_flag attenuated(struct pass *pass, size_t index)
     if (settings->period_s == 0) {
         return qartod_attenuated(settings, pass->whole);
     }
-    spread_move(&pass->spread, settings, &pass->view, index);
+    spread_move(&pass->spread, settings, &pass->readings, index);
     return qartod_attenuated(settings, spread_value(&pass->spread, settings, pass->needed));
 }
 
 static struct qartod_flags judge(struct pass *pass, size_t index)
 {
     const struct qc_settings *qc = pass->qc;
-    const int64_t *times = pass->view.times;
-    const double *values = pass->view.values;
+    const int64_t *times = pass->times;
+    const double *values = pass->values;
     bool first = index == 0, last = index + 1 == pass->count;
     struct qartod_flags flags = { .flat_line = (uint8_t)flat_line(pass, index),
                                   .attenuated = (uint8_t)attenuated(pass, index) };
@@ -92,7 +100,9 @@ void qartod_batch(const struct qc_settings *qc, int64_t step_ns, const int64_t *
 {
     struct pass pass = {
         .qc = qc,
-        .view = { times, values, 0, count },
+        .readings = readings_of(times, values),
+        .times = times,
+        .values = values,
         .count = count,
         .flat = { qc_steps(qc->flat_line.suspect_s, step_ns),
                   qc_steps(qc->flat_line.fail_s, step_ns) },

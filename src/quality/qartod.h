@@ -61,14 +61,15 @@ int64_t qartod_median(int64_t *differences, size_t count);
 
 /* ---- reading by reading ---- */
 
-#define QARTOD_SAMPLES_MAX QC_SAMPLES_MAX /* of a window; 16 bytes each */
+#define QARTOD_SAMPLES_MAX QC_SAMPLES_MAX /* of a window; at most 16 bytes each */
 #define QARTOD_PENDING_MAX                                                                         \
     1024 /* readings that are not final yet; beyond it the oldest becomes so */
 
 /*
- * One series (station and parameter). Bytes, qartod_bytes(): some 250 and 16 for each reading of
- * the longer of flat line time and attenuated period and of twice the lateness (24 h at 5 min: 5.3
- * KiB; while it fills, at most twice what has come).
+ * One series (station and parameter). Bytes, qartod_bytes(): some 400, and for each reading of the
+ * longer of flat line time and attenuated period and of twice the lateness 8 where times are whole
+ * milliseconds and values decimals of at most 4 places (24 h at 5 min: 2.9 KiB), else 12 or 16
+ * (quality/readings.h); while it fills, at most twice what has come.
  */
 struct qartod_series;
 

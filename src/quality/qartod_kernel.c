@@ -1,29 +1,8 @@
 #include "quality/qartod_kernel.h"
 
-#include "base/clock.h"
-
 #define UNSTABLE_BELOW 2.220446049250313e-13 /* 1000 epsilons: three digits are left */
 
 /* ---- tests of a reading and its neighbours ---- */
-
-/* Nothing is above a limit that is not given, nor below. */
-static enum phusa_flag above(double found, double suspect, double fail)
-{
-    return found > fail ? PHUSA_FLAG_FAIL : found > suspect ? PHUSA_FLAG_SUSPECT : PHUSA_FLAG_GOOD;
-}
-
-static bool outside(const struct qc_span *span, double value)
-{
-    return value < span->low || value > span->high;
-}
-
-enum phusa_flag qartod_gross(const struct qc_gross *gross, double value)
-{
-    return !gross->given                     ? PHUSA_FLAG_NOT_EVALUATED
-           : outside(&gross->fail, value)    ? PHUSA_FLAG_FAIL
-           : outside(&gross->suspect, value) ? PHUSA_FLAG_SUSPECT
-                                             : PHUSA_FLAG_GOOD;
-}
 
 static double limit_or_none(double limit)
 {
@@ -50,19 +29,7 @@ enum phusa_flag qartod_spike(const struct qc_spike *spike, double before, double
             return PHUSA_FLAG_NOT_EVALUATED;
         }
     }
-    return above(difference, limit_or_none(spike->suspect), limit_or_none(spike->fail));
-}
-
-/* An infinite `before` gives an infinite rate, NaN none: as the reference has it. */
-enum phusa_flag qartod_rate(const struct qc_rate *rate, uint64_t step_ns, double before,
-                            double value)
-{
-    if (!rate->given) {
-        return PHUSA_FLAG_NOT_EVALUATED;
-    }
-    uint64_t seconds = step_ns / (uint64_t)SECOND_NS;
-    return above(fabs((value - before) / (double)(seconds == 0 ? 1 : seconds)), rate->suspect,
-                 rate->fail);
+    return qartod_above(difference, limit_or_none(spike->suspect), limit_or_none(spike->fail));
 }
 
 /* ---- flat line ---- */
@@ -73,61 +40,36 @@ static void widen(double *low, double *high, double value)
     *high = value > *high ? value : *high;
 }
 
-/* Readings up to index that lie side by side in memory, ending there. */
-static size_t stretch(const struct qartod_view *view, size_t index, const double **last)
+/* Back from index until the range is too large. */
+static void flat_run_find(struct flat_run *run, const struct readings *readings, size_t index,
+                          double tolerance, uint32_t most)
 {
-    size_t slot = view_slot(view, index);
-    *last = &view->values[slot];
-    return slot < index ? slot + 1 : index + 1;
-}
-
-static void flat_run_find(struct flat_run *run, const struct qartod_view *view, size_t index,
-                          double tolerance, size_t most)
-{
-    size_t length = 0, limit = index + 1 < most ? index + 1 : most;
     double low = (double)INFINITY, high = (double)-INFINITY;
     *run = (struct flat_run)FLAT_RUN_NONE;
-    while (length < limit) {
-        const double *last;
-        size_t side = stretch(view, index - length, &last);
-        for (size_t i = 0; i < side && length < limit; i++, length++) {
-            double value = *(last - i);
-            if (isfinite(value)) {
-                widen(&low, &high, value);
-                if (!(high - low < tolerance)) {
-                    return;
-                }
+    for (uint32_t length = 0; length < most && length <= index; length++) {
+        double value = readings_value(readings, index - length);
+        if (isfinite(value)) {
+            widen(&low, &high, value);
+            if (!(high - low < tolerance)) {
+                return;
             }
-            *run = (struct flat_run){ length + 1, low, high };
         }
+        *run = (struct flat_run){ low, high, length + 1 };
     }
 }
 
-void flat_run_extend(struct flat_run *run, const struct qartod_view *view, size_t index,
-                     double tolerance, size_t most)
+void flat_run_extend(struct flat_run *run, const struct readings *readings, size_t index,
+                     double tolerance, uint32_t most)
 {
-    double value = view_value(view, index), low = run->low, high = run->high;
+    double value = readings_value(readings, index), low = run->low, high = run->high;
     if (isfinite(value)) {
         widen(&low, &high, value);
         if (!(high - low < tolerance)) {
-            flat_run_find(run, view, index, tolerance, most);
+            flat_run_find(run, readings, index, tolerance, most);
             return;
         }
     }
-    *run = (struct flat_run){ run->length < most ? run->length + 1 : most, low, high };
-}
-
-/* count steps back are count + 1 readings. */
-static bool flat_for(int64_t count, const struct flat_run *run)
-{
-    return count >= 0 && run->length > (uint64_t)count;
-}
-
-enum phusa_flag qartod_flat_line(const struct flat_counts *counts, const struct flat_run *run)
-{
-    return flat_for(counts->fail, run)      ? PHUSA_FLAG_FAIL
-           : flat_for(counts->suspect, run) ? PHUSA_FLAG_SUSPECT
-                                            : PHUSA_FLAG_GOOD;
+    *run = (struct flat_run){ low, high, run->length < most ? run->length + 1 : most };
 }
 
 /* ---- attenuated signal ---- */
@@ -179,12 +121,12 @@ static bool spread_remove(struct spread *spread, double value)
     return value <= spread->low || value >= spread->high;
 }
 
-void spread_rebuild(struct spread *spread, const struct qartod_view *view, size_t first,
-                    size_t count)
+void spread_rebuild(struct spread *spread, const struct readings *readings, size_t first,
+                    uint32_t count)
 {
     *spread = (struct spread){ .low = (double)INFINITY, .high = (double)-INFINITY };
-    for (size_t i = 0; i < count; i++) {
-        spread_add(spread, view_value(view, first + i));
+    for (uint32_t i = 0; i < count; i++) {
+        spread_add(spread, readings_value(readings, first + i));
     }
     spread->unstable = false;
 }
@@ -192,53 +134,50 @@ void spread_rebuild(struct spread *spread, const struct qartod_view *view, size_
 /* Looks back from the newest until the range is one that no limit objects to: low and high are then
  * readings of the period, if not its outermost. */
 static void find_range(struct spread *spread, const struct qc_attenuated *attenuated,
-                       const struct qartod_view *view, size_t newest)
+                       const struct readings *readings, size_t newest)
 {
     double enough = fmax(attenuated->suspect, attenuated->fail); /* the given one, if only one is */
     spread->low = (double)INFINITY;
     spread->high = (double)-INFINITY;
-    for (size_t done = 0; done < spread->count;) {
-        const double *last;
-        size_t side = stretch(view, newest - done, &last);
-        for (size_t i = 0; i < side && done < spread->count; i++, done++) {
-            double value = *(last - i);
-            if (isfinite(value)) {
-                widen(&spread->low, &spread->high, value);
-                if (spread->high - spread->low >= enough) {
-                    return;
-                }
+    for (uint32_t i = 0; i < spread->count; i++) {
+        double value = readings_value(readings, newest - i);
+        if (isfinite(value)) {
+            widen(&spread->low, &spread->high, value);
+            if (spread->high - spread->low >= enough) {
+                return;
             }
         }
     }
 }
 
 void spread_move(struct spread *spread, const struct qc_attenuated *attenuated,
-                 const struct qartod_view *view, size_t index)
+                 const struct readings *readings, size_t index)
 {
-    int64_t now = view_time(view, index);
+    int64_t now = readings_time(readings, index);
     double period = attenuated->period_s * (double)SECOND_NS;
     bool range_lost = false;
     while (spread->count > 0 &&
-           (double)time_between(view_time(view, index - spread->count), now) >= period) {
-        range_lost |= spread_remove(spread, view_value(view, index - spread->count));
+           (double)time_between(readings_time(readings, index - spread->count), now) >= period) {
+        range_lost |= spread_remove(spread, readings_value(readings, index - spread->count));
     }
     if (spread->count == 0) { /* nothing in common with the period before */
-        spread_rebuild(spread, view, index, 1);
+        spread_rebuild(spread, readings, index, 1);
         return;
     }
-    spread_add(spread, view_value(view, index));
+    spread_add(spread, readings_value(readings, index));
     if (spread->unstable) {
-        spread_rebuild(spread, view, index + 1 - spread->count, spread->count);
+        spread_rebuild(spread, readings, index + 1 - spread->count, spread->count);
     } else if (range_lost && attenuated->method == QC_SPREAD_RANGE) {
-        find_range(spread, attenuated, view, index);
+        find_range(spread, attenuated, readings, index);
     }
 }
 
 void spread_drop(struct spread *spread, const struct qc_attenuated *attenuated,
-                 const struct qartod_view *view, size_t index)
+                 const struct readings *readings, size_t index)
 {
-    if (spread_remove(spread, view_value(view, index)) && attenuated->method == QC_SPREAD_RANGE) {
-        find_range(spread, attenuated, view, index + spread->count);
+    if (spread_remove(spread, readings_value(readings, index)) &&
+        attenuated->method == QC_SPREAD_RANGE) {
+        find_range(spread, attenuated, readings, index + spread->count);
     }
 }
 
@@ -268,30 +207,4 @@ enum phusa_flag qartod_attenuated(const struct qc_attenuated *attenuated, double
            : spread < attenuated->fail    ? PHUSA_FLAG_FAIL
            : spread < attenuated->suspect ? PHUSA_FLAG_SUSPECT
                                           : PHUSA_FLAG_GOOD;
-}
-
-/* ---- all ---- */
-
-/* The worst has the highest. */
-static const uint8_t ranks[] = { [PHUSA_FLAG_FAIL] = 4,
-                                 [PHUSA_FLAG_SUSPECT] = 3,
-                                 [PHUSA_FLAG_GOOD] = 2,
-                                 [PHUSA_FLAG_NOT_EVALUATED] = 1,
-                                 [PHUSA_FLAG_MISSING] = 0 };
-
-static uint8_t worse(uint8_t a, uint8_t b)
-{
-    return ranks[b] > ranks[a] ? b : a;
-}
-
-void qartod_aggregate(struct qartod_flags *flags)
-{
-    flags->aggregate =
-        worse(worse(flags->gross, flags->spike), worse(flags->rate, flags->flat_line));
-}
-
-struct qartod_flags qartod_all(enum phusa_flag flag)
-{
-    uint8_t one = (uint8_t)flag;
-    return (struct qartod_flags){ one, one, one, one, one, one };
 }

@@ -7,30 +7,9 @@
 
 #include <math.h>
 
+#include "base/clock.h"
 #include "quality/qartod.h"
-
-/* Readings in order of time; index 0 is the oldest. A plain array has first 0. */
-struct qartod_view {
-    const int64_t *times;
-    const double *values;
-    size_t first, capacity;
-};
-
-static inline size_t view_slot(const struct qartod_view *view, size_t index)
-{
-    size_t at = view->first + index;
-    return at < view->capacity ? at : at - view->capacity;
-}
-
-static inline int64_t view_time(const struct qartod_view *view, size_t index)
-{
-    return view->times[view_slot(view, index)];
-}
-
-static inline double view_value(const struct qartod_view *view, size_t index)
-{
-    return view->values[view_slot(view, index)];
-}
+#include "quality/readings.h"
 
 /* later - earlier, which may not fit 63 bits. */
 static inline uint64_t time_between(int64_t earlier, int64_t later)
@@ -40,11 +19,39 @@ static inline uint64_t time_between(int64_t earlier, int64_t later)
 
 /* ---- tests of a reading and its neighbours; value is finite ---- */
 
-enum phusa_flag qartod_gross(const struct qc_gross *gross, double value);
+/* Nothing is above a limit that is not given, nor below. */
+static inline enum phusa_flag qartod_above(double found, double suspect, double fail)
+{
+    return found > fail ? PHUSA_FLAG_FAIL : found > suspect ? PHUSA_FLAG_SUSPECT : PHUSA_FLAG_GOOD;
+}
+
+static inline bool qartod_outside(const struct qc_span *span, double value)
+{
+    return value < span->low || value > span->high;
+}
+
+static inline enum phusa_flag qartod_gross(const struct qc_gross *gross, double value)
+{
+    return !gross->given                            ? PHUSA_FLAG_NOT_EVALUATED
+           : qartod_outside(&gross->fail, value)    ? PHUSA_FLAG_FAIL
+           : qartod_outside(&gross->suspect, value) ? PHUSA_FLAG_SUSPECT
+                                                    : PHUSA_FLAG_GOOD;
+}
+
 enum phusa_flag qartod_spike(const struct qc_spike *spike, double before, double value,
                              double after);
-enum phusa_flag qartod_rate(const struct qc_rate *rate, uint64_t step_ns, double before,
-                            double value);
+
+/* An infinite `before` gives an infinite rate, NaN none: as the reference has it. */
+static inline enum phusa_flag qartod_rate(const struct qc_rate *rate, uint64_t step_ns,
+                                          double before, double value)
+{
+    if (!rate->given) {
+        return PHUSA_FLAG_NOT_EVALUATED;
+    }
+    uint64_t seconds = step_ns / (uint64_t)SECOND_NS;
+    return qartod_above(fabs((value - before) / (double)(seconds == 0 ? 1 : seconds)),
+                        rate->suspect, rate->fail);
+}
 
 /* ---- flat line ---- */
 
@@ -53,25 +60,37 @@ enum phusa_flag qartod_rate(const struct qc_rate *rate, uint64_t step_ns, double
  * fewer, low and high are theirs; at most they may be those of some older ones, too.
  */
 struct flat_run {
-    size_t length;
     double low, high; /* low above high: no number among them */
+    uint32_t length;
 };
 
 #define FLAT_RUN_NONE                                                                              \
     {                                                                                              \
-        0, (double)INFINITY, (double)-INFINITY                                                     \
+        (double)INFINITY, (double)-INFINITY, 0                                                     \
     }
 
 /* Makes the run of the reading before index that of index; looks back only when it breaks. */
-void flat_run_extend(struct flat_run *run, const struct qartod_view *view, size_t index,
-                     double tolerance, size_t most);
+void flat_run_extend(struct flat_run *run, const struct readings *readings, size_t index,
+                     double tolerance, uint32_t most);
 
 /* The two lengths, as numbers of steps; -1 = no such limit. */
 struct flat_counts {
     int64_t suspect, fail;
 };
 
-enum phusa_flag qartod_flat_line(const struct flat_counts *counts, const struct flat_run *run);
+/* count steps back are count + 1 readings. */
+static inline bool flat_for(int64_t count, const struct flat_run *run)
+{
+    return count >= 0 && run->length > (uint64_t)count;
+}
+
+static inline enum phusa_flag qartod_flat_line(const struct flat_counts *counts,
+                                               const struct flat_run *run)
+{
+    return flat_for(counts->fail, run)      ? PHUSA_FLAG_FAIL
+           : flat_for(counts->suspect, run) ? PHUSA_FLAG_SUSPECT
+                                            : PHUSA_FLAG_GOOD;
+}
 
 /* ---- attenuated signal ---- */
 
@@ -82,8 +101,8 @@ enum phusa_flag qartod_flat_line(const struct flat_counts *counts, const struct 
  * limit comes out alike.
  */
 struct spread {
-    size_t count;   /* readings, the missing ones included */
-    size_t numbers; /* of them */
+    uint32_t count;   /* readings, the missing ones included */
+    uint32_t numbers; /* of them */
     double mean, squares, added,
         removed; /* of std: mean, sum of squared deviations, compensations */
     bool unstable;
@@ -95,15 +114,15 @@ struct spread {
  * that ends at index.
  */
 void spread_move(struct spread *spread, const struct qc_attenuated *attenuated,
-                 const struct qartod_view *view, size_t index);
+                 const struct readings *readings, size_t index);
 
 /* Takes the oldest reading out, which stands at index. */
 void spread_drop(struct spread *spread, const struct qc_attenuated *attenuated,
-                 const struct qartod_view *view, size_t index);
+                 const struct readings *readings, size_t index);
 
 /* The spread of `count` readings from `first` on, computed anew. */
-void spread_rebuild(struct spread *spread, const struct qartod_view *view, size_t first,
-                    size_t count);
+void spread_rebuild(struct spread *spread, const struct readings *readings, size_t first,
+                    uint32_t count);
 
 /* NaN when there are fewer numbers than needed; needed below 0: never enough. */
 double spread_value(const struct spread *spread, const struct qc_attenuated *attenuated,
@@ -116,10 +135,29 @@ enum phusa_flag qartod_attenuated(const struct qc_attenuated *attenuated, double
 
 /* ---- all ---- */
 
-/* Sets the aggregate from the others. */
-void qartod_aggregate(struct qartod_flags *flags);
-
 /* All of one flag. */
-struct qartod_flags qartod_all(enum phusa_flag flag);
+static inline struct qartod_flags qartod_all(enum phusa_flag flag)
+{
+    uint8_t one = (uint8_t)flag;
+    return (struct qartod_flags){ one, one, one, one, one, one };
+}
+
+/* The worst has the highest. */
+static inline uint8_t qartod_worse(uint8_t a, uint8_t b)
+{
+    static const uint8_t ranks[] = { [PHUSA_FLAG_FAIL] = 4,
+                                     [PHUSA_FLAG_SUSPECT] = 3,
+                                     [PHUSA_FLAG_GOOD] = 2,
+                                     [PHUSA_FLAG_NOT_EVALUATED] = 1,
+                                     [PHUSA_FLAG_MISSING] = 0 };
+    return ranks[b] > ranks[a] ? b : a;
+}
+
+/* Sets the aggregate from the others. */
+static inline void qartod_aggregate(struct qartod_flags *flags)
+{
+    flags->aggregate = qartod_worse(qartod_worse(flags->gross, flags->spike),
+                                    qartod_worse(flags->rate, flags->flat_line));
+}
 
 #endif

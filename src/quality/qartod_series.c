@@ -13,19 +13,26 @@
 #define DECIMAL_SCALE   1e4 /* most readings are decimals of at most 4 places */
 #define DECIMAL_LARGEST ((double)(INT64_C(1) << 40)) /* of a scaled one */
 
+/* What the tests that look back say of a reading, and the flat run that ends with it. */
+struct judged {
+    struct flat_run run;
+    struct qartod_flags flags;
+};
+
 struct qartod_series {
     const struct qc_settings *qc;
     int64_t every_ns, lateness_ns, watermark_ns;
-    int64_t *times; /* capacity of them, then as many values */
-    double *values;
-    uint32_t first, capacity;
+    int64_t due_ns; /* what qartod_due says */
+    struct readings ring;
     uint32_t finals, pending; /* readings in the ring */
     uint32_t finals_limit, pending_limit;
     uint32_t run_most; /* readings that the flat line test needs at most */
     struct flat_counts flat;
-    struct flat_run run;    /* of the newest final reading */
-    struct flat_run newest; /* of the newest reading, while newest_known */
-    bool newest_known;
+    struct flat_run run; /* of the newest final reading */
+    /* Of the newest reading, and of the oldest pending one while it is another: most readings are
+     * judged once, when they come, and final as they were judged. */
+    struct judged newest, oldest;
+    bool newest_known, oldest_known;
     struct spread spread;
     int64_t needed; /* numbers in the period of the attenuated test */
 };
@@ -57,6 +64,7 @@ struct qartod_series *qartod_create(const struct qc_settings *qc, int64_t every_
         .every_ns = every_ns,
         .lateness_ns = lateness_ns,
         .watermark_ns = INT64_MIN,
+        .due_ns = INT64_MAX,
         .finals_limit = at_most(samples < 1 ? 1 : samples, QARTOD_SAMPLES_MAX),
         .pending_limit = at_most(late, QARTOD_PENDING_MAX / 2) * 2 + PENDING_LEAST,
         .run_most =
@@ -71,22 +79,17 @@ struct qartod_series *qartod_create(const struct qc_settings *qc, int64_t every_
 void qartod_free(struct qartod_series *series)
 {
     if (series != NULL) {
-        free(series->times);
+        readings_free(&series->ring);
         free(series);
     }
 }
 
 size_t qartod_bytes(const struct qartod_series *series)
 {
-    return sizeof *series + series->capacity * (sizeof *series->times + sizeof *series->values);
+    return sizeof *series + readings_bytes(&series->ring);
 }
 
 /* ---- the ring ---- */
-
-static struct qartod_view view_of(const struct qartod_series *series)
-{
-    return (struct qartod_view){ series->times, series->values, series->first, series->capacity };
-}
 
 static uint32_t held(const struct qartod_series *series)
 {
@@ -96,54 +99,37 @@ static uint32_t held(const struct qartod_series *series)
 /* Twice the room, but no more than is ever needed. */
 static uint32_t next_capacity(const struct qartod_series *series)
 {
-    uint32_t twice = series->capacity == 0 ? FIRST_CAPACITY : 2 * series->capacity;
+    uint32_t twice = series->ring.capacity == 0 ? FIRST_CAPACITY : 2 * series->ring.capacity;
     uint32_t needed = series->finals_limit + series->pending_limit + 1;
     return twice > needed && held(series) < needed ? needed : twice;
 }
 
-static bool grow(struct qartod_series *series)
+/* Room for one more reading. */
+static bool prepare(struct qartod_series *series, struct readings_entry *entry)
 {
-    uint32_t capacity = next_capacity(series);
-    int64_t *times = malloc(capacity * (sizeof *series->times + sizeof *series->values));
-    if (times == NULL) {
-        return false;
-    }
-    double *values = (double *)(void *)(times + capacity);
-    struct qartod_view view = view_of(series);
-    for (uint32_t i = 0; i < held(series); i++) {
-        times[i] = view_time(&view, i);
-        values[i] = view_value(&view, i);
-    }
-    free(series->times);
-    series->times = times;
-    series->values = values;
-    series->first = 0;
-    series->capacity = capacity;
-    return true;
+    bool full = held(series) == series->ring.capacity;
+    return readings_prepare(&series->ring, held(series),
+                            full ? next_capacity(series) : series->ring.capacity, entry);
 }
 
 /* Puts a reading at its place among the pending ones; its index. There is room. */
-static uint32_t insert(struct qartod_series *series, int64_t time_ns, double value)
+static uint32_t insert(struct qartod_series *series, const struct readings_entry *entry)
 {
-    struct qartod_view view = view_of(series);
+    struct readings *ring = &series->ring;
     uint32_t index = held(series);
-    while (index > series->finals && view_time(&view, index - 1) > time_ns) {
-        size_t to = view_slot(&view, index), from = view_slot(&view, index - 1);
-        series->times[to] = series->times[from];
-        series->values[to] = series->values[from];
+    while (index > series->finals && readings_time(ring, index - 1) > entry->time_ns) {
+        readings_move(ring, index, index - 1);
         index--;
     }
-    series->times[view_slot(&view, index)] = time_ns;
-    series->values[view_slot(&view, index)] = value;
+    readings_put(ring, index, entry);
     series->pending++;
     return index;
 }
 
 static bool is_pending(const struct qartod_series *series, int64_t time_ns)
 {
-    struct qartod_view view = view_of(series);
     for (uint32_t i = held(series); i > series->finals; i--) {
-        int64_t other = view_time(&view, i - 1);
+        int64_t other = readings_time(&series->ring, i - 1);
         if (other <= time_ns) {
             return other == time_ns;
         }
@@ -155,11 +141,10 @@ static bool is_pending(const struct qartod_series *series, int64_t time_ns)
 static void trim(struct qartod_series *series)
 {
     while (series->finals > series->finals_limit) {
-        struct qartod_view view = view_of(series);
         if (series->spread.count >= series->finals) {
-            spread_drop(&series->spread, &series->qc->attenuated, &view, 0);
+            spread_drop(&series->spread, &series->qc->attenuated, &series->ring, 0);
         }
-        series->first = (uint32_t)view_slot(&view, 1);
+        readings_drop(&series->ring, held(series));
         series->finals--;
     }
 }
@@ -171,78 +156,106 @@ static bool judges_spread(const struct qartod_series *series)
     return series->qc->attenuated.given && series->qc->attenuated.period_s > 0;
 }
 
-static void run_extend(const struct qartod_series *series, const struct qartod_view *view,
-                       uint32_t index, struct flat_run *run)
+static void run_extend(const struct qartod_series *series, uint32_t index, struct flat_run *run)
 {
     if (series->qc->flat_line.given) {
-        flat_run_extend(run, view, index, series->qc->flat_line.tolerance, series->run_most);
+        flat_run_extend(run, &series->ring, index, series->qc->flat_line.tolerance,
+                        series->run_most);
     }
 }
 
-/* Gross range, rate of change and flat line; run is that of the reading before. */
-static struct qartod_flags judge_back(const struct qartod_series *series,
-                                      const struct qartod_view *view, uint32_t index,
-                                      struct flat_run *run)
+/* Gross range, rate of change and flat line; judged comes with the run of the reading before. */
+static void judge_back(const struct qartod_series *series, uint32_t index, struct judged *judged)
 {
-    double value = view_value(view, index);
-    run_extend(series, view, index, run);
+    const struct readings *ring = &series->ring;
+    double value = readings_value(ring, index);
+    run_extend(series, index, &judged->run);
     if (!isfinite(value)) {
-        return qartod_all(PHUSA_FLAG_MISSING);
+        judged->flags = qartod_all(PHUSA_FLAG_MISSING);
+        return;
     }
-    struct qartod_flags flags = qartod_all(PHUSA_FLAG_NOT_EVALUATED);
-    double before = index == 0 ? (double)NAN : view_value(view, index - 1);
+    double before = index == 0 ? (double)NAN : readings_value(ring, index - 1);
     uint64_t step =
-        index == 0 ? 0 : time_between(view_time(view, index - 1), view_time(view, index));
-    flags.gross = (uint8_t)qartod_gross(&series->qc->gross, value);
-    flags.rate = (uint8_t)qartod_rate(&series->qc->rate, step, before, value);
+        index == 0 ? 0 : time_between(readings_time(ring, index - 1), readings_time(ring, index));
+    struct qartod_flags *flags = &judged->flags;
+    *flags = qartod_all(PHUSA_FLAG_NOT_EVALUATED);
+    flags->gross = (uint8_t)qartod_gross(&series->qc->gross, value);
+    flags->rate = (uint8_t)qartod_rate(&series->qc->rate, step, before, value);
     if (series->qc->flat_line.given) {
-        flags.flat_line = (uint8_t)qartod_flat_line(&series->flat, run);
+        flags->flat_line = (uint8_t)qartod_flat_line(&series->flat, &judged->run);
     }
-    qartod_aggregate(&flags);
-    return flags;
+    qartod_aggregate(flags);
+}
+
+/* The run up to the reading before index, which is pending or the first that is. */
+static struct flat_run run_before(const struct qartod_series *series, uint32_t index)
+{
+    struct flat_run run = series->run;
+    for (uint32_t i = series->finals; i < index; i++) {
+        run_extend(series, i, &run);
+    }
+    return run;
 }
 
 /* Of the reading just inserted. The usual one is the newest, and the run before it is known. */
 static struct qartod_flags judge_now(struct qartod_series *series, uint32_t index)
 {
-    struct qartod_view view = view_of(series);
-    bool last = index + 1 == held(series);
-    struct flat_run run = series->run;
-    if (last && series->newest_known) {
-        run = series->newest;
-    } else {
-        for (uint32_t i = series->finals; i < index; i++) {
-            run_extend(series, &view, i, &run);
-        }
+    if (index + 1 != held(series)) { /* what is known of the others may be so no more */
+        struct judged judged = { .run = run_before(series, index) };
+        series->newest_known = series->oldest_known = false;
+        judge_back(series, index, &judged);
+        return judged.flags;
     }
-    struct qartod_flags flags = judge_back(series, &view, index, &run);
-    series->newest = run;
-    series->newest_known = last;
-    return flags;
+    if (series->pending == 2) { /* the newest so far is the oldest now */
+        series->oldest = series->newest;
+        series->oldest_known = series->newest_known;
+    }
+    if (!series->newest_known) {
+        series->newest.run = run_before(series, index);
+        series->newest_known = true;
+    }
+    judge_back(series, index, &series->newest);
+    return series->newest.flags;
+}
+
+/* Of the oldest pending reading; nothing comes before it any more. */
+static const struct judged *judge_oldest(struct qartod_series *series)
+{
+    if (series->pending == 1 && series->newest_known) {
+        return &series->newest;
+    }
+    if (!series->oldest_known) {
+        series->oldest.run = series->run;
+        judge_back(series, series->finals, &series->oldest);
+    }
+    series->oldest_known = false;
+    return &series->oldest;
 }
 
 /* The oldest pending reading becomes final. */
 static struct qartod_final settle(struct qartod_series *series)
 {
-    struct qartod_view view = view_of(series);
+    const struct readings *ring = &series->ring;
     uint32_t index = series->finals;
-    struct qartod_final final = { .time_ns = view_time(&view, index),
-                                  .value = view_value(&view, index) };
-    final.flags = judge_back(series, &view, index, &series->run);
+    const struct judged *judged = judge_oldest(series);
+    struct qartod_final final = { .time_ns = readings_time(ring, index),
+                                  .value = readings_value(ring, index),
+                                  .flags = judged->flags };
+    series->run = judged->run;
     if (index > 0) {
-        uint64_t step = time_between(view_time(&view, index - 1), final.time_ns);
+        uint64_t step = time_between(readings_time(ring, index - 1), final.time_ns);
         final.step_ns = step > INT64_MAX ? INT64_MAX : (int64_t)step;
     }
     if (judges_spread(series)) {
-        spread_move(&series->spread, &series->qc->attenuated, &view, index);
+        spread_move(&series->spread, &series->qc->attenuated, ring, index);
     }
     series->finals++;
     series->pending--;
     if (!isfinite(final.value)) {
         return final;
     }
-    double before = index == 0 ? (double)NAN : view_value(&view, index - 1);
-    double after = series->pending == 0 ? (double)NAN : view_value(&view, index + 1);
+    double before = index == 0 ? (double)NAN : readings_value(ring, index - 1);
+    double after = series->pending == 0 ? (double)NAN : readings_value(ring, index + 1);
     final.flags.spike = (uint8_t)qartod_spike(&series->qc->spike, before, final.value, after);
     if (judges_spread(series)) {
         double spread = spread_value(&series->spread, &series->qc->attenuated, series->needed);
@@ -266,7 +279,7 @@ static int64_t later_by(int64_t time_ns, int64_t ns)
     return time_ns > INT64_MAX - ns ? INT64_MAX : time_ns + ns;
 }
 
-int64_t qartod_due(const struct qartod_series *series)
+static int64_t find_due(const struct qartod_series *series)
 {
     if (series->pending == 0) {
         return INT64_MAX;
@@ -274,18 +287,23 @@ int64_t qartod_due(const struct qartod_series *series)
     if (series->pending > series->pending_limit) {
         return INT64_MIN;
     }
-    struct qartod_view view = view_of(series);
+    const struct readings *ring = &series->ring;
     uint32_t index = series->finals;
-    int64_t oldest = view_time(&view, index);
-    bool settled = index > 0 && adjoin(series, view_time(&view, index - 1), oldest);
+    int64_t oldest = readings_time(ring, index);
     if (series->pending == 1) {
         return later_by(oldest, series->every_ns + series->every_ns / 2);
     }
-    int64_t next = view_time(&view, index + 1);
+    int64_t next = readings_time(ring, index + 1);
     if (!adjoin(series, oldest, next)) {
         return next;
     }
+    bool settled = index > 0 && adjoin(series, readings_time(ring, index - 1), oldest);
     return settled ? INT64_MIN : oldest;
+}
+
+int64_t qartod_due(const struct qartod_series *series)
+{
+    return series->due_ns;
 }
 
 void qartod_advance(struct qartod_series *series, int64_t watermark_ns, qartod_emit *emit,
@@ -294,9 +312,10 @@ void qartod_advance(struct qartod_series *series, int64_t watermark_ns, qartod_e
     if (watermark_ns > series->watermark_ns) {
         series->watermark_ns = watermark_ns;
     }
-    while (series->pending > 0 && qartod_due(series) <= series->watermark_ns) {
+    while (series->pending > 0 && series->due_ns <= series->watermark_ns) {
         struct qartod_final final = settle(series);
         trim(series);
+        series->due_ns = find_due(series);
         emit(context, &final);
     }
 }
@@ -316,23 +335,25 @@ struct qartod_flags qartod_alone(const struct qc_settings *qc, double value)
 
 static enum qartod_status place(const struct qartod_series *series, int64_t time_ns)
 {
-    struct qartod_view view = view_of(series);
-    if (series->finals > 0 && time_ns <= view_time(&view, series->finals - 1)) {
-        return time_ns == view_time(&view, series->finals - 1) ? QARTOD_DUPLICATE : QARTOD_LATE;
+    if (series->finals > 0) {
+        int64_t newest = readings_time(&series->ring, series->finals - 1);
+        if (time_ns <= newest) {
+            return time_ns == newest ? QARTOD_DUPLICATE : QARTOD_LATE;
+        }
     }
     return is_pending(series, time_ns) ? QARTOD_DUPLICATE : QARTOD_TAKEN;
 }
 
 /* By the flat run that would end with this value after the final reading before `index`. What is
  * no longer remembered may have been flat, too. */
-static enum phusa_flag judge_late_flat(const struct qartod_series *series,
-                                       const struct qartod_view *view, uint32_t index, double value)
+static enum phusa_flag judge_late_flat(const struct qartod_series *series, uint32_t index,
+                                       double value)
 {
     double tolerance = series->qc->flat_line.tolerance;
-    struct flat_run run = { tolerance > 0 ? 1 : 0, value, value };
+    struct flat_run run = { value, value, tolerance > 0 ? 1 : 0 };
     bool flat = tolerance > 0;
     for (uint32_t i = index; flat && i-- > 0 && run.length < series->run_most;) {
-        double other = view_value(view, i);
+        double other = readings_value(&series->ring, i);
         if (isfinite(other)) {
             run.low = fmin(run.low, other);
             run.high = fmax(run.high, other);
@@ -350,22 +371,22 @@ static enum phusa_flag judge_late_flat(const struct qartod_series *series,
 static struct qartod_flags judge_late(const struct qartod_series *series, int64_t time_ns,
                                       double value)
 {
-    struct qartod_view view = view_of(series);
+    const struct readings *ring = &series->ring;
     const struct qc_settings *qc = series->qc;
     struct qartod_flags flags = qartod_alone(qc, value);
     uint32_t index = series->finals;
-    while (index > 0 && view_time(&view, index - 1) > time_ns) {
+    while (index > 0 && readings_time(ring, index - 1) > time_ns) {
         index--;
     }
     if (index == 0 || !isfinite(value)) {
         return flags;
     }
-    double before = view_value(&view, index - 1), after = view_value(&view, index);
-    uint64_t step = time_between(view_time(&view, index - 1), time_ns);
+    double before = readings_value(ring, index - 1), after = readings_value(ring, index);
+    uint64_t step = time_between(readings_time(ring, index - 1), time_ns);
     flags.spike = (uint8_t)qartod_spike(&qc->spike, before, value, after);
     flags.rate = (uint8_t)qartod_rate(&qc->rate, step, before, value);
     if (qc->flat_line.given) {
-        flags.flat_line = (uint8_t)judge_late_flat(series, &view, index, value);
+        flags.flat_line = (uint8_t)judge_late_flat(series, index, value);
     }
     qartod_aggregate(&flags);
     return flags;
@@ -374,8 +395,9 @@ static struct qartod_flags judge_late(const struct qartod_series *series, int64_
 enum qartod_status qartod_take(struct qartod_series *series, int64_t time_ns, double value,
                                struct qartod_flags *now, qartod_emit *emit, void *context)
 {
+    struct readings_entry entry = { .time_ns = time_ns, .value = value };
     enum qartod_status status = place(series, time_ns);
-    if (status == QARTOD_TAKEN && held(series) == series->capacity && !grow(series)) {
+    if (status == QARTOD_TAKEN && !prepare(series, &entry)) {
         status = QARTOD_NO_MEMORY;
     }
     if (status != QARTOD_TAKEN) {
@@ -383,7 +405,8 @@ enum qartod_status qartod_take(struct qartod_series *series, int64_t time_ns, do
                                      : qartod_alone(series->qc, value);
         return status;
     }
-    *now = judge_now(series, insert(series, time_ns, value));
+    *now = judge_now(series, insert(series, &entry));
+    series->due_ns = find_due(series);
     int64_t newest = qartod_newest(series);
     int64_t watermark =
         newest < INT64_MIN + series->lateness_ns ? INT64_MIN : newest - series->lateness_ns;
@@ -394,17 +417,12 @@ enum qartod_status qartod_take(struct qartod_series *series, int64_t time_ns, do
 /* The newest readings and, for the spread, the oldest of its period. */
 void qartod_expect(const struct qartod_series *series)
 {
-    if (series->capacity == 0) {
+    if (series->ring.capacity == 0) {
         return;
     }
-    struct qartod_view view = view_of(series);
-    size_t newest = view_slot(&view, held(series) > 0 ? held(series) - 1 : 0);
-    __builtin_prefetch(&series->times[newest], 1);
-    __builtin_prefetch(&series->values[newest], 1);
+    readings_expect(&series->ring, held(series) > 0 ? held(series) - 1 : 0);
     if (series->spread.count > 0 && series->spread.count <= series->finals) {
-        size_t oldest = view_slot(&view, series->finals - series->spread.count);
-        __builtin_prefetch(&series->times[oldest]);
-        __builtin_prefetch(&series->values[oldest]);
+        readings_expect(&series->ring, series->finals - series->spread.count);
     }
 }
 
@@ -412,8 +430,7 @@ void qartod_expect(const struct qartod_series *series)
 
 int64_t qartod_newest(const struct qartod_series *series)
 {
-    struct qartod_view view = view_of(series);
-    return held(series) == 0 ? INT64_MIN : view_time(&view, held(series) - 1);
+    return held(series) == 0 ? INT64_MIN : readings_time(&series->ring, held(series) - 1);
 }
 
 enum qartod_timing qartod_timing(int64_t step_ns, int64_t every_ns, int64_t *missed)
@@ -476,18 +493,17 @@ static double load_value(struct state_reader *reader, int64_t *decimal)
 
 void qartod_save(const struct qartod_series *series, struct state_writer *writer)
 {
-    struct qartod_view view = view_of(series);
     uint64_t time = 0, step = 0; /* unsigned: they may wrap */
     int64_t decimal = 0;
     state_put(writer, series->finals);
     state_put(writer, series->pending);
     state_put_signed(writer, series->watermark_ns);
     for (uint32_t i = 0; i < held(series); i++) {
-        uint64_t next = (uint64_t)view_time(&view, i);
+        uint64_t next = (uint64_t)readings_time(&series->ring, i);
         state_put_signed(writer, (int64_t)(next - time - step));
         step = next - time;
         time = next;
-        save_value(writer, view_value(&view, i), &decimal);
+        save_value(writer, readings_value(&series->ring, i), &decimal);
     }
     state_put_double(writer, judges_spread(series) ? series->qc->attenuated.period_s : 0);
     state_put(writer, series->spread.count);
@@ -506,14 +522,15 @@ static bool load_readings(struct qartod_series *series, uint64_t finals, uint64_
     for (uint64_t i = 0; i < finals + pending && !reader->failed; i++) {
         step += (uint64_t)state_get_signed(reader);
         time += step;
-        double value = load_value(reader, &decimal);
-        if (i > 0 && (int64_t)time <= qartod_newest(series)) {
+        struct readings_entry entry = { .time_ns = (int64_t)time,
+                                        .value = load_value(reader, &decimal) };
+        if (i > 0 && entry.time_ns <= qartod_newest(series)) {
             reader->failed = true;
         }
-        if (held(series) == series->capacity && !grow(series)) {
+        if (!prepare(series, &entry)) {
             return false;
         }
-        (void)insert(series, (int64_t)time, value);
+        (void)insert(series, &entry);
         if (i < finals) {
             series->finals++;
             series->pending--;
@@ -526,19 +543,17 @@ static bool load_readings(struct qartod_series *series, uint64_t finals, uint64_
 /* The spread that the last final reading had, over the readings alone. */
 static void find_spread(struct qartod_series *series)
 {
-    struct qartod_view view = view_of(series);
     series->spread.count = 0;
     for (uint32_t i = 0; judges_spread(series) && i < series->finals; i++) {
-        spread_move(&series->spread, &series->qc->attenuated, &view, i);
+        spread_move(&series->spread, &series->qc->attenuated, &series->ring, i);
     }
 }
 
 static void find_run(struct qartod_series *series)
 {
-    struct qartod_view view = view_of(series);
     series->run = (struct flat_run)FLAT_RUN_NONE;
     for (uint32_t i = 0; i < series->finals; i++) {
-        run_extend(series, &view, i, &series->run);
+        run_extend(series, i, &series->run);
     }
 }
 
@@ -562,12 +577,11 @@ static void load_spread(struct qartod_series *series, struct state_reader *reade
 
 static void forget(struct qartod_series *series)
 {
-    free(series->times);
-    series->times = NULL;
-    series->values = NULL;
-    series->first = series->capacity = series->finals = series->pending = 0;
+    readings_free(&series->ring);
+    series->finals = series->pending = 0;
     series->run = (struct flat_run)FLAT_RUN_NONE;
-    series->newest_known = false;
+    series->newest_known = series->oldest_known = false;
+    series->due_ns = INT64_MAX;
     series->spread = (struct spread){ .count = 0 };
     series->watermark_ns = INT64_MIN;
 }
@@ -580,6 +594,7 @@ bool qartod_load(struct qartod_series *series, struct state_reader *reader)
     if (!reader->failed && load_readings(series, finals, pending, reader)) {
         load_spread(series, reader);
         find_run(series);
+        series->due_ns = find_due(series);
     } else {
         forget(series);
         return false;
