@@ -103,6 +103,7 @@ static size_t check_report(struct pipeline *pipeline, struct station_state *stat
                                       .reconstructed = place.reconstructed };
             flow_set_aside(pipeline, station, &item);
         } else if (accepted->series != NO_SERIES) {
+            state_expect_past(station, accepted);
             flow_sort_in(pipeline->accepted, count);
             count++;
         }
@@ -227,7 +228,6 @@ static void note_judged(struct station_state *station, const struct accepted *ac
 static void take_accepted(struct pipeline *pipeline, struct station_state *station, size_t count,
                           int64_t received_ns)
 {
-    state_expect_past(pipeline, station, count);
     quality_judge(pipeline, station, pipeline->accepted, count);
     quality_judge_bus(station);
     quality_mark_stuck(station, pipeline->accepted, count);

@@ -11,7 +11,7 @@
 #define EXPECTED_MAX     32  /* series brought into the cache beforehand */
 #define CACHE_LINE       64  /* bytes; a wrong guess only costs time */
 #define WINDOWS_EXPECTED 128 /* bytes at the head of a series of windows */
-#define FRESH_EXPECTED   256 /* and of one of tests */
+#define FRESH_EXPECTED   384 /* and of one of tests */
 
 /* --- rules by parameter ------------------------------------------------------------ */
 
@@ -272,17 +272,14 @@ void state_expect_tests(const struct station_state *station)
     }
 }
 
-void state_expect_past(const struct pipeline *pipeline, const struct station_state *station,
-                       size_t count)
+void state_expect_past(const struct station_state *station, const struct accepted *accepted)
 {
-    for (size_t i = 0; i < count; i++) {
-        const struct series *series = &station->series[pipeline->accepted[i].series];
-        if (series->quality != NULL && series->quality->fresh != NULL) {
-            qartod_expect(series->quality->fresh);
-        }
-        if (series->windows != NULL) {
-            window_expect(series->windows, pipeline->accepted[i].time_ns);
-        }
+    const struct series *series = &station->series[accepted->series];
+    if (series->quality != NULL && series->quality->fresh != NULL) {
+        qartod_expect(series->quality->fresh);
+    }
+    if (series->windows != NULL) {
+        window_expect(series->windows, accepted->time_ns);
     }
 }
 

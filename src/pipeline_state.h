@@ -645,9 +645,8 @@ struct station_state *state_find(struct pipeline *pipeline, struct phusa_text id
 void state_expect_report(const struct station_state *station);
 void state_expect_readings(const struct station_state *station);
 void state_expect_tests(const struct station_state *station);
-/* What the readings in pipeline->accepted are compared with. */
-void state_expect_past(const struct pipeline *pipeline, const struct station_state *station,
-                       size_t count);
+/* What the reading is compared with. */
+void state_expect_past(const struct station_state *station, const struct accepted *accepted);
 
 /* The series of a parameter, made at its first reading; NULL when out of memory. */
 struct series *state_series(struct pipeline *pipeline, struct station_state *station,

@@ -40,16 +40,6 @@ static int64_t origin_for(int64_t time_ns)
 
 /* ---- memory ---- */
 
-static size_t time_bytes(const struct readings *ring)
-{
-    return ring->packed_times ? sizeof(uint32_t) : sizeof(int64_t);
-}
-
-static size_t value_bytes(const struct readings *ring)
-{
-    return ring->packed_values ? sizeof(int32_t) : sizeof(double);
-}
-
 void readings_free(struct readings *ring)
 {
     free(ring->block);
@@ -58,7 +48,7 @@ void readings_free(struct readings *ring)
 
 size_t readings_bytes(const struct readings *ring)
 {
-    return ring->capacity * (time_bytes(ring) + value_bytes(ring));
+    return (size_t)ring->capacity * ring->stride;
 }
 
 static struct readings_entry entry_of(const struct readings *ring, uint32_t index)
@@ -74,14 +64,13 @@ static bool takes(const struct readings *ring, struct readings_entry *entry)
            (!ring->packed_values || packs_value(entry->value, &entry->code));
 }
 
-/* Of a ring for count readings and one more; its capacity is even, so that what stands behind is
- * aligned. */
+/* Of a ring for count readings and one more. */
 static struct readings plan(const struct readings *ring, uint32_t count, uint32_t capacity,
                             struct readings_entry *entry)
 {
     struct readings planned = *ring;
     planned.first = 0;
-    planned.capacity = capacity + capacity % 2;
+    planned.capacity = capacity;
     if (ring->capacity > 0 && takes(ring, entry) && capacity > ring->capacity) {
         return planned; /* it only grows */
     }
@@ -98,12 +87,15 @@ static struct readings plan(const struct readings *ring, uint32_t count, uint32_
 
 static bool lay_out(struct readings *ring, uint32_t count, struct readings planned)
 {
+    size_t time_bytes = planned.packed_times ? sizeof(uint32_t) : sizeof(int64_t);
+    planned.stride =
+        (uint32_t)(time_bytes + (planned.packed_values ? sizeof(int32_t) : sizeof(double)));
     planned.block = malloc(readings_bytes(&planned));
     if (planned.block == NULL) {
         return false;
     }
     planned.times = planned.block;
-    planned.values = (const char *)planned.block + planned.capacity * time_bytes(&planned);
+    planned.values = planned.block + time_bytes;
     for (uint32_t i = 0; i < count; i++) {
         struct readings_entry entry = entry_of(ring, i);
         (void)takes(&planned, &entry);
@@ -125,17 +117,17 @@ bool readings_prepare(struct readings *ring, uint32_t count, uint32_t capacity,
 
 void readings_put(struct readings *ring, uint32_t index, const struct readings_entry *entry)
 {
-    size_t slot = readings_slot(ring, index);
-    char *values = (char *)ring->block + ring->capacity * time_bytes(ring);
+    char *time = ring->block + readings_place(ring, index);
+    char *value = time + (ring->values - ring->times);
     if (ring->packed_times) {
-        ((uint32_t *)ring->block)[slot] = entry->ticks;
+        memcpy(time, &entry->ticks, sizeof entry->ticks);
     } else {
-        ((int64_t *)ring->block)[slot] = entry->time_ns;
+        memcpy(time, &entry->time_ns, sizeof entry->time_ns);
     }
     if (ring->packed_values) {
-        ((int32_t *)(void *)values)[slot] = entry->code;
+        memcpy(value, &entry->code, sizeof entry->code);
     } else {
-        ((double *)(void *)values)[slot] = entry->value;
+        memcpy(value, &entry->value, sizeof entry->value);
     }
 }
 
@@ -149,7 +141,7 @@ void readings_move(struct readings *ring, uint32_t to, uint32_t from)
 /* Once a round it is looked whether what made the ring wide has left. */
 void readings_drop(struct readings *ring, uint32_t count)
 {
-    ring->first = (uint32_t)readings_slot(ring, 1);
+    ring->first = ring->first + 1 < ring->capacity ? ring->first + 1 : 0;
     if (ring->first != 0 || count < 2 || (ring->packed_times && ring->packed_values)) {
         return;
     }

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define READINGS_TICK_NS       INT64_C(1000000) /* unit of a short time */
 #define READINGS_SCALE         1e4              /* of a short value */
@@ -24,10 +25,11 @@
 
 /* Index 0 is the oldest; how many there are is known to the owner. */
 struct readings {
-    const void *times;  /* uint32_t if packed_times, else int64_t */
-    const void *values; /* int32_t if packed_values, else double */
-    void *block;        /* where both lie; NULL: nowhere yet, or the arrays are of others */
+    const char *times;  /* of the first place: uint32_t if packed_times, else int64_t */
+    const char *values; /* int32_t if packed_values, else double; not always aligned */
+    char *block;        /* where both lie, side by side; NULL: nowhere, or in arrays of others */
     int64_t origin_ns;  /* of short times */
+    uint32_t stride;    /* bytes from one time to the next, and from one value to the next */
     uint32_t first, capacity;
     bool packed_times, packed_values;
 };
@@ -35,32 +37,42 @@ struct readings {
 /* Readings that stand in arrays, to be looked at only. */
 static inline struct readings readings_of(const int64_t *times, const double *values)
 {
-    return (struct readings){ .times = times, .values = values, .capacity = UINT32_MAX };
+    return (struct readings){ .times = (const char *)times,
+                              .values = (const char *)values,
+                              .stride = sizeof(double),
+                              .capacity = UINT32_MAX };
 }
 
-static inline size_t readings_slot(const struct readings *readings, size_t index)
+/* How far from the first place that of a reading is, in bytes. */
+static inline size_t readings_place(const struct readings *readings, size_t index)
 {
     size_t at = readings->first + index;
-    return at < readings->capacity ? at : at - readings->capacity;
+    return (at < readings->capacity ? at : at - readings->capacity) * readings->stride;
 }
 
 static inline int64_t readings_time(const struct readings *readings, size_t index)
 {
-    size_t slot = readings_slot(readings, index);
+    const char *at = readings->times + readings_place(readings, index);
     if (!readings->packed_times) {
-        return ((const int64_t *)readings->times)[slot];
+        int64_t time_ns;
+        memcpy(&time_ns, at, sizeof time_ns);
+        return time_ns;
     }
-    uint64_t since = ((const uint32_t *)readings->times)[slot] * (uint64_t)READINGS_TICK_NS;
-    return (int64_t)((uint64_t)readings->origin_ns + since);
+    uint32_t ticks;
+    memcpy(&ticks, at, sizeof ticks);
+    return (int64_t)((uint64_t)readings->origin_ns + ticks * (uint64_t)READINGS_TICK_NS);
 }
 
 static inline double readings_value(const struct readings *readings, size_t index)
 {
-    size_t slot = readings_slot(readings, index);
+    const char *at = readings->values + readings_place(readings, index);
     if (!readings->packed_values) {
-        return ((const double *)readings->values)[slot];
+        double value;
+        memcpy(&value, at, sizeof value);
+        return value;
     }
-    int32_t code = ((const int32_t *)readings->values)[slot];
+    int32_t code;
+    memcpy(&code, at, sizeof code);
     return code > READINGS_NEGATIVE_ZERO ? code / READINGS_SCALE
            : code == READINGS_MISSING    ? (double)NAN
                                          : -0.0;
@@ -95,12 +107,10 @@ void readings_move(struct readings *ring, uint32_t to, uint32_t from);
 /* The oldest of count readings goes. */
 void readings_drop(struct readings *ring, uint32_t count);
 
-/* Brings the reading at index into the cache, for one that is to be written beside it or not. */
-static inline void readings_expect(const struct readings *readings, size_t index)
+/* A reading of a ring is needed soon, or the place behind it. */
+static inline void readings_expect(const struct readings *ring, size_t index)
 {
-    size_t slot = readings_slot(readings, index);
-    __builtin_prefetch((const char *)readings->times + slot * (readings->packed_times ? 4 : 8));
-    __builtin_prefetch((const char *)readings->values + slot * (readings->packed_values ? 4 : 8));
+    __builtin_prefetch(ring->block + readings_place(ring, index), 1);
 }
 
 #endif
