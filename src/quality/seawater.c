@@ -173,9 +173,12 @@ static double vapour_pressure(double kelvin, double salinity)
                0.018726 * (1 - exp(8.03945 * cold)) + 5.02802 * log(373.16 / kelvin));
 }
 
-/* What another pressure than 1 atm does; equation 24. */
+/* What another pressure than 1 atm does; equation 24, which is exactly 1 there. */
 static double pressure_factor(double temp, double salinity, double pressure_atm)
 {
+    if (pressure_atm == 1) {
+        return 1;
+    }
     double vapour = vapour_pressure(temp + 273.15, salinity);
     double theta = 0.000975 - 1.426e-5 * temp + 6.436e-8 * temp * temp;
     return (pressure_atm - vapour) * (1 - theta * pressure_atm) / ((1 - vapour) * (1 - theta));
