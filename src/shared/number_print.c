@@ -43,6 +43,11 @@ static char *write_backwards(uint64_t value, char *end)
 
 size_t phusa_uint_print(uint64_t value, char *buffer)
 {
+    if (value < 10) { /* flags, the most frequent of all */
+        *buffer = (char)('0' + value);
+        return 1;
+    }
+
     char digits[PHUSA_INTEGER_CHARS];
     char *end = digits + sizeof(digits), *begin = write_backwards(value, end);
 
