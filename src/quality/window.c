@@ -356,6 +356,11 @@ void window_expect(const struct window_series *series, int64_t time_ns)
         __builtin_prefetch(&series->ring[slot], 1);
         __builtin_prefetch(&series->counts[slot], 1);
     }
+    if (series->begun && time_ns >= series->next_ns) { /* windows close: a day is added up */
+        for (int64_t back = 0; back < HOURS_OF_DAY; back += 2) {
+            __builtin_prefetch(&series->ring[window_slot(series->closed + 1 - back)]);
+        }
+    }
 }
 
 int64_t window_due(const struct window_series *series)
