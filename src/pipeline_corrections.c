@@ -20,12 +20,18 @@ static bool remembers(const struct corrections *corrections, enum window_kind ki
     return back >= 0 && back < CORRECTED_HOURS && (corrections->hours[kind] >> back & 1) != 0;
 }
 
-static const struct first_told *find(const struct corrections *corrections, enum window_kind kind,
-                                     int64_t hour)
+/* A window as one number; INDEX_HOUR_MAX leaves room. */
+static uint32_t number_of(enum window_kind kind, int64_t hour)
+{
+    return (uint32_t)(hour * CORRECTED_KINDS + (int64_t)kind);
+}
+
+static const double *find(const struct corrections *corrections, enum window_kind kind,
+                          int64_t hour)
 {
     for (size_t i = 0; i < corrections->count; i++) {
-        if (corrections->first[i].hour == hour && corrections->first[i].kind == kind) {
-            return &corrections->first[i];
+        if (corrections->windows[i] == number_of(kind, hour)) {
+            return &corrections->means[i];
         }
     }
     return NULL;
@@ -50,14 +56,17 @@ static void set_bit(struct corrections *corrections, enum window_kind kind, int6
     corrections->hours[kind] |= back < CORRECTED_HOURS ? UINT64_C(1) << back : 0;
 }
 
-static void keep_first(struct corrections *corrections, struct first_told first)
+static void keep_first(struct corrections *corrections, enum window_kind kind, int64_t hour,
+                       double mean)
 {
+    size_t at = corrections->oldest;
     if (corrections->count < CORRECTIONS_MAX) {
-        corrections->first[corrections->count++] = first;
+        at = corrections->count++;
     } else {
-        corrections->first[corrections->oldest] = first;
         corrections->oldest = (uint8_t)((corrections->oldest + 1) % CORRECTIONS_MAX);
     }
+    corrections->windows[at] = number_of(kind, hour);
+    corrections->means[at] = mean;
 }
 
 void corrections_note(struct series *series, enum window_kind kind, int64_t hour, double mean)
@@ -71,7 +80,7 @@ void corrections_note(struct series *series, enum window_kind kind, int64_t hour
     }
     if (!remembers(corrections, kind, hour)) {
         set_bit(corrections, kind, hour);
-        keep_first(corrections, (struct first_told){ mean, hour, kind });
+        keep_first(corrections, kind, hour, mean);
     }
 }
 
@@ -84,10 +93,10 @@ bool corrections_look(const struct series *series, enum window_kind kind, int64_
         !remembers(series->corrections, kind, hour)) {
         return false;
     }
-    const struct first_told *first = find(series->corrections, kind, hour);
+    const double *first = find(series->corrections, kind, hour);
     if (first != NULL) {
         *known = true;
-        *mean = first->mean;
+        *mean = *first;
     }
     return true;
 }
@@ -100,11 +109,10 @@ void corrections_save(const struct corrections *corrections, struct state_writer
     }
     state_put(writer, corrections->count);
     for (size_t i = 0; i < corrections->count; i++) {
-        const struct first_told *first =
-            &corrections->first[(corrections->oldest + i) % CORRECTIONS_MAX];
-        state_put_signed(writer, first->hour);
-        state_put(writer, first->kind);
-        state_put_double(writer, first->mean);
+        size_t at = (corrections->oldest + i) % CORRECTIONS_MAX;
+        state_put_signed(writer, corrections->windows[at] / CORRECTED_KINDS);
+        state_put(writer, corrections->windows[at] % CORRECTED_KINDS);
+        state_put_double(writer, corrections->means[at]);
     }
 }
 
@@ -127,10 +135,10 @@ bool corrections_load(struct series *series, struct state_reader *reader)
     }
     corrections->count = (uint8_t)state_get_upto(reader, CORRECTIONS_MAX);
     for (size_t i = 0; i < corrections->count && !reader->failed; i++) {
-        struct first_told *first = &corrections->first[i];
-        first->hour = load_hour(reader);
-        first->kind = (enum window_kind)state_get_upto(reader, CORRECTED_KINDS - 1);
-        first->mean = state_get_double(reader);
+        int64_t hour = load_hour(reader);
+        enum window_kind kind = (enum window_kind)state_get_upto(reader, CORRECTED_KINDS - 1);
+        corrections->windows[i] = number_of(kind, hour);
+        corrections->means[i] = state_get_double(reader);
     }
     free(series->corrections);
     series->corrections = corrections;

@@ -33,7 +33,7 @@
 #define EXTRA_LINE_MAX  4096         /* longest of them */
 #define INDEX_HOURS     48 /* hourly indices that may still be corrected: WINDOW_REACH_HOURS + 12 */
 #define INDEX_DAYS      3
-#define INDEX_HOUR_MAX  2562000 /* of an index; hours in 63 bits of nanoseconds, less any offset */
+#define INDEX_HOUR_MAX  2562000 /* of any window; hours in 63 bits of nanoseconds, less any offset */
 #define CORRECTED_KINDS WINDOW_YEAR /* those before it */
 #define CORRECTED_HOURS 64 /* windows that late readings changed: as long ago as people may ask */
 #define CORRECTIONS_MAX 48 /* of them with what was told first: one late hour changes 35 */
@@ -82,18 +82,13 @@ struct series_quality {
                                      readings that came too soon after the one before */
 };
 
-/* The mean that was told first of a window that was corrected; NaN: there was none. */
-struct first_told {
-    double mean;
-    int64_t hour; /* local hour since 1970 that it ends with */
-    enum window_kind kind;
-};
-
 struct corrections {
     int64_t newest_hour;
     uint64_t hours[CORRECTED_KINDS]; /* bit k: that ends with newest_hour - k was corrected */
     uint8_t count, oldest;
-    struct first_told first[CORRECTIONS_MAX]; /* from `oldest` on, around the end */
+    /* What was told first, from `oldest` on, around the end. */
+    uint32_t windows[CORRECTIONS_MAX]; /* local hour since 1970 * CORRECTED_KINDS + kind */
+    double means[CORRECTIONS_MAX];     /* NaN: there was none */
 };
 
 /* A species of a trap. */
