@@ -246,7 +246,6 @@ static void take_accepted(struct pipeline *pipeline, struct station_state *stati
 void flow_take_readings(struct pipeline *pipeline, struct station_state *station,
                         const struct journal_record *record)
 {
-    state_expect_tests(station);
     take_accepted(pipeline, station, check_report(pipeline, station, record), record->time.ns);
 }
 
@@ -264,6 +263,7 @@ static void take_report(struct pipeline *pipeline, struct station_state *station
                                  &pipeline->report, &pipeline->scratch, &error);
     state_expect_readings(station);
     pipeline->again = ledger_note(pipeline, station);
+    state_expect_tests(station);
     station->counts.reports++;
     if (status != PHUSA_OK) {
         flow_set_message_aside(pipeline, station, record, phusa_reason_of(status),
