@@ -173,16 +173,17 @@ static void decide(struct pipeline *pipeline, struct station_state *station,
 
 /* --- gather ------------------------------------------------------------------------- */
 
-/* Into windows and nights; where flags follow in time, when they are final. */
+/* Into windows and nights; into windows when its flag is final. */
 static void gather(struct pipeline *pipeline, struct station_state *station,
                    const struct accepted *accepted)
 {
-    const struct series *series = &station->series[accepted->series];
     bool valid = accepted->flag == PHUSA_FLAG_GOOD || accepted->flag == PHUSA_FLAG_NOT_EVALUATED;
     if (valid && station->station->trap.given) {
         traps_take(pipeline, station, accepted);
     }
-    if (valid && !(accepted->flag_later && quality_windows_wait(pipeline, station, series))) {
+    if (accepted->flag_later) {
+        windows_await(pipeline, station, accepted->series);
+    } else if (valid) {
         windows_take(pipeline, station, accepted->series, accepted->time_ns, accepted->value);
     }
 }
@@ -203,12 +204,17 @@ static void tick_station(struct pipeline *pipeline, struct station_state *statio
     alarms_tick(pipeline, station);
 }
 
+static void catch_up(struct pipeline *pipeline, struct station_state *station)
+{
+    if (pipeline->now_ns >= station->due_ns) {
+        tick_station(pipeline, station);
+    }
+}
+
 void flow_tick(struct pipeline *pipeline)
 {
     for (size_t i = 0; i < pipeline->station_count; i++) {
-        if (pipeline->now_ns >= pipeline->stations[i].due_ns) {
-            tick_station(pipeline, &pipeline->stations[i]);
-        }
+        catch_up(pipeline, &pipeline->stations[i]);
     }
 }
 
@@ -228,6 +234,7 @@ static void note_judged(struct station_state *station, const struct accepted *ac
 static void take_accepted(struct pipeline *pipeline, struct station_state *station, size_t count,
                           int64_t received_ns)
 {
+    catch_up(pipeline, station);
     quality_judge(pipeline, station, pipeline->accepted, count);
     quality_judge_bus(station);
     quality_mark_stuck(station, pipeline->accepted, count);

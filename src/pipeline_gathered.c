@@ -72,18 +72,19 @@ static void load_flags(struct series_quality *quality, struct state_reader *read
     quality->flags.aggregate = load_flag(reader);
 }
 
-/* False with reader->failed when damaged, without it when out of memory. Series of other tests than
- * there are now begin anew. */
+/* False with reader->failed when damaged, without it when out of memory. */
 static bool load_quality(const struct pipeline *pipeline, const struct station_state *station,
-                         struct series_quality *quality, struct state_reader *reader)
+                         struct series *series, struct state_reader *reader)
 {
-    load_flags(quality, reader);
-    if (!state_get_bool(reader) || quality->fresh == NULL) {
+    struct series_quality flags = { 0 };
+    load_flags(series->quality != NULL ? series->quality : &flags, reader);
+    if (!state_get_bool(reader)) {
         return !reader->failed;
     }
-    if (!qartod_load(quality->fresh, reader)) {
+    if (!quality_leave(pipeline, station, series) || !qartod_load(series->quality->fresh, reader)) {
         return false;
     }
+    struct series_quality *quality = series->quality;
     if (!state_get_bool(reader)) {
         return !reader->failed;
     }
@@ -126,7 +127,7 @@ bool gathered_load(const struct pipeline *pipeline, const struct station_state *
 {
     switch (what) {
     case GATHERED_QUALITY:
-        return series->quality == NULL || load_quality(pipeline, station, series->quality, reader);
+        return load_quality(pipeline, station, series, reader);
     case GATHERED_WINDOWS:
         return series->windows == NULL || window_load(series->windows, reader);
     case GATHERED_TRAP:

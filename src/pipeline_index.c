@@ -6,7 +6,8 @@
  *   index,<site, station, tags>,window=1h vn_aqi=i,pm25=i,pm10=i,o3=i,no2=i,so2=i,co=i
  *
  * with the sub-indices there are. An hour or day without an index writes nothing. What late
- * readings change is a line of measurement "correction" (parameter=vn_aqi); on stores that
+ * readings change, or readings that turn out to be suspect, is a line of measurement "correction"
+ * (parameter=vn_aqi; without new when there is no index any more); on stores that
  * overwrite, the line itself is written again, too. An hour reaches the eleven after it by the
  * NowCast.
  *
@@ -212,26 +213,35 @@ static void write_index(const struct telling *telling)
     (void)line_end(writer, telling->end_ns);
 }
 
+static double number_of(int index)
+{
+    return index == VN_AQI_NONE ? (double)NAN : index;
+}
+
 static void write_correction(const struct telling *telling, struct told_index *told)
 {
     told->rounds = told->rounds < UINT8_MAX ? (uint8_t)(told->rounds + 1) : UINT8_MAX;
     struct flow_correction correction = { .parameter = phusa_text_of(telling->parameter),
                                           .window = telling->window,
                                           .end_ns = telling->end_ns,
-                                          .old = told->value,
-                                          .now = telling->found->index,
+                                          .old = number_of(told->value),
+                                          .now = number_of(telling->found->index),
                                           .round = told->rounds };
     flow_write_correction(telling->pipeline, telling->station, &correction);
+}
+
+static struct series *series_of(const struct telling *telling)
+{
+    const struct phusa_parameter *parameter = phusa_catalogue_find(
+        &telling->pipeline->settings->catalogue, phusa_text_of(telling->parameter));
+    return parameter == NULL ? NULL : state_series(telling->pipeline, telling->station, parameter);
 }
 
 static void judge(const struct telling *telling)
 {
     struct pipeline *pipeline = telling->pipeline;
     int64_t lateness = pipeline->settings->windows.lateness_ns;
-    const struct phusa_parameter *parameter =
-        phusa_catalogue_find(&pipeline->settings->catalogue, phusa_text_of(telling->parameter));
-    struct series *series =
-        parameter == NULL ? NULL : state_series(pipeline, telling->station, parameter);
+    struct series *series = series_of(telling);
     if (series == NULL) {
         return;
     }
@@ -255,6 +265,21 @@ static void judge(const struct telling *telling)
     }
 }
 
+/* What people are shown as the newest is what holds. */
+static void note_corrected(const struct telling *telling)
+{
+    struct series *series = series_of(telling);
+    if (series == NULL || !series->has_last || series->last.time_ns != telling->end_ns) {
+        return;
+    }
+    if (telling->found->index != VN_AQI_NONE) {
+        series->last.value = telling->found->index;
+        series->last.flag = PHUSA_FLAG_GOOD;
+    } else {
+        series->last.flag = PHUSA_FLAG_SUSPECT; /* there is none any more */
+    }
+}
+
 static void tell(const struct telling *telling, struct told_index *told)
 {
     int index = telling->found->index;
@@ -267,10 +292,10 @@ static void tell(const struct telling *telling, struct told_index *told)
                                      .value = VN_AQI_NONE,
                                      .first = VN_AQI_NONE };
     }
-    if (index == VN_AQI_NONE || index == told->value) {
+    if (index == told->value) {
         return;
     }
-    if (told->value == VN_AQI_NONE) {
+    if (told->first == VN_AQI_NONE) {
         write_index(telling);
         if (telling->measured) {
             judge(telling);
@@ -278,9 +303,10 @@ static void tell(const struct telling *telling, struct told_index *told)
         told->first = (int16_t)index;
     } else {
         write_correction(telling, told);
-        if (telling->pipeline->settings->store.kind != STORE_VICTORIA) {
+        if (index != VN_AQI_NONE && telling->pipeline->settings->store.kind != STORE_VICTORIA) {
             write_index(telling);
         }
+        note_corrected(telling);
     }
     told->value = (int16_t)index;
     told->dominant = telling->found->dominant;

@@ -3,6 +3,9 @@
  * station. A reading is flagged at once by the tests that need no later one, and by that flag
  * rules judge it; what is written to the store is the final flag, once, in a line of its own.
  *
+ * Windows take a reading by its final flag. One whose hour closes before that is lent to them by
+ * what is known of it then, and taken back if it turns out to be suspect or to fail.
+ *
  * What comes too late for a series goes to a second one, so that a backlog, oldest first, is tested
  * in its own order. That one ends when nothing has come for it for a while.
  */
@@ -13,7 +16,8 @@
 #include "quality/range.h"
 
 #define BACKLOG_OVER_NS (INT64_C(3600) * SECOND_NS) /* without a late reading: it is complete */
-#define WAIT_NUMERATOR  3 /* a reading is final one and a half `every` later at the latest */
+
+static const struct qc_settings no_tests; /* none is given */
 
 /* --- which tests ---------------------------------------------------------------------- */
 
@@ -40,6 +44,16 @@ struct qartod_series *quality_begin(const struct pipeline *pipeline,
     return qartod_create(qc, station->station->every_ns, pipeline->settings->windows.lateness_ns);
 }
 
+static struct series_quality *begin(const struct qc_settings *qc)
+{
+    struct series_quality *quality = calloc(1, sizeof *quality);
+    if (quality != NULL) {
+        quality->qc = qc;
+        quality->later = needs_later(qc);
+    }
+    return quality;
+}
+
 bool quality_open(struct pipeline *pipeline, const struct station_state *station,
                   struct series *series)
 {
@@ -48,17 +62,25 @@ bool quality_open(struct pipeline *pipeline, const struct station_state *station
     if (qc == NULL || pipeline->sink.single) {
         return true;
     }
-    struct series_quality *quality = calloc(1, sizeof *quality);
-    if (quality == NULL) {
-        return false;
-    }
+    struct series_quality *quality = begin(qc);
     series->quality = quality;
-    quality->qc = qc;
-    quality->later = needs_later(qc);
-    if (quality->later) {
+    if (quality != NULL && quality->later) {
         quality->fresh = quality_begin(pipeline, station, qc);
     }
-    return !quality->later || quality->fresh != NULL;
+    return quality != NULL && (!quality->later || quality->fresh != NULL);
+}
+
+bool quality_leave(const struct pipeline *pipeline, const struct station_state *station,
+                   struct series *series)
+{
+    if (series->quality == NULL) {
+        series->quality = begin(&no_tests);
+    }
+    struct series_quality *quality = series->quality;
+    if (quality != NULL && quality->fresh == NULL) {
+        quality->fresh = quality_begin(pipeline, station, quality->qc);
+    }
+    return quality != NULL && quality->fresh != NULL;
 }
 
 void quality_close(struct series *series)
@@ -69,14 +91,6 @@ void quality_close(struct series *series)
         free(series->quality);
         series->quality = NULL;
     }
-}
-
-bool quality_windows_wait(const struct pipeline *pipeline, const struct station_state *station,
-                          const struct series *series)
-{
-    return series->quality != NULL && series->quality->later &&
-           station->station->every_ns <=
-               pipeline->settings->windows.lateness_ns * 2 / WAIT_NUMERATOR;
 }
 
 /* --- final flags ------------------------------------------------------------------------- */
@@ -142,9 +156,8 @@ static void on_final(void *context, const struct qartod_final *final)
     if (series->has_last && series->last.time_ns == final->time_ns) {
         series->last.flag = (uint8_t)flag;
     }
-    if (is_valid(flag) && quality_windows_wait(pipeline, station, series)) {
-        windows_take(pipeline, station, emission->series, final->time_ns, final->value);
-    }
+    windows_settle(pipeline, station, emission->series,
+                   &(struct settled){ final->time_ns, final->value, is_valid(flag) });
 }
 
 static void sort_finals(struct final_flag *finals, size_t count)
@@ -282,11 +295,56 @@ void quality_mark_stuck(const struct station_state *station, struct accepted *ac
 
 /* --- time ------------------------------------------------------------------------------------ */
 
+static void on_peek(void *context, const struct qartod_final *now)
+{
+    const struct emission *emission = context;
+    struct station_state *station = emission->station;
+    enum phusa_flag flag = flag_of(station, &station->series[emission->series], now->time_ns,
+                                   now->value, (enum phusa_flag)now->flags.aggregate);
+    if (is_valid(flag)) {
+        windows_lend(emission->pipeline, station, emission->series, now->time_ns, now->value);
+    }
+}
+
+void quality_lend(struct pipeline *pipeline, struct station_state *station, uint16_t index,
+                  int64_t from_ns, int64_t upto_ns)
+{
+    const struct series_quality *quality = station->series[index].quality;
+    struct emission emission = { pipeline, station, index };
+    if (quality == NULL || !quality->later) {
+        return;
+    }
+    qartod_peek(quality->fresh, from_ns, upto_ns, on_peek, &emission);
+    if (quality->backlog != NULL) {
+        qartod_peek(quality->backlog, from_ns, upto_ns, on_peek, &emission);
+    }
+}
+
+/* What was left of tests that are no more becomes final. */
+static void end_left(struct series *series, struct emission *emission)
+{
+    struct series_quality *quality = series->quality;
+    if (quality->backlog != NULL) {
+        qartod_advance(quality->backlog, INT64_MAX, on_final, emission);
+    }
+    qartod_advance(quality->fresh, INT64_MAX, on_final, emission);
+    qartod_free(quality->fresh);
+    qartod_free(quality->backlog);
+    quality->fresh = quality->backlog = NULL;
+    if (quality->qc == &no_tests) {
+        quality_close(series);
+    }
+}
+
 void quality_tick(struct pipeline *pipeline, struct station_state *station, uint16_t index)
 {
     struct series_quality *quality = station->series[index].quality;
     struct emission emission = { pipeline, station, index };
-    if (quality == NULL || !quality->later) {
+    if (quality == NULL || quality->fresh == NULL) {
+        return;
+    }
+    if (!quality->later) {
+        end_left(&station->series[index], &emission);
         return;
     }
     int64_t watermark = pipeline->now_ns - pipeline->settings->windows.lateness_ns;

@@ -34,7 +34,7 @@
 #define INDEX_HOURS     48 /* hourly indices that may still be corrected: WINDOW_REACH_HOURS + 12 */
 #define INDEX_DAYS      3
 #define INDEX_HOUR_MAX  2562000 /* of any window; hours in 63 bits of nanoseconds, less any offset */
-#define CORRECTED_KINDS WINDOW_YEAR /* those before it */
+#define CORRECTED_KINDS WINDOW_KINDS
 #define CORRECTED_HOURS 64 /* windows that late readings changed: as long ago as people may ask */
 #define CORRECTIONS_MAX 48 /* of them with what was told first: one late hour changes 35 */
 
@@ -72,7 +72,7 @@ struct listening {
 struct series_quality {
     const struct qc_settings *qc;
     bool later;                    /* has a test that needs later readings: its flag follows */
-    struct qartod_series *fresh;   /* NULL unless later */
+    struct qartod_series *fresh;   /* NULL unless later, or left of tests that are no more */
     struct qartod_series *backlog; /* what is too late for that, oldest first; NULL = none lately */
     int64_t backlog_ns;            /* receive time of the last of those */
     struct still still;
@@ -495,9 +495,16 @@ void quality_tick(struct pipeline *pipeline, struct station_state *station, uint
 /* Writes what has become final. */
 void quality_write_finals(struct pipeline *pipeline, struct station_state *station);
 
-/* True if windows take a reading when its flag is final, not at once. */
-bool quality_windows_wait(const struct pipeline *pipeline, const struct station_state *station,
-                          const struct series *series);
+/* Lends the series' windows the readings of a time that are not final, but valid as far as is
+ * known.
+ */
+void quality_lend(struct pipeline *pipeline, struct station_state *station, uint16_t index,
+                  int64_t from_ns, int64_t upto_ns);
+
+/* A series that had tests under other settings and has none now gets a place for what was not final
+ * then: it becomes so at the next tick, by the range alone. False when out of memory. */
+bool quality_leave(const struct pipeline *pipeline, const struct station_state *station,
+                   struct series *series);
 
 /* --- pipeline_windows.c ----------------------------------------------------------------- */
 
@@ -509,9 +516,28 @@ struct window_settings windows_settings(const struct pipeline *pipeline,
                                         const struct station_state *station,
                                         const struct series *series);
 
-/* A valid reading. */
+/* A valid reading whose flag is final. */
 void windows_take(struct pipeline *pipeline, struct station_state *station, uint16_t index,
                   int64_t time_ns, double value);
+
+/* A reading whose flag will be final later: windows_settle says when. Its hour closes all the same.
+ */
+void windows_await(struct pipeline *pipeline, struct station_state *station, uint16_t index);
+
+/* One of those whose hour closes before that. */
+void windows_lend(struct pipeline *pipeline, struct station_state *station, uint16_t index,
+                  int64_t time_ns, double value);
+
+/* A reading whose flag has become final: is it valid? */
+struct settled {
+    int64_t time_ns;
+    double value;
+    bool valid;
+};
+void windows_settle(struct pipeline *pipeline, struct station_state *station, uint16_t index,
+                    const struct settled *settled);
+
+/* Closes what time has closed. No other call does, so that what has become final comes before. */
 void windows_tick(struct pipeline *pipeline, struct station_state *station, uint16_t index);
 
 /* --- pipeline_corrections.c ------------------------------------------------------------- */

@@ -7,7 +7,9 @@
  *
  * With too little coverage a window line has count and coverage alone; when late readings bring
  * enough, a second line at the same time has the numbers that the first one had not, and the
- * correction line has no old. On stores that overwrite, a corrected window is written again whole.
+ * correction line has no old. One that has lost its value, because a reading in it turned out to be
+ * none, has a correction line without new. On stores that overwrite, a corrected window is written
+ * again whole.
  *
  * A window may be corrected more than once. Its later correction lines have a tag `again` (2, 3,
  * ...), since a store that keeps an arbitrary one of two values at a time must not have to choose.
@@ -156,22 +158,37 @@ static bool overwrites(const struct pipeline *pipeline)
     return pipeline->settings->store.kind != STORE_VICTORIA;
 }
 
+static int64_t local_hour(const struct closing *closing, int64_t end_ns)
+{
+    return (end_ns + closing->pipeline->settings->utc_offset_s * SECOND_NS) / NS_OF_HOURS(1);
+}
+
+/* A window is noted as corrected when it had or got a value. */
+static bool ever_had_a_value(const struct closing *closing, const struct window_result *result)
+{
+    bool known;
+    double mean;
+    return result->old.enough ||
+           corrections_look(closing->series, result->kind, local_hour(closing, result->end_ns),
+                            &known, &mean);
+}
+
 static void write_correction(const struct closing *closing, const struct window_result *result)
 {
     const struct window_numbers *now = &result->now, *old = &result->old;
     if (overwrites(closing->pipeline)) {
         write_window(closing, result);
-    } else if (now->enough && !old->enough) {
+    } else if (now->enough && !ever_had_a_value(closing, result)) {
         struct line_writer *writer = begin_window(closing, result->kind);
         put_values(writer, now);
         (void)line_end(writer, result->end_ns);
     }
-    if (now->enough && !(old->enough && old->mean == now->mean)) {
+    if (now->enough != old->enough || (now->enough && now->mean != old->mean)) {
         struct flow_correction correction = { .parameter = closing->series->parameter->name,
                                               .window = names[result->kind],
                                               .end_ns = result->end_ns,
                                               .old = old->enough ? old->mean : (double)NAN,
-                                              .now = now->mean,
+                                              .now = now->enough ? now->mean : (double)NAN,
                                               .round = result->round };
         flow_write_correction(closing->pipeline, closing->station, &correction);
     }
@@ -180,9 +197,8 @@ static void write_correction(const struct closing *closing, const struct window_
 /* For people; a window that still has no value says nothing that could be corrected. */
 static void note_correction(const struct closing *closing, const struct window_result *result)
 {
-    int64_t local_ns = result->end_ns + closing->pipeline->settings->utc_offset_s * SECOND_NS;
-    if (result->now.enough) {
-        corrections_note(closing->series, result->kind, local_ns / NS_OF_HOURS(1),
+    if (result->now.enough || result->old.enough) {
+        corrections_note(closing->series, result->kind, local_hour(closing, result->end_ns),
                          result->old.enough ? result->old.mean : (double)NAN);
     }
 }
@@ -231,36 +247,93 @@ static void on_result(void *context, const struct window_result *result)
     }
 }
 
-static void advance(struct pipeline *pipeline, struct station_state *station, uint16_t index,
-                    const struct accepted *reading)
+/* What a call into a series of windows takes. */
+struct access {
+    struct closing closing;
+    struct window_settings settings;
+    struct window_series *windows;
+    int64_t at_ns; /* the watermark: now, but before what is to be closed by a tick */
+};
+
+/* False if the series has none. */
+static bool reach(struct pipeline *pipeline, struct station_state *station, uint16_t index,
+                  struct access *access)
 {
     struct series *series = &station->series[index];
-    struct closing closing = { pipeline, station, series };
-    struct window_settings settings = windows_settings(pipeline, station, series);
-    struct window_out out = { on_result, &closing };
-    window_advance(series->windows, &settings, pipeline->now_ns, out);
-    if (reading != NULL) {
-        (void)window_add(series->windows, &settings, reading->time_ns, reading->value,
-                         pipeline->now_ns, out);
+    if (series->windows == NULL) {
+        return false;
     }
-    flow_due(station, window_due(series->windows));
+    access->closing = (struct closing){ pipeline, station, series };
+    access->settings = windows_settings(pipeline, station, series);
+    access->windows = series->windows;
+    window_ready(series->windows, &access->settings, pipeline->now_ns);
+    int64_t due_ns = window_due(series->windows);
+    access->at_ns = due_ns <= pipeline->now_ns ? due_ns - 1 : pipeline->now_ns;
+    return true;
+}
+
+static struct window_out out_of(struct access *access)
+{
+    return (struct window_out){ on_result, &access->closing };
+}
+
+static void say_due(const struct access *access)
+{
+    flow_due(access->closing.station, window_due(access->windows));
 }
 
 void windows_take(struct pipeline *pipeline, struct station_state *station, uint16_t index,
                   int64_t time_ns, double value)
 {
-    if (station->series[index].windows != NULL) {
-        struct accepted reading = { .time_ns = time_ns, .value = value };
-        advance(pipeline, station, index, &reading);
+    struct access access;
+    if (reach(pipeline, station, index, &access)) {
+        (void)window_add(access.windows, &access.settings, time_ns, value, access.at_ns,
+                         out_of(&access));
+        say_due(&access);
+    }
+}
+
+void windows_await(struct pipeline *pipeline, struct station_state *station, uint16_t index)
+{
+    const struct window_series *windows = station->series[index].windows;
+    struct access access;
+    if (windows != NULL && window_due(windows) == INT64_MAX &&
+        reach(pipeline, station, index, &access)) {
+        say_due(&access);
+    }
+}
+
+void windows_lend(struct pipeline *pipeline, struct station_state *station, uint16_t index,
+                  int64_t time_ns, double value)
+{
+    struct access access;
+    if (reach(pipeline, station, index, &access)) {
+        (void)window_add_provisional(access.windows, &access.settings, time_ns, value, access.at_ns,
+                                     out_of(&access));
+    }
+}
+
+void windows_settle(struct pipeline *pipeline, struct station_state *station, uint16_t index,
+                    const struct settled *settled)
+{
+    struct access access;
+    if (reach(pipeline, station, index, &access)) {
+        (void)window_settle(access.windows, &access.settings, settled->time_ns, settled->value,
+                            settled->valid, access.at_ns, out_of(&access));
+        say_due(&access);
     }
 }
 
 void windows_tick(struct pipeline *pipeline, struct station_state *station, uint16_t index)
 {
-    const struct window_series *windows = station->series[index].windows;
-    if (windows != NULL && pipeline->now_ns >= window_due(windows)) {
-        advance(pipeline, station, index, NULL);
-    } else if (windows != NULL) {
-        flow_due(station, window_due(windows));
+    struct access access;
+    int64_t from_ns, upto_ns;
+    if (!reach(pipeline, station, index, &access)) {
+        return;
     }
+    if (window_closes(access.windows, &access.settings, pipeline->now_ns, &from_ns, &upto_ns)) {
+        quality_lend(pipeline, station, index, from_ns, upto_ns);
+    }
+    window_advance(access.windows, &access.settings, pipeline->now_ns, out_of(&access));
+    say_due(&access);
 }

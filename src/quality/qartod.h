@@ -131,6 +131,11 @@ void qartod_expect(const struct qartod_series *series);
 void qartod_advance(struct qartod_series *series, int64_t watermark_ns, qartod_emit *emit,
                     void *context);
 
+/* The readings in [from_ns, upto_ns] that are not final, in order of time, with the flags that they
+ * would have if nothing else came; attenuated is not evaluated, step_ns is 0. Changes nothing. */
+void qartod_peek(const struct qartod_series *series, int64_t from_ns, int64_t upto_ns,
+                 qartod_emit *emit, void *context);
+
 /* The watermark at which the oldest reading that is not final becomes so; INT64_MAX if there is
  * none. */
 int64_t qartod_due(const struct qartod_series *series);

@@ -232,6 +232,15 @@ static const struct judged *judge_oldest(struct qartod_series *series)
     return &series->oldest;
 }
 
+/* By its neighbours; it is a number. */
+static enum phusa_flag judge_spike(const struct qartod_series *series, uint32_t index)
+{
+    const struct readings *ring = &series->ring;
+    double before = index == 0 ? (double)NAN : readings_value(ring, index - 1);
+    double after = index + 1 == held(series) ? (double)NAN : readings_value(ring, index + 1);
+    return qartod_spike(&series->qc->spike, before, readings_value(ring, index), after);
+}
+
 /* The oldest pending reading becomes final. */
 static struct qartod_final settle(struct qartod_series *series)
 {
@@ -254,9 +263,7 @@ static struct qartod_final settle(struct qartod_series *series)
     if (!isfinite(final.value)) {
         return final;
     }
-    double before = index == 0 ? (double)NAN : readings_value(ring, index - 1);
-    double after = series->pending == 0 ? (double)NAN : readings_value(ring, index + 1);
-    final.flags.spike = (uint8_t)qartod_spike(&series->qc->spike, before, final.value, after);
+    final.flags.spike = (uint8_t)judge_spike(series, index);
     if (judges_spread(series)) {
         double spread = spread_value(&series->spread, &series->qc->attenuated, series->needed);
         final.flags.attenuated = (uint8_t)qartod_attenuated(&series->qc->attenuated, spread);
@@ -317,6 +324,26 @@ void qartod_advance(struct qartod_series *series, int64_t watermark_ns, qartod_e
         trim(series);
         series->due_ns = find_due(series);
         emit(context, &final);
+    }
+}
+
+void qartod_peek(const struct qartod_series *series, int64_t from_ns, int64_t upto_ns,
+                 qartod_emit *emit, void *context)
+{
+    const struct readings *ring = &series->ring;
+    struct judged judged = { .run = series->run };
+    for (uint32_t i = series->finals; i < held(series) && readings_time(ring, i) <= upto_ns; i++) {
+        judge_back(series, i, &judged);
+        struct qartod_final now = { .time_ns = readings_time(ring, i),
+                                    .value = readings_value(ring, i),
+                                    .flags = judged.flags };
+        if (isfinite(now.value)) {
+            now.flags.spike = (uint8_t)judge_spike(series, i);
+            qartod_aggregate(&now.flags);
+        }
+        if (now.time_ns >= from_ns) {
+            emit(context, &now);
+        }
     }
 }
 

@@ -28,7 +28,10 @@ struct window_series *window_create(const struct window_settings *settings)
 
 void window_free(struct window_series *series)
 {
-    free(series);
+    if (series != NULL) {
+        free(series->provisional);
+        free(series);
+    }
 }
 
 size_t window_bytes(void)
@@ -194,10 +197,12 @@ static void note_round(struct window_series *series, int64_t hour)
 static void correct_hour(const struct view *view, int64_t hour)
 {
     const struct window_series *series = view->series;
-    if (!window_speaks(series, hour, false)) {
+    bool spoke = window_speaks(series, hour, true);
+    if (!spoke && !window_speaks(series, hour, false)) {
         return;
     }
-    bool was_told = window_speaks(series, hour, true);
+    /* It may have been silenced by a correction. */
+    bool was_told = spoke || series->rounds[window_slot(hour)] > 0;
     int64_t changed = was_told ? latest_change(series, hour) : hour;
     bool year = window_ends_day(hour) && (!was_told || year_changed(series, hour));
     if (was_told && (changed != INT64_MIN || year)) {
@@ -380,6 +385,18 @@ static void begin(const struct view *view)
     set_next(view);
 }
 
+void window_ready(struct window_series *series, const struct window_settings *settings,
+                  int64_t watermark_ns)
+{
+    const struct view view = { .series = series, .settings = settings };
+    if (!series->begun && is_time(watermark_ns)) {
+        series->watermark_ns = watermark_ns;
+        begin(&view);
+    } else if (series->begun && series->next_ns == 0) {
+        set_next(&view);
+    }
+}
+
 /* A correction is told one lateness after the first reading that brings it. */
 static void set_due(const struct view *view)
 {
@@ -426,7 +443,19 @@ static void keep_told(const struct view *view, int64_t hour)
     set_due(view);
 }
 
-enum window_taken window_add(struct window_series *series, const struct window_settings *settings,
+/* Of a reading at hand: what the watermark closes comes first. */
+static void go_on(const struct view *view, int64_t watermark_ns)
+{
+    struct window_series *series = view->series;
+    window_advance(series, view->settings, watermark_ns, view->out);
+    series->watermark_ns =
+        watermark_ns > series->watermark_ns ? watermark_ns : series->watermark_ns;
+    if (!series->begun) {
+        begin(view);
+    }
+}
+
+enum window_taken window_put(struct window_series *series, const struct window_settings *settings,
                              int64_t time_ns, double value, int64_t watermark_ns,
                              struct window_out out)
 {
@@ -438,12 +467,7 @@ enum window_taken window_add(struct window_series *series, const struct window_s
         !exact_of(value, series->exponent, &sample.sum)) {
         return WINDOW_UNUSABLE;
     }
-    window_advance(series, settings, watermark_ns, out);
-    series->watermark_ns =
-        watermark_ns > series->watermark_ns ? watermark_ns : series->watermark_ns;
-    if (!series->begun) {
-        begin(&view);
-    }
+    go_on(&view, watermark_ns);
     int64_t hour = window_hour(series, time_ns);
     if (hour > series->hour + AHEAD_HOURS) {
         return WINDOW_AHEAD;
@@ -463,6 +487,60 @@ enum window_taken window_add(struct window_series *series, const struct window_s
     series->counts[slot]++;
     series->newest = hour > series->newest ? hour : series->newest;
     return late ? WINDOW_LATE : WINDOW_TAKEN;
+}
+
+enum window_taken window_add(struct window_series *series, const struct window_settings *settings,
+                             int64_t time_ns, double value, int64_t watermark_ns,
+                             struct window_out out)
+{
+    enum window_taken taken = window_put(series, settings, time_ns, value, watermark_ns, out);
+    if (series->provisional != NULL && (taken == WINDOW_TAKEN || taken == WINDOW_LATE)) {
+        window_note_settled(series, time_ns, value);
+    }
+    return taken;
+}
+
+enum window_taken window_take_out(struct window_series *series,
+                                  const struct window_settings *settings,
+                                  const struct provisional *reading, int64_t watermark_ns,
+                                  struct window_out out)
+{
+    struct view view = { series, settings, out };
+    struct exact less;
+    if (!is_time(watermark_ns) || !exact_of(-reading->value, series->exponent, &less)) {
+        return WINDOW_UNUSABLE;
+    }
+    go_on(&view, watermark_ns);
+    int64_t hour = window_hour(series, reading->time_ns);
+    size_t slot = window_slot(hour);
+    if (hour < series->hour - WINDOW_REACH_HOURS || series->counts[slot] == 0) {
+        return WINDOW_TOO_LATE;
+    }
+    bool late = hour <= series->closed;
+    if (late) {
+        keep_told(&view, hour);
+    }
+    struct exact rest = exact_plus(series->ring[slot].sum, less);
+    series->counts[slot]--;
+    series->ring[slot] =
+        series->counts[slot] == 0
+            ? (struct aggregate){ 0 }
+            : (struct aggregate){ .sum = rest, .min = reading->min, .max = reading->max };
+    return late ? WINDOW_LATE : WINDOW_TAKEN;
+}
+
+bool window_closes(const struct window_series *series, const struct window_settings *settings,
+                   int64_t watermark_ns, int64_t *from_ns, int64_t *upto_ns)
+{
+    const struct view view = { .series = (struct window_series *)series, .settings = settings };
+    if (!series->begun || !is_time(watermark_ns)) {
+        return false;
+    }
+    int64_t last = last_closing(&view, watermark_ns);
+    int64_t shift = series->edge == WINDOW_EDGE_BEGINS ? 1 : 0;
+    *from_ns = end_ns(series, series->closed) + 1 - shift;
+    *upto_ns = end_ns(series, last) - shift;
+    return last > series->closed;
 }
 
 /* The local hour that ends at a time; -1 if none does, or the `length` hours up to it are not all
@@ -517,7 +595,7 @@ bool window_told(const struct window_series *series, const struct window_setting
 {
     int64_t hour = kind > WINDOW_NIGHT ? -1 : hour_kept(series, end, hours_of[kind]);
     if (hour < 0 || hour > series->closed || !ends_with(kind, hour) ||
-        !window_speaks(series, hour, true)) {
+        !(window_speaks(series, hour, true) || series->rounds[window_slot(hour)] > 0)) {
         return false;
     }
     struct window_lengths lengths;

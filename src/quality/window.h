@@ -30,6 +30,12 @@
  * silent before gives a first result instead. Older readings still count for the year to date when
  * they are of the year that was running WINDOW_RING_HOURS ago; the rest is refused, and says so.
  *
+ * Readings in doubt. One whose validity is known only later (the spike test needs the next reading)
+ * is added as a provisional one before its hour closes. When it turns out to be none, it is taken
+ * out again, exactly, and what was told with it is told again as after a late reading; a window
+ * that loses its value is told without. At most WINDOW_PROVISIONAL_MAX of a series are in doubt at
+ * once, and for as long as late readings may correct.
+ *
  * Coverage = samples * every / length, so above 1 when more come than every says.
  */
 #ifndef QUALITY_WINDOW_H
@@ -48,6 +54,9 @@
 #define WINDOW_HOUR_COUNT_MAX 65535 /* samples of one hour, 18 a second; more are refused */
 #define WINDOW_RESULTS_MAX    256   /* results of one call at most */
 #define WINDOW_SERIES_BYTES   3136  /* memory of a series at most, whatever its rate */
+#define WINDOW_PROVISIONAL_MAX                                                                     \
+    4 /* readings in doubt: one at each closing while the next is awaited, and those of a backlog; \
+         128 bytes more, while there are any */
 
 #define WINDOW_LATENESS_DEFAULT_NS (INT64_C(10) * 60 * 1000000000) /* contract */
 #define WINDOW_LATENESS_MAX_NS     (INT64_C(2) * 3600 * 1000000000)
@@ -129,7 +138,7 @@ enum window_taken {
     WINDOW_AHEAD,     /* later than the hour after the watermark's */
     WINDOW_UNUSABLE,  /* not finite, 512 times the largest or more, a time or watermark before 1971
                          or after 2200 */
-    WINDOW_FULL       /* no room for another sample in that hour, or year */
+    WINDOW_FULL       /* no room for another sample in that hour, or year; or in doubt */
 };
 
 /* An empty series; NULL when out of memory. Its grid of hours and its unit are those of settings;
@@ -140,8 +149,13 @@ void window_free(struct window_series *series);
 /* A reading of that time comes soon: brings its hour into the cache. */
 void window_expect(const struct window_series *series, int64_t time_ns);
 
-/* Before this watermark window_advance changes nothing; INT64_MAX: nothing until a reading comes.
- */
+/* Makes the series ready for readings that will be added later, at that watermark: windows begin
+ * with it, unless they have begun, and window_due knows what comes next. */
+void window_ready(struct window_series *series, const struct window_settings *settings,
+                  int64_t watermark_ns);
+
+/* Before this watermark window_advance changes nothing (0: after window_load, until window_ready or
+ * the next call that takes a watermark); INT64_MAX: nothing until a reading comes. */
 int64_t window_due(const struct window_series *series);
 
 /* Bytes that a series takes, at most WINDOW_SERIES_BYTES. */
@@ -165,6 +179,25 @@ enum window_taken window_add(struct window_series *series, const struct window_s
                              int64_t time_ns, double value, int64_t watermark_ns,
                              struct window_out out);
 
+/* The times [*from_ns, *upto_ns] of the readings of those hours that window_advance to the
+ * watermark would close; false: it would close none. */
+bool window_closes(const struct window_series *series, const struct window_settings *settings,
+                   int64_t watermark_ns, int64_t *from_ns, int64_t *upto_ns);
+
+/* As window_add, of a reading that may yet turn out not to be valid; later window_settle says.
+ * WINDOW_FULL also when too many are in doubt, or out of memory: it is not taken then. */
+enum window_taken window_add_provisional(struct window_series *series,
+                                         const struct window_settings *settings, int64_t time_ns,
+                                         double value, int64_t watermark_ns, struct window_out out);
+
+/* What is known of a reading in the end: a valid one is added unless it is in already as a
+ * provisional one; one that is not valid is taken out if it is. As the result of window_add;
+ * WINDOW_UNUSABLE: not valid, and was not in. */
+enum window_taken window_settle(struct window_series *series,
+                                const struct window_settings *settings, int64_t time_ns,
+                                double value, bool valid, int64_t watermark_ns,
+                                struct window_out out);
+
 /* The statistic, NaN when the coverage is below the least asked for or there is none. */
 double window_value(const struct window_numbers *numbers, enum window_statistic statistic,
                     double coverage);
@@ -181,8 +214,8 @@ bool window_look(const struct window_series *series, const struct window_setting
 /*
  * The window that ends at the full local hour end_ns as it was last told, or would have been told
  * if its kind were: without late readings whose correction is pending. Of a day or night its 24 h,
- * without max_1h and max_8h. False if it has not closed, was silent, lies not wholly within the
- * hours kept, ends at no such hour, or is the year.
+ * without max_1h and max_8h. False if it has not closed, was always silent, lies not wholly within
+ * the hours kept, ends at no such hour, or is the year.
  */
 bool window_told(const struct window_series *series, const struct window_settings *settings,
                  enum window_kind kind, int64_t end_ns, struct window_numbers *numbers);

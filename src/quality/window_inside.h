@@ -38,6 +38,18 @@ struct year_base {
     uint32_t count; /* at most BASE_COUNT_MAX */
 };
 
+/* A reading that may still be taken back, and the extremes of the others of its hour that may not
+ * (NaN: there are none). */
+struct provisional {
+    int64_t time_ns;
+    double value, min, max;
+};
+
+struct provisionals {
+    size_t count;
+    struct provisional readings[WINDOW_PROVISIONAL_MAX];
+};
+
 struct window_series {
     int32_t utc_offset_s;
     int16_t exponent; /* of the sums' unit */
@@ -58,6 +70,7 @@ struct window_series {
     uint16_t told_counts[WINDOW_TOLD_MAX];
     uint8_t told_slots[WINDOW_TOLD_MAX]; /* which place of the ring */
     uint8_t rounds[WINDOW_RING_HOURS];   /* how often what ends there was corrected */
+    struct provisionals *provisional;    /* owned; NULL: none */
 };
 
 _Static_assert(sizeof(struct window_series) <= WINDOW_SERIES_BYTES, "the memory promised");
@@ -125,5 +138,33 @@ void window_tally_largest(const struct window_series *series,
 struct window_numbers window_tally_year(const struct window_series *series,
                                         const struct window_settings *settings, int64_t hour,
                                         bool told);
+
+/* --- window.c ------------------------------------------------------------------------------- */
+
+/* Adds the samples of one aggregate to another. */
+void window_merge(struct aggregate *sum, uint32_t sum_count, const struct aggregate *more,
+                  uint32_t more_count);
+
+/* As window_add, whatever is provisional. */
+enum window_taken window_put(struct window_series *series, const struct window_settings *settings,
+                             int64_t time_ns, double value, int64_t watermark_ns,
+                             struct window_out out);
+
+/* Takes out a reading that window_put took; min and max: of the others of its hour. As the result
+ * of window_put: WINDOW_TAKEN, WINDOW_LATE; WINDOW_TOO_LATE when its hour can no longer be
+ * corrected. */
+enum window_taken window_take_out(struct window_series *series,
+                                  const struct window_settings *settings,
+                                  const struct provisional *reading, int64_t watermark_ns,
+                                  struct window_out out);
+
+/* --- window_provisional.c ------------------------------------------------------------------- */
+
+/* A reading that stays has come into an hour. */
+void window_note_settled(struct window_series *series, int64_t time_ns, double value);
+
+void window_save_provisional(const struct window_series *series, struct state_writer *writer);
+/* Into a series whose hours are read already. */
+void window_load_provisional(struct window_series *series, struct state_reader *reader);
 
 #endif

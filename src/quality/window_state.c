@@ -2,10 +2,12 @@
  * Keeping a series of windows: offset, edge, exponent, watermark, 1 if a reading has come; then
  * hour - closed, hour + 1 - newest, the base; due (0 or 1, then that time), 1 and the base as it
  * was told if it has changed; the hours of the ring that have samples and the pending ones, each
- * with its age (hour + 1 - n); the hours with corrections, each with its age and how many. An
- * aggregate is its count, then unless that is 0 its sum and least and largest sample.
+ * with its age (hour + 1 - n); the hours with corrections, each with its age and how many; the
+ * provisional readings (window_provisional.c). An aggregate is its count, then unless that is 0 its
+ * sum and least and largest sample.
  */
 #include <math.h>
+#include <stdlib.h>
 
 #include "quality/window_inside.h"
 
@@ -97,6 +99,7 @@ void window_save(const struct window_series *series, struct state_writer *writer
     }
     save_hours(series, writer);
     save_rounds(series, writer);
+    window_save_provisional(series, writer);
 }
 
 /* --- reading --------------------------------------------------------------------------------- */
@@ -216,6 +219,9 @@ static void load_begun(struct window_series *series, struct state_reader *reader
     load_ring(series, reader);
     load_told(series, reader);
     load_rounds(series, reader);
+    if (!reader->failed) {
+        window_load_provisional(series, reader);
+    }
     if (pending != (series->base_late || series->told_count > 0)) {
         reader->failed = true;
     }
@@ -233,10 +239,11 @@ bool window_load(struct window_series *series, struct state_reader *reader)
     if (read.begun && !reader->failed) {
         load_begun(&read, reader);
     }
-    if (reader->failed) {
-        return false;
-    }
     bool same_grid = read.utc_offset_s == empty.utc_offset_s && read.edge == empty.edge;
-    *series = same_grid ? read : empty;
-    return true;
+    if (!reader->failed && same_grid) {
+        *series = read;
+    } else {
+        free(read.provisional);
+    }
+    return !reader->failed;
 }

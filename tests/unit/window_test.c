@@ -1101,6 +1101,7 @@ static bool loads(int64_t sum_high, uint64_t sum_low, double min, double max, in
         state_put(&writer, 0);
     }
     state_put(&writer, 0); /* nothing was corrected */
+    state_put(&writer, 0); /* nothing is in doubt */
     struct state_reader reader = state_reader_of(writer.bytes, writer.used);
     bool good = window_load(series, &reader);
     state_writer_free(&writer);
