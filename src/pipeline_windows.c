@@ -326,8 +326,13 @@ void windows_settle(struct pipeline *pipeline, struct station_state *station, ui
 
 void windows_tick(struct pipeline *pipeline, struct station_state *station, uint16_t index)
 {
+    const struct window_series *windows = station->series[index].windows;
     struct access access;
     int64_t from_ns, upto_ns;
+    if (windows != NULL && pipeline->now_ns < window_due(windows)) {
+        flow_due(station, window_due(windows));
+        return;
+    }
     if (!reach(pipeline, station, index, &access)) {
         return;
     }

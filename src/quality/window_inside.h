@@ -58,6 +58,7 @@ struct window_series {
     bool base_late;   /* `base` has changed since it was told as base_told */
     uint8_t told_count;
     int32_t base_year;
+    struct provisionals *provisional; /* owned; NULL: none */
     int64_t watermark_ns;
     int64_t next_ns; /* before it the watermark changes nothing; 0: to be found, after a restart */
     int64_t due_ns;  /* of the pending corrections; INT64_MAX: none */
@@ -70,7 +71,6 @@ struct window_series {
     uint16_t told_counts[WINDOW_TOLD_MAX];
     uint8_t told_slots[WINDOW_TOLD_MAX]; /* which place of the ring */
     uint8_t rounds[WINDOW_RING_HOURS];   /* how often what ends there was corrected */
-    struct provisionals *provisional;    /* owned; NULL: none */
 };
 
 _Static_assert(sizeof(struct window_series) <= WINDOW_SERIES_BYTES, "the memory promised");
