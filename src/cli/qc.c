@@ -21,8 +21,8 @@ struct table {
     double *values;
     char **texts; /* "TIME,VALUE", from the heap */
     size_t count, capacity;
-    unsigned long line, bad;
-    bool failed; /* out of memory, more than ROWS_MAX, or not readable */
+    unsigned long line, bad, beyond; /* beyond: values that no double holds */
+    bool failed;                     /* out of memory, more than ROWS_MAX, or not readable */
     int time_column, value_column;
 };
 
@@ -38,11 +38,16 @@ static void print_usage(FILE *out)
                 out);
 }
 
-static void complain(struct table *table, const char *what)
+static void name_line(const struct table *table, unsigned long before, const char *what)
 {
-    if (table->bad++ < BAD_LINES_NAMED) {
+    if (before < BAD_LINES_NAMED) {
         (void)fprintf(stderr, "phusa qc: line %lu: %s\n", table->line, what);
     }
+}
+
+static void complain(struct table *table, const char *what)
+{
+    name_line(table, table->bad++, what);
 }
 
 /* ---- reading ---- */
@@ -117,6 +122,16 @@ static bool read_value(struct phusa_text text, double *value)
     return phusa_double_parse(text.data, text.length, value);
 }
 
+/* A number like 1e400. */
+static bool is_beyond(struct phusa_text text)
+{
+    char *end;
+    if (text.length == 0 || strspn(text.data, "+-.0123456789eE") < text.length) {
+        return false;
+    }
+    return isinf(strtod(text.data, &end)) && end == text.data + text.length;
+}
+
 static bool make_room(struct table *table)
 {
     if (table->count < table->capacity) {
@@ -158,7 +173,10 @@ static void read_row(struct table *table, const char *line)
         complain(table, "the time is neither seconds since 1970 nor ISO 8601 with an offset");
         return;
     }
-    if (!read_value(value, &number)) {
+    if (is_beyond(value)) {
+        number = NAN;
+        name_line(table, table->beyond++, "the value is beyond all numbers; taken as missing");
+    } else if (!read_value(value, &number)) {
         complain(table, "the value is no number");
         return;
     }
@@ -275,13 +293,16 @@ static int run(const char *file)
     if (table.bad > BAD_LINES_NAMED) {
         (void)fprintf(stderr, "phusa qc: %lu bad lines in all\n", table.bad);
     }
+    if (table.beyond > BAD_LINES_NAMED) {
+        (void)fprintf(stderr, "phusa qc: %lu values beyond all numbers in all\n", table.beyond);
+    }
     bool good = table.bad == 0 && !table.failed;
     if (table.failed || (good && !judge(&qc, &table))) {
         (void)fprintf(stderr, "phusa qc: line %lu: not readable, or out of memory\n", table.line);
         good = false;
     }
     free_table(&table);
-    return good ? CLI_GOOD : CLI_BAD;
+    return good && table.beyond == 0 ? CLI_GOOD : CLI_BAD;
 }
 
 int cli_qc(int argc, char **argv)

@@ -234,6 +234,12 @@ def test_bad_lines_are_named_and_nothing_is_judged(tmp_path, table, line, says):
     assert f"line {line}: " in err and says in err
 
 
+def test_a_value_beyond_all_numbers_is_missing_and_named(tmp_path):
+    code, rows, err = run(tmp_path, RATE, "time,value\n5,1\n6,1e400\n7,-1e999\n8,1\n9,1\n")
+    assert code == 1 and err.count("taken as missing") == 2 and "line 3: " in err and "line 4: " in err
+    assert flags(rows, "aggregate") == [1, 9, 9, 1, 1] and rows[1]["value"] == "1e400"
+
+
 @pytest.mark.parametrize("words", [["qc"], ["qc", "--tests"], ["qc", "--tests", "a", "b"], ["qc", "--dance"]], ids=" ".join)
 def test_usage(words):
     code, out, err = phusa(*words, stdin="")
