@@ -50,30 +50,6 @@ static bool index_rules(struct pipeline *pipeline)
     return true;
 }
 
-static bool is_excepted(const struct rule *rule, const struct station *station)
-{
-    for (size_t i = 0; i < rule->except_count; i++) {
-        if (strcmp(rule->except[i], station->id) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool rule_concerns(const struct rule *rule, const struct station *station)
-{
-    if (strcmp(rule->kind, station->kind) != 0 || !rule_tags_match(rule, station) ||
-        is_excepted(rule, station)) {
-        return false;
-    }
-    for (size_t i = 0; i < rule->station_count; i++) {
-        if (strcmp(rule->stations[i], station->id) == 0) {
-            return true;
-        }
-    }
-    return rule->station_count == 0;
-}
-
 static bool bind_rules(const struct pipeline *pipeline, const struct station *station,
                        struct series *series)
 {

@@ -647,9 +647,6 @@ void requeue_take(struct pipeline *pipeline, const struct journal_record *record
 
 /* --- pipeline_state.c ------------------------------------------------------------------------ */
 
-/* True if the rule judges readings of the station. */
-bool rule_concerns(const struct rule *rule, const struct station *station);
-
 /* Builds the tables for settings; false when out of memory (what was built is to be freed all the
  * same). */
 bool pipeline_build(struct pipeline *pipeline, const struct settings *settings);

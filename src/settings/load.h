@@ -83,6 +83,14 @@ void load_services(struct loader *loader, const struct config_node *phusa,
 /* group is NULL when it is not given: then there are defaults. */
 void load_windows(struct loader *loader, const struct config_node *group);
 
+/* As it is written: "1h", ... */
+const char *load_length_name(enum rule_length length);
+
+/* After all else of a rule that judges windows of a parameter: complains if no station it concerns
+ * has such windows. node: the rule, window: its group. */
+void load_check_windows(struct loader *loader, const struct config_node *node,
+                        const struct config_node *window, const struct rule *rule);
+
 /* The group `window` of a rule; after load_windows. False if it has a mistake. */
 bool load_rule_window(struct loader *loader, const struct config_node *group,
                       struct rule_window *window);

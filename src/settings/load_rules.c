@@ -502,6 +502,9 @@ static void read_rule(struct loader *loader, struct gathering *gathering,
     set_accept(&read.accept, rule);
     resolve_names(loader, gathering, node, &read, rule);
     set_message(loader, read.message, rule);
+    if (rule->window.given && rule->parameter != NULL) {
+        load_check_windows(loader, node, read.window, rule);
+    }
     bool judged = read.direction != DIRECTION_UNKNOWN;
     for (size_t i = 0; judged && i < read.levels.count; i++) {
         read_level(config_element(read.levels.node, i), rule);

@@ -10,6 +10,11 @@ _Static_assert(sizeof(enum rule_length) == sizeof(unsigned), "a choice is stored
 static const char *const lengths[] = { "1h", "8h", "24h", "day", "night", "year", NULL };
 static const char *const statistics[] = { "mean", "max", "min", "sum", "count", NULL };
 
+const char *load_length_name(enum rule_length length)
+{
+    return lengths[length];
+}
+
 /* ---- what is computed ---- */
 
 static const char *const hour_choices[] = { "ends", "begins", NULL };

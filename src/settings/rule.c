@@ -59,3 +59,21 @@ bool rule_tags_match(const struct rule *rule, const struct station *station)
     }
     return true;
 }
+
+static bool is_among(const char *const *ids, size_t count, const char *id)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(ids[i], id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool rule_concerns(const struct rule *rule, const struct station *station)
+{
+    return strcmp(rule->kind, station->kind) == 0 && rule_tags_match(rule, station) &&
+           !is_among(rule->except, rule->except_count, station->id) &&
+           (rule->station_count == 0 ||
+            is_among(rule->stations, rule->station_count, station->id));
+}

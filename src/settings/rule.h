@@ -136,6 +136,9 @@ struct rule {
 /* True if the station's tags are those that the rule asks for, or it asks for none. */
 bool rule_tags_match(const struct rule *rule, const struct station *station);
 
+/* True if it judges readings of that station. */
+bool rule_concerns(const struct rule *rule, const struct station *station);
+
 struct rulebook {
     const struct rule *rules; /* those enabled, in the order of the files (sorted by name) */
     size_t count;
