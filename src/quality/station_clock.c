@@ -73,6 +73,12 @@ enum stamp {
     STAMP_FUTURE
 };
 
+/* Before that no reading of the report can have been made. */
+static int64_t least_of(const struct station_clock_report *report)
+{
+    return later(STATION_CLOCK_LEAST_NS, less(report->received_ns, STATION_CLOCK_LOG_MOST_NS));
+}
+
 static enum stamp stamp_of(const struct station_clock_report *report, int64_t time_ns,
                            bool relative)
 {
@@ -84,7 +90,7 @@ static enum stamp stamp_of(const struct station_clock_report *report, int64_t ti
         bool absurd = since_1970 || time_ns < STATION_CLOCK_LEAST_NS;
         return report->unset ? STAMP_BOOT : (absurd ? STAMP_UNSET : STAMP_RELATIVE);
     }
-    if (report->unset || time_ns < STATION_CLOCK_LEAST_NS) {
+    if (report->unset || time_ns < least_of(report)) {
         return STAMP_UNSET;
     }
     return ahead > report->limits.wrong_ns ? STAMP_FUTURE : STAMP_PLAIN;

@@ -7,11 +7,11 @@
  *   GOOD     as stamped. So is what is late for any reason, and a steady small delay (gateways)
  *   AHEAD    as stamped: ahead of its receive time by more than `ahead`, but not by more than
  *            `wrong`
- *   UNSET    before 2001, or relative and positive (below 2^28 s SenML counts from the receive
- *            time: 1970 and an hour arrives as "in an hour"): the newest of them is put at the
- *            receive time, the others keep their distance to it
- *   FUTURE   ahead by more than `wrong`: likewise
- *   BEHIND   steadily behind by more than `wrong`, see below: likewise
+ *   UNSET    before 2001, or so long ago that no station's log reaches back there (a receiver of
+ *            GPS that is 1024 weeks behind, a clock that begins in 2005), or relative and positive
+ * (below 2^28 s SenML counts from the receive time: 1970 and an hour arrives as "in an hour"): the
+ * newest of them is put at the receive time, the others keep their distance to it FUTURE   ahead by
+ * more than `wrong`: likewise BEHIND   steadily behind by more than `wrong`, see below: likewise
  *   DATED    with boot and up, the begin of that boot being known: at that begin + up + its
  *            own time
  *   ARRIVAL  with boot and up, nothing known of that boot: at the receive time + its own time
@@ -56,6 +56,10 @@
 
 /* Before this no clock can have been set: 2001-01-01 UTC. */
 #define STATION_CLOCK_LEAST_NS (INT64_C(978307200) * 1000000000)
+
+/* How far back a backlog can reach at most: below the 1024 weeks (19.6 years) that receivers of GPS
+ * fall behind by, and beyond any recording that is sent as if it were new. */
+#define STATION_CLOCK_LOG_MOST_NS (INT64_C(19) * 365 * 24 * 3600 * 1000000000)
 
 enum station_clock_kind {
     STATION_CLOCK_GOOD,

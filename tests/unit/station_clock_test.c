@@ -83,7 +83,11 @@ static void a_plausible_stamp_stays(void **state)
     stays(take(&clock, NOW, NOW + 5 * MINUTE + 1), STATION_CLOCK_AHEAD, NOW + 5 * MINUTE + 1);
     stays(take(&clock, NOW, NOW + DAY), STATION_CLOCK_AHEAD, NOW + DAY);
     stays(take(&clock, NOW, NOW - 300 * DAY), STATION_CLOCK_GOOD, NOW - 300 * DAY);
-    stays(take(&clock, NOW, STATION_CLOCK_LEAST_NS), STATION_CLOCK_GOOD, STATION_CLOCK_LEAST_NS);
+    stays(take(&clock, NOW, NOW - STATION_CLOCK_LOG_MOST_NS), STATION_CLOCK_GOOD,
+          NOW - STATION_CLOCK_LOG_MOST_NS);
+    struct station_clock past = { 0 }; /* a recording that is played at its own time */
+    int64_t then = STATION_CLOCK_LEAST_NS + 10 * 365 * DAY;
+    stays(take(&past, then, STATION_CLOCK_LEAST_NS), STATION_CLOCK_GOOD, STATION_CLOCK_LEAST_NS);
 }
 
 static void the_impossible_is_put_at_the_receive_time(void **state)
@@ -96,6 +100,9 @@ static void the_impossible_is_put_at_the_receive_time(void **state)
                   { INT64_MAX, STATION_CLOCK_FUTURE },
                   { Y2000, STATION_CLOCK_UNSET },
                   { STATION_CLOCK_LEAST_NS - 1, STATION_CLOCK_UNSET },
+                  { INT64_C(1000000000) * S, STATION_CLOCK_UNSET }, /* 2001 */
+                  { NOW - 1024 * 7 * DAY, STATION_CLOCK_UNSET },    /* GPS, once around */
+                  { NOW - STATION_CLOCK_LOG_MOST_NS - 1, STATION_CLOCK_UNSET },
                   { INT64_MIN, STATION_CLOCK_UNSET } };
     struct station_clock clock = { 0 };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
