@@ -1031,6 +1031,87 @@ static void late_readings_bring_the_same_in_the_end(void **state)
 
 /* --- kept over a restart --------------------------------------------------------------------- */
 
+/* --- readings in doubt ------------------------------------------------------------------------ */
+
+struct doubtful {
+    int64_t time_ns;
+    double value;
+    bool valid;
+};
+
+/* Of the last hours: what stands there is what only the valid ones leave there. */
+static void expect_same_hours(const struct world *one, const struct world *two)
+{
+    for (int64_t back = 0; back < 40; back++) {
+        struct window_numbers left, right;
+        int64_t end_ns = (one->now_ns / HOUR - back) * HOUR;
+        bool there = window_look(one->series, &one->settings, WINDOW_24H, end_ns, &left) &&
+                     window_look(two->series, &two->settings, WINDOW_24H, end_ns, &right);
+        assert_true(!there || same_numbers(&left, &right));
+        there = window_look(one->series, &one->settings, WINDOW_1H, end_ns, &left) &&
+                window_look(two->series, &two->settings, WINDOW_1H, end_ns, &right);
+        assert_true(!there || same_numbers(&left, &right));
+    }
+}
+
+static void settle(struct world *world, const struct doubtful *reading)
+{
+    (void)window_settle(world->series, &world->settings, reading->time_ns, reading->value,
+                        reading->valid, world->now_ns, into(world));
+}
+
+/* Many in the same hour, values that are equal, others that come between, restarts. */
+static void what_is_taken_back_leaves_nothing(void **state)
+{
+    (void)state;
+    struct draws draws = draws_begin();
+    size_t taken = 0, full = 0;
+    for (int round = 0; round < 200; round++) {
+        struct world doubting = world_of(usual(WINDOW_ALL)), knowing = world_of(usual(WINDOW_ALL));
+        struct doubtful open[WINDOW_PROVISIONAL_MAX + 2];
+        size_t count = 0;
+        int64_t now = local(2026, 3, 2, 9, 0);
+        for (int step = 0; step < 60; step++) {
+            now += (int64_t)draw_below(&draws, 25) * MINUTE;
+            pass(&doubting, now);
+            pass(&knowing, now);
+            struct doubtful reading = { now - (int64_t)draw_below(&draws, 90) * MINUTE - step,
+                                        (double)draw_below(&draws, 6), draw_below(&draws, 2) == 0 };
+            bool room = count < WINDOW_PROVISIONAL_MAX + 2;
+            if (room && draw_below(&draws, 2) == 0) {
+                enum window_taken found =
+                    window_add_provisional(doubting.series, &doubting.settings, reading.time_ns,
+                                           reading.value, now, into(&doubting));
+                assert_true(found == WINDOW_TAKEN || found == WINDOW_LATE || found == WINDOW_FULL);
+                full += found == WINDOW_FULL;
+                taken += found != WINDOW_FULL;
+                open[count++] = reading;
+            } else if (reading.valid) {
+                settle(&doubting, &reading);
+                settle(&knowing, &reading);
+            }
+            if (count > 0 && draw_below(&draws, 3) == 0) {
+                size_t which = draw_below(&draws, count);
+                settle(&doubting, &open[which]);
+                settle(&knowing, &open[which]);
+                open[which] = open[--count];
+            }
+            if (draw_below(&draws, 10) == 0) {
+                restart(&doubting);
+            }
+        }
+        while (count > 0) {
+            settle(&doubting, &open[--count]);
+            settle(&knowing, &open[count]);
+        }
+        expect_same_hours(&doubting, &knowing);
+        end(&doubting);
+        end(&knowing);
+    }
+    printf("%zu in doubt, %zu times no room\n", taken, full);
+    assert_true(taken > 1000 && full > 0);
+}
+
 static void a_state_of_another_grid_is_left(void **state)
 {
     (void)state;
@@ -1322,6 +1403,7 @@ int main(void)
         cmocka_unit_test(what_was_told_can_be_said_again),
         cmocka_unit_test(any_order_within_lateness_gives_the_same),
         cmocka_unit_test(late_readings_bring_the_same_in_the_end),
+        cmocka_unit_test(what_is_taken_back_leaves_nothing),
         cmocka_unit_test(a_state_of_another_grid_is_left),
         cmocka_unit_test(a_sum_must_be_one_of_its_samples),
         cmocka_unit_test(what_is_no_state_is_refused),
