@@ -8,10 +8,45 @@ void history_init(struct history *history, uint32_t limit)
     *history = (struct history){ .limit = limit == 0 ? 1 : limit, .newest = INT64_MIN };
 }
 
+static uint32_t blocks_for(uint32_t count)
+{
+    return (count + HISTORY_BLOCK - 1) / HISTORY_BLOCK;
+}
+
 void history_free(struct history *history)
 {
-    free(history->times); /* checks lie in the same block */
+    for (uint32_t i = 0; i < blocks_for(history->count); i++) {
+        free(history->blocks[i]);
+    }
+    free(history->blocks);
     history_init(history, history->limit);
+}
+
+/* --- entries --------------------------------------------------------------------------------- */
+
+static uint8_t *entry_at(const struct history *history, uint32_t at)
+{
+    return history->blocks[at / HISTORY_BLOCK]->entries[at % HISTORY_BLOCK];
+}
+
+static int64_t entry_time(const uint8_t *entry)
+{
+    int64_t time_ns;
+    memcpy(&time_ns, entry, sizeof time_ns);
+    return time_ns;
+}
+
+static uint16_t entry_check(const uint8_t *entry)
+{
+    uint16_t check;
+    memcpy(&check, entry + sizeof(int64_t), sizeof check);
+    return check;
+}
+
+static void entry_set(uint8_t *entry, int64_t time_ns, uint16_t check)
+{
+    memcpy(entry, &time_ns, sizeof time_ns);
+    memcpy(entry + sizeof time_ns, &check, sizeof check);
 }
 
 /* Tells values apart well enough: 16 bits of a multiplicative hash of the double's bits. */
@@ -23,59 +58,82 @@ static uint16_t check_of(double value)
     return (uint16_t)((bits * UINT64_C(0x9E3779B97F4A7C15)) >> 48);
 }
 
-static uint32_t next_capacity(const struct history *history)
-{
-    uint32_t capacity = history->capacity == 0 ? HISTORY_FIRST_CAPACITY : 2 * history->capacity;
-    return capacity < history->limit ? capacity : history->limit;
-}
+/* --- growing --------------------------------------------------------------------------------- */
 
-/* Only while it has never wrapped: entries keep their places. */
-static bool grow(struct history *history, uint32_t capacity)
+/* Room for the pointer to block number `blocks`: it is doubled whenever it is full. */
+static bool room_for_block(struct history *history, uint32_t blocks)
 {
-    int64_t *times = malloc(capacity * (sizeof *history->times + sizeof *history->checks));
-    if (times == NULL) {
+    if ((blocks & (blocks - 1)) != 0) {
+        return true;
+    }
+    size_t room = blocks == 0 ? 1 : 2 * (size_t)blocks;
+    struct history_block **table = realloc(history->blocks, room * sizeof(struct history_block *));
+    if (table == NULL) {
         return false;
     }
-    uint16_t *checks = (uint16_t *)(times + capacity);
-    if (history->count > 0) {
-        memcpy(times, history->times, history->count * sizeof *times);
-        memcpy(checks, history->checks, history->count * sizeof *checks);
-    }
-    free(history->times);
-    history->times = times;
-    history->checks = checks;
-    history->capacity = capacity;
+    history->blocks = table;
     return true;
+}
+
+/* One more, behind those there are, which are full. */
+static bool add_block(struct history *history)
+{
+    uint32_t blocks = blocks_for(history->count);
+    if (!room_for_block(history, blocks)) {
+        return false;
+    }
+    history->blocks[blocks] = malloc(sizeof *history->blocks[blocks]);
+    return history->blocks[blocks] != NULL;
+}
+
+/* The place for the next reading, which is the oldest one's when there are as many as there may be.
+ */
+static uint8_t *next_entry(struct history *history)
+{
+    bool grows = history->count < history->limit;
+    if (grows && history->count % HISTORY_BLOCK == 0 && !add_block(history)) {
+        return NULL;
+    }
+    if (history->current == NULL) {
+        history->current = history->blocks[history->next / HISTORY_BLOCK];
+    }
+    return history->current->entries[history->next % HISTORY_BLOCK];
+}
+
+static void step_on(struct history *history)
+{
+    history->count += history->count < history->limit;
+    history->next = history->next + 1 == history->limit ? 0 : history->next + 1;
+    if (history->next % HISTORY_BLOCK == 0) {
+        history->current = NULL;
+    }
 }
 
 static bool remember(struct history *history, int64_t time_ns, uint16_t check)
 {
-    if (history->count == history->capacity && history->capacity < history->limit) {
-        if (!grow(history, next_capacity(history))) {
-            return false;
-        }
-        history->next = history->count;
+    uint8_t *entry = next_entry(history);
+    if (entry == NULL) {
+        return false;
     }
-    history->times[history->next] = time_ns;
-    history->checks[history->next] = check;
-    history->next = history->next + 1 == history->capacity ? 0 : history->next + 1;
-    if (history->count < history->capacity) {
-        history->count++;
-    }
+    entry_set(entry, time_ns, check);
+    step_on(history);
     return true;
 }
 
-static enum history_result compare(const struct history *history, uint32_t at, double value)
+/* --- looking up ------------------------------------------------------------------------------ */
+
+static enum history_result compare(const uint8_t *entry, double value)
 {
-    return history->checks[at] == check_of(value) ? HISTORY_DUPLICATE : HISTORY_CONFLICT;
+    return entry_check(entry) == check_of(value) ? HISTORY_DUPLICATE : HISTORY_CONFLICT;
 }
 
 enum history_result history_note(struct history *history, int64_t time_ns, double value)
 {
     if (time_ns <= history->newest) {
         for (uint32_t i = 0; i < history->count; i++) {
-            if (history->times[i] == time_ns) {
-                return compare(history, i, value);
+            const uint8_t *entry = entry_at(history, i);
+            if (entry_time(entry) == time_ns) {
+                return compare(entry, value);
             }
         }
     } else {
@@ -88,10 +146,11 @@ enum history_result history_recall(const struct history *history, int64_t time_n
 {
     bool newer_than_one = false;
     for (uint32_t i = 0; i < history->count; i++) {
-        if (history->times[i] == time_ns) {
-            return compare(history, i, value);
+        const uint8_t *entry = entry_at(history, i);
+        if (entry_time(entry) == time_ns) {
+            return compare(entry, value);
         }
-        newer_than_one |= history->times[i] < time_ns;
+        newer_than_one |= entry_time(entry) < time_ns;
     }
     return newer_than_one || history->count < history->limit ? HISTORY_NEW : HISTORY_DUPLICATE;
 }
@@ -100,12 +159,12 @@ enum history_result history_recall(const struct history *history, int64_t time_n
 
 #define CHECKS_AT_ONCE 256 /* in one block of a saved history */
 
-/* Index of the i-th in order of arrival. */
-static uint32_t place(const struct history *history, uint32_t i)
+/* The i-th in order of arrival. */
+static uint8_t *entry_of(const struct history *history, uint32_t i)
 {
-    uint32_t oldest = history->count < history->capacity ? 0 : history->next;
-    uint32_t to_end = history->capacity - oldest;
-    return i < to_end ? oldest + i : i - to_end;
+    uint32_t oldest = history->count < history->limit ? 0 : history->next;
+    uint32_t to_end = history->limit - oldest;
+    return entry_at(history, i < to_end ? oldest + i : i - to_end);
 }
 
 /*
@@ -118,7 +177,7 @@ void history_save(const struct history *history, struct state_writer *writer)
     state_put_signed(writer, history->newest);
     uint64_t time = 0, step = 0; /* unsigned: they may wrap */
     for (uint32_t i = 0; i < history->count; i++) {
-        uint64_t next = (uint64_t)history->times[place(history, i)];
+        uint64_t next = (uint64_t)entry_time(entry_of(history, i));
         state_put_signed(writer, (int64_t)(next - time - step));
         step = next - time;
         time = next;
@@ -128,7 +187,7 @@ void history_save(const struct history *history, struct state_writer *writer)
         uint32_t count = history->count - i;
         count = count < CHECKS_AT_ONCE ? count : CHECKS_AT_ONCE;
         for (size_t k = 0; k < count; k++) {
-            uint16_t check = history->checks[place(history, i + (uint32_t)k)];
+            uint16_t check = entry_check(entry_of(history, i + (uint32_t)k));
             block[2 * k] = (char)(check & 0xFF);
             block[2 * k + 1] = (char)(check >> 8);
         }
@@ -136,15 +195,17 @@ void history_save(const struct history *history, struct state_writer *writer)
     }
 }
 
-/* False when one is newer than the newest, or the reader ends. */
-static bool load_times(struct history *history, struct state_reader *reader)
+/* False when one is newer than the newest, or the reader ends, or out of memory. */
+static bool load_times(struct history *history, uint32_t count, struct state_reader *reader)
 {
     uint64_t time = 0, step = 0;
-    for (uint32_t i = 0; i < history->count && !reader->failed; i++) {
+    for (uint32_t i = 0; i < count && !reader->failed; i++) {
         step += (uint64_t)state_get_signed(reader);
         time += step;
-        history->times[i] = (int64_t)time;
-        reader->failed |= history->times[i] > history->newest;
+        reader->failed |= (int64_t)time > history->newest;
+        if (!remember(history, (int64_t)time, 0)) {
+            return false;
+        }
     }
     return !reader->failed;
 }
@@ -160,8 +221,10 @@ static bool load_checks(struct history *history, struct state_reader *reader)
             return false;
         }
         for (size_t k = 0; k < count; k++) {
-            history->checks[i + k] =
+            uint8_t *entry = entry_at(history, i + (uint32_t)k);
+            uint16_t check =
                 (uint16_t)((uint8_t)block.data[2 * k] | (uint8_t)block.data[2 * k + 1] << 8);
+            entry_set(entry, entry_time(entry), check);
         }
     }
     return true;
@@ -169,18 +232,7 @@ static bool load_checks(struct history *history, struct state_reader *reader)
 
 static bool load_readings(struct history *history, uint32_t count, struct state_reader *reader)
 {
-    uint32_t capacity = 0;
-    while (capacity < count) {
-        history->capacity = capacity;
-        capacity = next_capacity(history);
-    }
-    history->capacity = 0;
-    if (!grow(history, capacity)) {
-        return false;
-    }
-    history->count = count;
-    history->next = count == capacity ? 0 : count;
-    return load_times(history, reader) && load_checks(history, reader);
+    return load_times(history, count, reader) && load_checks(history, reader);
 }
 
 bool history_load(struct history *history, struct state_reader *reader)

@@ -18,15 +18,19 @@
 
 #include "base/state.h"
 
-#define HISTORY_FIRST_CAPACITY 16
+#define HISTORY_BLOCK       32 /* readings taken memory for at once: what is there stays in place */
+#define HISTORY_ENTRY_BYTES 10 /* time and check side by side: mostly one line of the cache */
+
+struct history_block {
+    uint8_t entries[HISTORY_BLOCK][HISTORY_ENTRY_BYTES];
+};
 
 struct history {
-    int64_t *times; /* capacity entries, then as many checks of values */
-    uint16_t *checks;
-    uint32_t capacity; /* a power of two times HISTORY_FIRST_CAPACITY; 0 at first */
-    uint32_t limit;    /* it grows to at most this; set by the owner, at least 1 */
-    uint32_t count, next;
-    int64_t newest; /* INT64_MIN while empty */
+    struct history_block **blocks; /* those there are, and room up to the next power of two */
+    struct history_block *current; /* that of `next`; NULL: to be looked up */
+    uint32_t limit;                /* readings it remembers at most; set by the owner, at least 1 */
+    uint32_t count, next;          /* how many there are, and where the next goes, below limit */
+    int64_t newest;                /* INT64_MIN while empty */
 };
 
 enum history_result {
@@ -42,9 +46,8 @@ void history_free(struct history *history);
 /* The next reading is coming: see that what it will touch is in the processor's cache. */
 static inline void history_expect(const struct history *history)
 {
-    if (history->capacity > 0) {
-        __builtin_prefetch(history->times + history->next, 1);
-        __builtin_prefetch(history->checks + history->next, 1);
+    if (history->current != NULL) {
+        __builtin_prefetch(history->current->entries[history->next % HISTORY_BLOCK], 1);
     }
 }
 

@@ -254,7 +254,7 @@ static void the_first_value_for_a_time_wins(void **state)
     assert_int_equal(history_note(&history, 405, 40), HISTORY_NEW);
     assert_int_equal(history_note(&history, 405, 40), HISTORY_DUPLICATE);
     assert_int_equal(history_note(&history, 10, 5), HISTORY_NEW); /* beyond what is remembered */
-    assert_int_equal(history.capacity, 64);
+    assert_int_equal(history.count, 64);
     history_free(&history);
 }
 
