@@ -285,6 +285,9 @@ struct mqtt *mqtt_create(const struct broker_settings *broker, bool persistent,
          mqtt->filter_count++) {
         mqtt->filters[mqtt->filter_count] = subscriptions[mqtt->filter_count];
     }
+    /* Below that Paho formats lines for each packet that nobody reads. Its own variable
+     * MQTT_C_CLIENT_TRACE_LEVEL is read by the first creation, and still counts. */
+    MQTTAsync_setTraceLevel(MQTTASYNC_TRACE_ERROR);
     int code = MQTTAsync_create(&mqtt->client, broker->uri, broker->client_id,
                                 MQTTCLIENT_PERSISTENCE_NONE, NULL);
     if (code == MQTTASYNC_SUCCESS) {

@@ -82,6 +82,7 @@ int main(int argc, char **argv)
     options.onSuccess = on_connected;
     options.onFailure = on_failure;
     options.context = "connection refused";
+    MQTTAsync_setTraceLevel(MQTTASYNC_TRACE_ERROR);
     if (MQTTAsync_create(&client, argv[1], "null", MQTTCLIENT_PERSISTENCE_NONE, NULL) !=
             MQTTASYNC_SUCCESS ||
         MQTTAsync_setCallbacks(client, NULL, on_lost, on_message, NULL) != MQTTASYNC_SUCCESS ||
