@@ -12,8 +12,11 @@
  *   unit      as people write it                  stop      how to stop receiving it
  *   rule      the rule's id
  *
+ * A field that is empty takes the space before it along, and the parentheses that hold nothing but
+ * it: "{value} {unit} ({limit})." is "3." where there is neither unit nor limit.
+ *
  * An unknown field is refused when the configuration is checked. {stop} is filled in for
- * subscribers, and is empty elsewhere.
+ * subscribers, and is empty elsewhere. Hazards and actions are plain: they have no fields.
  */
 #ifndef SETTINGS_TEMPLATE_H
 #define SETTINGS_TEMPLATE_H
@@ -75,8 +78,30 @@ struct template_values {
     const char *of[TEMPLATE_FIELDS]; /* NULL = empty */
 };
 
+enum template_part {
+    TEMPLATE_RAISED,
+    TEMPLATE_CLEARED,
+    TEMPLATE_BRIEF_RAISED,
+    TEMPLATE_BRIEF_CLEARED,
+    TEMPLATE_LINE,
+    TEMPLATE_PARTS
+};
+
 /* The template of that id, or NULL. Binary search. */
 const struct message_template *template_find(const struct template_book *book, const char *id);
+
+/* A text of the template, or the default where it has none; of NULL the default. */
+const char *template_text_of(const struct message_template *template, enum template_part part,
+                             enum language language);
+
+/* What to do at that state, from the gravest level up to it that says something; "" if none does,
+ * or the template is NULL. Normal has words of its own only. */
+const char *template_action(const struct message_template *template, enum severity severity,
+                            enum language language);
+
+/* The hazard; the label where the template has none or is NULL. */
+const char *template_hazard(const struct message_template *template, const char *label,
+                            enum language language);
 
 /* The field of that name, or -1. */
 int template_field_find(struct phusa_text name);
@@ -88,7 +113,7 @@ int template_field_find(struct phusa_text name);
 bool template_check(const char *text, struct phusa_text *bad);
 
 /* Fills in; cut at a character, terminated. Returns the whole length in bytes, which may be
- * `capacity` or more: then it was cut. Pure. */
+ * `capacity` (at least 1) or more: then it was cut. What is no field stays as it is. Pure. */
 size_t template_fill(const char *text, const struct template_values *values, char *out,
                      size_t capacity);
 
