@@ -172,8 +172,7 @@ static bool create_services(struct collector *collector, struct problem *problem
         return false;
     }
     collector->notifier =
-        notifier_create(collector->outbox, settings->channels, settings->channel_count, &publish,
-                        (uint64_t)clock_mono().ns);
+        notifier_create(collector->outbox, settings, &publish, (uint64_t)clock_mono().ns);
     if (collector->notifier == NULL) {
         problem_set(problem, "out of memory for the notifier");
         return false;

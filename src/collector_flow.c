@@ -214,8 +214,8 @@ static void commit_notices(struct collector *collector, const struct settings *s
         return;
     }
     uint64_t position = collector->notices[collector->notice_count - 1].position;
-    if (outbox_commit(collector->outbox, collector->notices, collector->notice_count,
-                      settings->channels, position, clock_real(), &problem) == OUTBOX_OK) {
+    if (outbox_commit(collector->outbox, collector->notices, collector->notice_count, settings,
+                      position, clock_real(), &problem) == OUTBOX_OK) {
         drop_notices(collector);
         notifier_wake(collector->notifier);
         if (log_complaint_over(&collector->outbox_complaint, now, NULL)) {
@@ -379,8 +379,7 @@ static void go_over(struct collector *collector, int64_t at_ns)
         drop_notices(collector);
         collector->told_doubtful = true;
     }
-    notifier_configure(collector->notifier, next->settings->channels,
-                       next->settings->channel_count);
+    notifier_configure(collector->notifier, next->settings);
     shared_settings_drop(old);
     collector->next_snapshot.ns = 0; /* so that a restart does not judge the past by these */
 }

@@ -69,7 +69,7 @@ static bool end_orphan(struct collector *collector, const struct settings *setti
                              .tell = true };
     log_warning("alarm %s of %s ends: its rule or station is no longer configured", told->rule,
                 told->station);
-    return outbox_commit(collector->outbox, &notice, 1, settings->channels, 0, now, NULL) ==
+    return outbox_commit(collector->outbox, &notice, 1, settings, 0, clock_real(), NULL) ==
            OUTBOX_OK;
 }
 

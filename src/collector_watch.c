@@ -127,11 +127,11 @@ static void tell(struct collector *collector, enum maintenance which, bool raise
                              .transition = true,
                              .tell = true };
     bool kept =
-        outbox_commit(collector->outbox, &notice, 1, settings->channels, 0, now, NULL) == OUTBOX_OK;
+        outbox_commit(collector->outbox, &notice, 1, settings, 0, clock_real(), NULL) == OUTBOX_OK;
     note_urgent(collector, which, raised && !kept);
     if (kept) {
         notifier_wake(collector->notifier);
-    } else if (!notifier_urgent(collector->notifier, &notice)) {
+    } else if (!notifier_urgent(collector->notifier, &notice, settings)) {
         log_error("alarm %s cannot be told: out of memory", notice.rule->id);
     }
     shared_settings_drop(current);

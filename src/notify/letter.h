@@ -12,8 +12,8 @@
 
 #include "notify/notify.h"
 
-#define LETTER_DETAILS_MAX 8192 /* bytes of a letter's details as JSON */
-#define PARCEL_LETTERS_MAX 200  /* letters in one delivery; further ones wait for the next */
+#define LETTER_DETAILS_MAX 24576 /* bytes of a letter's details as JSON, all of it escaped */
+#define PARCEL_LETTERS_MAX 200   /* letters in one delivery; of further ones only the number */
 
 /* Lengths of the texts in a letter, as letter_make keeps to them, in bytes. */
 #define LETTER_TEXT_MAX  768
@@ -42,17 +42,21 @@ struct letter {
     struct letter_text label;
     const char *unit; /* as people write it; may be "" */
     struct letter_text hazard, text, brief, line, action, stop, severity_name;
-    struct letter_text value_text; /* "4,3 g/L" */
+    struct letter_text text_stop, brief_stop; /* for subscribers: with how to stop receiving it */
+    struct letter_text value_text;            /* "4,3 g/L" */
     const char *category, *urgency, *certainty;
     int32_t utc_offset_s;
 };
 
 struct parcel {
-    const struct letter *letters; /* oldest first; at least one */
+    const struct letter *letters; /* at least one; of a digest the last of each series, the gravest
+                                     first, the newest of the same severity first */
     size_t count;
+    size_t more;           /* series that are told with it, but not among its letters */
     const char *recipient; /* "" for channels without recipients */
+    bool subscriber;       /* the recipient is one */
     enum language language;
-    const char *key; /* idempotency: that of the letter, or of all of them together */
+    const char *key; /* idempotency: that of the letter, or of the parcel; the same at each try */
 };
 
 /* Writes the details of a notice; terminated, returns the length, 0 if they do not fit, which

@@ -8,7 +8,7 @@
 #include "notify/delivery.h"
 #include "phusa/number.h"
 
-#define KEY_INPUT_MAX 256 /* three ids, a time and a severity */
+#define KEY_INPUT_MAX 256 /* three ids, a time, a severity, and that nobody acknowledged */
 
 /* --- a bounded JSON writer ------------------------------------------------------ */
 
@@ -94,10 +94,10 @@ bool notice_key(const struct notice *notice, char key[NOTICE_KEY_CHARS + 1])
 {
     char time[PHUSA_DOUBLE_CHARS], input[KEY_INPUT_MAX];
     struct phusa_text parameter = notice->rule->parameter->name;
-    int length =
-        snprintf(input, sizeof input, "%s\n%s\n%.*s\n%.*s\n%s", notice->rule->id,
-                 notice->station->id, (int)parameter.length, parameter.data,
-                 (int)phusa_seconds_print(notice->time_ns, time), time, severity_name(notice->to));
+    int length = snprintf(input, sizeof input, "%s\n%s\n%.*s\n%.*s\n%s%s", notice->rule->id,
+                          notice->station->id, (int)parameter.length, parameter.data,
+                          (int)phusa_seconds_print(notice->time_ns, time), time,
+                          severity_name(notice->to), notice->escalated ? "\nescalated" : "");
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned size = 0;
     key[0] = '\0';
@@ -126,19 +126,21 @@ static void put_transition(struct writer *writer, const struct notice *notice)
     put_double(writer, notice->value);
 }
 
-static void put_message(struct writer *writer, const struct notice *notice)
+static void put_message(struct writer *writer, const struct notice *notice,
+                        const struct settings *settings)
 {
     char text[WORDING_MAX];
     put_name(writer, ",", "message");
     put_name(writer, "{", "vi");
-    wording_print(notice, LANGUAGE_VI, text);
+    (void)wording_part(notice, settings, LANGUAGE_VI, WORDING_TEXT, false, text, sizeof text);
     put_string(writer, phusa_text_of(text));
-    wording_print(notice, LANGUAGE_EN, text);
+    (void)wording_part(notice, settings, LANGUAGE_EN, WORDING_TEXT, false, text, sizeof text);
     put_member(writer, "en", text);
     put_text(writer, "}");
 }
 
-size_t notice_json(const struct notice *notice, char *buffer, size_t capacity)
+size_t notice_json(const struct notice *notice, const struct settings *settings, char *buffer,
+                   size_t capacity)
 {
     struct writer writer = { buffer, capacity, false };
     char key[NOTICE_KEY_CHARS + 1];
@@ -149,9 +151,17 @@ size_t notice_json(const struct notice *notice, char *buffer, size_t capacity)
     put_seconds(&writer, notice->since_ns);
     put_member(&writer, "site", notice->station->site);
     put_member(&writer, "severity", severity_name(notice->to));
-    put_message(&writer, notice);
+    put_message(&writer, notice, settings);
     put_name(&writer, ",", "historical");
     put_text(&writer, notice->historical ? "true" : "false");
+    if (notice->escalated) {
+        put_name(&writer, ",", "escalated");
+        put_text(&writer, "true");
+    }
+    if (notice->flapping) {
+        put_name(&writer, ",", "flapping");
+        put_text(&writer, "true");
+    }
     return finish(&writer, buffer, capacity);
 }
 

@@ -1,13 +1,15 @@
 /*
  * One courier for each channel and one for the alarm topic: a thread that takes
- * the next message of its channel, hands it to its carrier and marks it.
+ * the next parcel of its channel, hands it to its carrier and marks it.
  * Couriers share nothing but the outbox, so none waits for another's endpoint.
  *
- * At least once: a message is marked after its delivery. When the mark fails,
+ * At least once: a parcel is marked after its delivery. When the mark fails,
  * the courier repeats the mark, not the delivery. Urgent messages do not touch the outbox, so
  * they pass while it fails.
  */
+#include <openssl/evp.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -20,12 +22,14 @@
 
 struct courier {
     struct outbox *outbox;
-    struct channel_settings channel; /* own copies; id is empty for the alarm topic */
+    struct channel_copy *copy;
+    const struct channel_settings *channel; /* of the copy; id is empty for the alarm topic */
     struct carrier carrier;
+    struct outbox_terms terms;
     pthread_t thread;
     size_t place; /* of the channel in the settings; guarded by the notifier's lock */
 
-    pthread_mutex_t lock; /* guards the four below */
+    pthread_mutex_t lock; /* guards the five below */
     pthread_cond_t changed;
     bool woken, stopping, ended;
     struct urgent_queue urgent;
@@ -33,13 +37,18 @@ struct courier {
     /* the thread's own */
     struct schedule schedule;
     struct log_complaint complaint;
-    struct outbox_message message;
-    int64_t unmarked; /* delivered but not marked; 0 = none */
+    struct outbox_parcel parcel, urgent_parcel;
+    enum { UNMARKED_NONE, UNMARKED_SENT, UNMARKED_GIVEN_UP } unmarked; /* what became of it */
+    mono_time refresh;                                                 /* when it is due */
+    struct letter letters[PARCEL_LETTERS_MAX];
+    struct letter_store *stores[PARCEL_LETTERS_MAX];
 };
 
 struct notifier {
     struct outbox *outbox;
     uint64_t seed;
+    struct carriers carriers;
+    struct notifier_publish publish;
     pthread_mutex_t lock; /* guards the couriers */
     size_t count;
     struct courier *couriers[COURIERS_MAX]; /* the first is the alarm topic's */
@@ -49,7 +58,7 @@ struct notifier {
 
 static const char *courier_name(const struct courier *courier)
 {
-    return courier->channel.id[0] == '\0' ? "alarm topic" : courier->channel.id;
+    return courier->channel->id[0] == '\0' ? "alarm topic" : courier->channel->id;
 }
 
 static void complain(struct courier *courier, mono_time now, const struct problem *problem)
@@ -73,103 +82,187 @@ static mono_time after(mono_time now, int64_t pause_ns)
     return (mono_time){ now.ns + pause_ns };
 }
 
-/* Returns when to go on. */
-static mono_time mark_sent(struct courier *courier, mono_time now)
+static mono_time earlier(mono_time a, mono_time b)
+{
+    return a.ns < b.ns ? a : b;
+}
+
+static void courier_lock(struct courier *courier)
+{
+    (void)pthread_mutex_lock(&courier->lock);
+}
+
+static void courier_unlock(struct courier *courier)
+{
+    (void)pthread_mutex_unlock(&courier->lock);
+}
+
+static bool is_stopping(struct courier *courier)
+{
+    courier_lock(courier);
+    bool stopping = courier->stopping;
+    courier_unlock(courier);
+    return stopping;
+}
+
+/* Marks the parcel with what became of it; returns when to go on. */
+static mono_time mark(struct courier *courier, mono_time now)
 {
     struct problem problem = { "" };
-    if (outbox_mark(courier->outbox, courier->unmarked, OUTBOX_SENT, &problem) != OUTBOX_OK) {
+    enum outbox_end end = courier->unmarked == UNMARKED_SENT ? OUTBOX_SENT : OUTBOX_GIVEN_UP;
+    if (outbox_mark(courier->outbox, &courier->parcel, &courier->terms, end, clock_real(),
+                    &problem) != OUTBOX_OK) {
         complain(courier, now, &problem);
         return after(now, OUTBOX_PAUSE_NS);
     }
-    schedule_done(&courier->schedule, courier->unmarked);
-    courier->unmarked = 0;
+    courier->unmarked = UNMARKED_NONE;
     return now;
 }
 
-static bool is_urgent(const struct outbox_message *message)
+/* --- parcels ---- */
+
+static void forget_letters(struct courier *courier, size_t count)
 {
-    return message->id < 0;
+    for (size_t i = 0; i < count; i++) {
+        letter_store_free(courier->stores[i]);
+        courier->stores[i] = NULL;
+    }
 }
 
-static bool take_urgent(struct courier *courier, const int64_t *held, size_t held_count)
+/* The parcel's key: that of its letter, or of its recipient and all its letters together. */
+static bool find_key(const struct outbox_parcel *parcel, const struct letter *letters,
+                     char key[NOTICE_KEY_CHARS + 1])
 {
-    (void)pthread_mutex_lock(&courier->lock);
-    bool found = urgent_next(&courier->urgent, held, held_count, &courier->message);
-    (void)pthread_mutex_unlock(&courier->lock);
-    return found;
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    if (parcel->count == 1 && parcel->more == 0) {
+        (void)snprintf(key, NOTICE_KEY_CHARS + 1, "%s", letters[0].key);
+        return true;
+    }
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    bool good = hash != NULL && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1 &&
+                EVP_DigestUpdate(hash, parcel->address, strlen(parcel->address)) == 1;
+    for (size_t i = 0; good && i < parcel->count; i++) {
+        good = EVP_DigestUpdate(hash, letters[i].key, strlen(letters[i].key)) == 1;
+    }
+    good = good && EVP_DigestFinal_ex(hash, digest, &size) == 1;
+    EVP_MD_CTX_free(hash);
+    for (unsigned i = 0; good && i < NOTICE_KEY_CHARS / 2; i++) {
+        (void)snprintf(key + (size_t)2 * i, 3, "%02x", digest[i]);
+    }
+    return good;
 }
 
-static void end_urgent(struct courier *courier, int64_t id)
+/* Hands what was taken to the carrier. */
+static enum delivery deliver_letters(struct courier *courier, const struct outbox_parcel *taken,
+                                     struct problem *problem)
 {
-    (void)pthread_mutex_lock(&courier->lock);
-    urgent_end(&courier->urgent, id);
-    (void)pthread_mutex_unlock(&courier->lock);
+    char key[NOTICE_KEY_CHARS + 1];
+    size_t count = 0;
+    bool read = true;
+    for (; read && count < taken->count; count += read) {
+        read = letter_read(phusa_text_of(taken->letters[count].body),
+                           phusa_text_of(taken->letters[count].details), &courier->letters[count],
+                           &courier->stores[count]);
+    }
+    enum delivery delivery = DELIVERY_REFUSED;
+    if (!read) {
+        problem_set(problem, "a letter of the outbox cannot be read");
+    } else if (!find_key(taken, courier->letters, key)) {
+        problem_set(problem, "out of memory");
+    } else {
+        struct parcel parcel = { .letters = courier->letters,
+                                 .count = taken->count,
+                                 .more = taken->more,
+                                 .recipient = taken->address,
+                                 .subscriber = taken->subscriber,
+                                 .language = taken->language,
+                                 .key = key };
+        delivery = courier->carrier.deliver(courier->carrier.self, &parcel, problem);
+    }
+    forget_letters(courier, count);
+    return delivery;
 }
 
-/* Returns when to go on. */
-static mono_time delivered(struct courier *courier, mono_time now)
+static void say_given_up(const struct courier *courier, const struct problem *problem)
 {
-    if (is_urgent(&courier->message)) {
-        schedule_done(&courier->schedule, courier->message.id);
-        end_urgent(courier, courier->message.id);
+    log_error("notify %s: a message is given up after %d h: %s", courier_name(courier),
+              (int)(REFUSED_UP_NS / SECOND_NS / 3600), problem->text);
+}
+
+/* How long the parcel has been refused, below 0: not. */
+static int64_t refused_for(const struct outbox_parcel *parcel, wall_time now)
+{
+    return parcel->refused_ns == 0 ? -1 : now.ns - parcel->refused_ns;
+}
+
+/* Writes down that a try failed; returns when to go on. */
+static mono_time not_delivered(struct courier *courier, enum delivery delivery,
+                               const struct problem *problem)
+{
+    struct problem outbox_problem = { "" };
+    mono_time now = clock_mono();
+    wall_time real = clock_real();
+    int64_t pause_ns = 0;
+    if (is_stopping(courier)) { /* it may have been ended by that */
         return now;
     }
-    courier->unmarked = courier->message.id;
-    return mark_sent(courier, now);
-}
-
-static void give_up(struct courier *courier, const struct problem *problem)
-{
-    struct problem mark = { "" };
-    log_error("notify %s: message %s given up after %d h: %s", courier_name(courier),
-              courier->message.key, (int)(REFUSED_UP_NS / SECOND_NS / 3600), problem->text);
-    if (is_urgent(&courier->message)) {
-        end_urgent(courier, courier->message.id);
-    } else if (outbox_mark(courier->outbox, courier->message.id, OUTBOX_GIVEN_UP, &mark) !=
-               OUTBOX_OK) {
-        log_error("notify %s: %s", courier_name(courier), mark.text); /* it will be refused again */
+    if (schedule_failed(&courier->schedule, delivery, courier->parcel.tries,
+                        refused_for(&courier->parcel, real), now, &pause_ns) == VERDICT_GIVE_UP) {
+        say_given_up(courier, problem);
+        courier->unmarked = UNMARKED_GIVEN_UP;
+        return mark(courier, now);
     }
+    complain(courier, now, problem);
+    const struct failure failure = { .refused = delivery == DELIVERY_REFUSED,
+                                     .now = real,
+                                     .again = { real.ns + pause_ns },
+                                     .words = problem->text };
+    if (outbox_fail(courier->outbox, &courier->parcel, &failure, &outbox_problem) != OUTBOX_OK) {
+        return after(now, OUTBOX_PAUSE_NS);
+    }
+    return now;
 }
 
-/* Delivers the message taken; returns when to go on. */
+static void put_off_refresh(struct courier *courier, mono_time now)
+{
+    bool wanted = courier->carrier.refresh != NULL;
+    courier->refresh.ns = wanted ? now.ns + courier->carrier.refresh_ns : INT64_MAX;
+}
+
+/* Delivers what was taken; returns when to go on. */
 static mono_time deliver(struct courier *courier)
 {
     struct problem problem = { "" };
-    int64_t id = courier->message.id;
-    struct letter letter = { .key = courier->message.key,
-                             .body = courier->message.body,
-                             .body_length = courier->message.length,
-                             .topic = courier->message.topic };
-    struct parcel parcel = { .letters = &letter, .count = 1, .recipient = "", .key = letter.key };
-    enum delivery delivery = courier->carrier.deliver(courier->carrier.self, &parcel, &problem);
+    enum delivery delivery = deliver_letters(courier, &courier->parcel, &problem);
+    if (delivery != DELIVERY_DONE) {
+        return not_delivered(courier, delivery, &problem);
+    }
     mono_time now = clock_mono();
-    if (delivery == DELIVERY_DONE) {
-        say_better(courier, now);
-        return delivered(courier, now);
-    }
-    if (schedule_failed(&courier->schedule, id, delivery, now) == VERDICT_GIVE_UP) {
-        give_up(courier, &problem);
-        return now;
-    }
-    outbox_count_retry(courier->outbox);
-    complain(courier, now, &problem);
-    return now;
+    say_better(courier, now);
+    schedule_done(&courier->schedule);
+    put_off_refresh(courier, now);
+    courier->unmarked = UNMARKED_SENT;
+    return mark(courier, now);
 }
 
-/* The same for the outbox alone. */
-static mono_time outbox_step(struct courier *courier, mono_time now, const int64_t *held,
-                             size_t held_count)
+/* A real time of the outbox on the couriers' clock. */
+static mono_time mono_of(int64_t real_ns, wall_time real, mono_time now)
+{
+    return real_ns == INT64_MAX ? (mono_time){ INT64_MAX } : after(now, real_ns - real.ns);
+}
+
+/* One parcel at most; returns when to go on. */
+static mono_time outbox_step(struct courier *courier, mono_time now)
 {
     struct problem problem = { "" };
-    enum outbox_status status = outbox_take(courier->outbox, courier->channel.id, held, held_count,
-                                            &courier->message, &problem);
-    switch (status) {
+    wall_time real = clock_real();
+    switch (outbox_take(courier->outbox, courier->channel->id, &courier->terms, real,
+                        &courier->parcel, &problem)) {
     case OUTBOX_OK:
-        schedule_offered(&courier->schedule, now, courier->message.id);
         return deliver(courier);
     case OUTBOX_NONE:
-        schedule_offered(&courier->schedule, now, INT64_MAX);
-        return schedule_next(&courier->schedule);
+        return mono_of(courier->parcel.again_ns, real, now);
     case OUTBOX_FAILED:
     case OUTBOX_REPLACED:
         break;
@@ -178,19 +271,140 @@ static mono_time outbox_step(struct courier *courier, mono_time now, const int64
     return after(now, OUTBOX_PAUSE_NS);
 }
 
-/* One message at most; returns when to go on at the latest. */
+/* --- urgent ones ---- */
+
+static size_t address_count(const struct channel_settings *channel)
+{
+    bool addressed = channel->kind == CHANNEL_EMAIL || channel->kind == CHANNEL_SMS;
+    return addressed ? channel->to_count : 1;
+}
+
+/* Makes the parcel of the next urgent message to one address. *id receives whose it is. */
+static bool take_urgent(struct courier *courier, mono_time now, int64_t *id)
+{
+    const struct channel_settings *channel = courier->channel;
+    struct outbox_parcel *parcel = &courier->urgent_parcel;
+    bool taken = false;
+    courier_lock(courier);
+    const struct urgent_message *message = urgent_next(&courier->urgent, now);
+    if (message != NULL) {
+        outbox_parcel_clear(parcel);
+        *id = message->id;
+        parcel->count = 1;
+        parcel->letters[0].body = strdup(message->body);
+        parcel->letters[0].details = strdup(message->details);
+        parcel->language = channel->language;
+        if (channel->to_count > message->reached) {
+            (void)snprintf(parcel->address, sizeof parcel->address, "%s",
+                           channel->to[message->reached]);
+        }
+        taken = parcel->letters[0].body != NULL && parcel->letters[0].details != NULL;
+    }
+    courier_unlock(courier);
+    return taken;
+}
+
+/* One address has it, or never will. */
+static void pass_urgent(struct courier *courier, int64_t id)
+{
+    courier_lock(courier);
+    struct urgent_message *message = urgent_find(&courier->urgent, id);
+    if (message != NULL && ++message->reached >= address_count(courier->channel)) {
+        urgent_end(&courier->urgent, id);
+    } else if (message != NULL) {
+        message->tries = 0;
+        message->refused = false;
+    }
+    courier_unlock(courier);
+}
+
+/* True if it is given up. */
+static bool delay_urgent(struct courier *courier, int64_t id, enum delivery delivery, mono_time now)
+{
+    int64_t pause_ns = 0;
+    bool given_up = false;
+    courier_lock(courier);
+    struct urgent_message *message = urgent_find(&courier->urgent, id);
+    if (message != NULL) {
+        int64_t refused_ns = message->refused ? now.ns - message->refused_since.ns : -1;
+        given_up = schedule_failed(&courier->schedule, delivery, message->tries, refused_ns, now,
+                                   &pause_ns) == VERDICT_GIVE_UP;
+        message->refused_since = message->refused ? message->refused_since : now;
+        message->refused = delivery == DELIVERY_REFUSED;
+        message->tries++;
+        message->next = after(now, pause_ns);
+    }
+    courier_unlock(courier);
+    return given_up;
+}
+
+static mono_time deliver_urgent(struct courier *courier, int64_t id)
+{
+    struct problem problem = { "" };
+    enum delivery delivery = deliver_letters(courier, &courier->urgent_parcel, &problem);
+    mono_time now = clock_mono();
+    if (delivery == DELIVERY_DONE) {
+        say_better(courier, now);
+        schedule_done(&courier->schedule);
+        pass_urgent(courier, id);
+        return now;
+    }
+    outbox_count_retry(courier->outbox);
+    complain(courier, now, &problem);
+    if (delay_urgent(courier, id, delivery, now)) {
+        say_given_up(courier, &problem);
+        pass_urgent(courier, id);
+    }
+    return now;
+}
+
+static mono_time next_urgent(struct courier *courier)
+{
+    courier_lock(courier);
+    mono_time due = urgent_due(&courier->urgent);
+    courier_unlock(courier);
+    return due;
+}
+
+/* --- one step ---- */
+
+static mono_time refresh(struct courier *courier, mono_time now)
+{
+    struct problem problem = { "" };
+    enum delivery delivery = courier->carrier.refresh(courier->carrier.self, &problem);
+    int64_t pause_ns = 0;
+    if (delivery == DELIVERY_DONE) {
+        say_better(courier, now);
+        schedule_done(&courier->schedule);
+        put_off_refresh(courier, clock_mono());
+    } else if (!is_stopping(courier)) {
+        complain(courier, now, &problem);
+        (void)schedule_failed(&courier->schedule, delivery, courier->schedule.tries, -1,
+                              clock_mono(), &pause_ns);
+        courier->refresh = after(now, pause_ns > SECOND_NS ? pause_ns : SECOND_NS);
+    }
+    return clock_mono();
+}
+
+/* One delivery at most; returns when to go on at the latest. What is delivered but not marked stays
+ * in hand: it is marked before anything more is taken. */
 static mono_time courier_step(struct courier *courier, mono_time now)
 {
-    int64_t held[HOLDS_MAX];
-    size_t held_count = schedule_held(&courier->schedule, now, held);
     bool open = courier->schedule.open.ns <= now.ns;
-    if (open && take_urgent(courier, held, held_count)) {
-        return deliver(courier);
+    mono_time next = courier->schedule.open;
+    int64_t id = 0;
+    if (open && take_urgent(courier, now, &id)) {
+        return deliver_urgent(courier, id);
     }
-    if (courier->unmarked != 0) {
-        return mark_sent(courier, now);
+    if (courier->unmarked != UNMARKED_NONE) {
+        next = mark(courier, now);
+    } else if (open && courier->refresh.ns <= now.ns) {
+        return refresh(courier, now);
+    } else if (open) {
+        next = earlier(outbox_step(courier, now), courier->refresh);
     }
-    return open ? outbox_step(courier, now, held, held_count) : courier->schedule.open;
+    mono_time urgent = open ? next_urgent(courier) : courier->schedule.open;
+    return earlier(next, urgent);
 }
 
 /* Waits, lock held, until the time or a change. */
@@ -226,44 +440,16 @@ static void *courier_run(void *argument)
 
 /* --- a courier's life ----------------------------------------------------------------- */
 
-static char *copy_string(const char *string)
-{
-    return strdup(string == NULL ? "" : string);
-}
-
-static bool copy_channel(struct channel_settings *copy, const struct channel_settings *channel)
-{
-    *copy = *channel;
-    copy->id = copy_string(channel->id);
-    copy->url = copy_string(channel->url);
-    copy->secret = copy_string(channel->secret);
-    copy->ca = copy_string(channel->ca);
-    copy->file = NULL;
-    return copy->id != NULL && copy->url != NULL && copy->secret != NULL && copy->ca != NULL;
-}
-
-static bool same_string(const char *own, const char *other)
-{
-    return strcmp(own, other == NULL ? "" : other) == 0;
-}
-
-static bool same_channel(const struct channel_settings *own, const struct channel_settings *other)
-{
-    return own->kind == other->kind && own->timeout_ns == other->timeout_ns &&
-           same_string(own->id, other->id) && same_string(own->url, other->url) &&
-           same_string(own->secret, other->secret) && same_string(own->ca, other->ca);
-}
-
 /* Frees a courier whose thread has ended or never began. */
 static void courier_free(struct courier *courier)
 {
     if (courier->carrier.free != NULL) {
         courier->carrier.free(courier->carrier.self);
     }
-    free((void *)(uintptr_t)courier->channel.id);
-    free((void *)(uintptr_t)courier->channel.url);
-    free((void *)(uintptr_t)courier->channel.secret);
-    free((void *)(uintptr_t)courier->channel.ca);
+    outbox_parcel_clear(&courier->parcel);
+    outbox_parcel_clear(&courier->urgent_parcel);
+    urgent_clear(&courier->urgent);
+    channel_copy_free(courier->copy);
     (void)pthread_cond_destroy(&courier->changed);
     (void)pthread_mutex_destroy(&courier->lock);
     free(courier);
@@ -289,26 +475,61 @@ static uint64_t hash(const char *text)
     return value;
 }
 
-/* publish is NULL for a channel. NULL when out of memory or threads. */
-static struct courier *courier_start(struct notifier *notifier,
-                                     const struct channel_settings *channel,
-                                     const struct notifier_publish *publish)
+/* People get digests; boards and their like the state of all at once. */
+static struct outbox_terms terms_of(const struct channel_settings *channel, size_t most)
+{
+    static const struct channel_pace at_once = { 0, 0 };
+    bool people = channel->kind == CHANNEL_EMAIL || channel->kind == CHANNEL_SMS;
+    bool board = channel->kind == CHANNEL_BOARD;
+    return (struct outbox_terms){ .digests = people || board,
+                                  .most = most == 0 || most > PARCEL_LETTERS_MAX ? 1 : most,
+                                  .pace = board ? at_once : channel->pace };
+}
+
+/* Makes all that the courier's thread needs. */
+static bool courier_prepare(struct courier *courier, const struct notifier *notifier,
+                            const struct channel_settings *channel, int32_t utc_offset_s,
+                            struct problem *problem)
+{
+    const struct carrier_means means = { .publish = &notifier->publish,
+                                         .outbox = notifier->outbox,
+                                         .utc_offset_s = utc_offset_s };
+    bool topic = channel->id[0] == '\0';
+    carrier_open *open = topic ? notifier->carriers.retained : notifier->carriers.of[channel->kind];
+    courier->copy = channel_copy_create(channel);
+    if (courier->copy == NULL || open == NULL) {
+        problem_set(problem, "%s", open == NULL ? "no such kind of channel" : "out of memory");
+        return false;
+    }
+    courier->channel = channel_copy_get(courier->copy);
+    if (!open(&courier->carrier, courier->channel, &means, problem)) {
+        return false;
+    }
+    courier->terms = terms_of(courier->channel, courier->carrier.most);
+    courier->refresh.ns = courier->carrier.refresh != NULL ? 0 : INT64_MAX;
+    schedule_init(&courier->schedule, notifier->seed ^ hash(courier->channel->id));
+    return true;
+}
+
+/* NULL with the problem when out of memory or threads, or the carrier cannot be opened. */
+static struct courier *courier_start(const struct notifier *notifier,
+                                     const struct channel_settings *channel, int32_t utc_offset_s,
+                                     struct problem *problem)
 {
     struct courier *courier = calloc(1, sizeof *courier);
     if (courier == NULL) {
+        problem_set(problem, "out of memory");
         return NULL;
     }
     init_locks(courier);
     courier->outbox = notifier->outbox;
-    struct carrier_means means = { .publish = publish, .outbox = notifier->outbox };
-    struct problem problem = { "" };
-    carrier_open *open = publish != NULL ? retained_open : webhook_open;
-    bool ready = copy_channel(&courier->channel, channel) &&
-                 open(&courier->carrier, channel, &means, &problem);
-    if (ready) {
-        schedule_init(&courier->schedule, notifier->seed ^ hash(courier->channel.id));
+    if (!courier_prepare(courier, notifier, channel, utc_offset_s, problem)) {
+        courier_free(courier);
+        return NULL;
     }
-    if (!ready || pthread_create(&courier->thread, NULL, courier_run, courier) != 0) {
+    (void)outbox_retry(notifier->outbox, courier->channel->id, clock_real(), NULL);
+    if (pthread_create(&courier->thread, NULL, courier_run, courier) != 0) {
+        problem_set(problem, "no thread for it");
         courier_free(courier);
         return NULL;
     }
@@ -347,6 +568,11 @@ static void courier_finish(struct courier *courier)
 
 /* --- the notifier ------------------------------------------------------------------------- */
 
+static const struct carriers own_carriers = {
+    .of = { [CHANNEL_WEBHOOK] = webhook_open },
+    .retained = retained_open,
+};
+
 static const struct channel_settings *find_channel(const struct channel_settings *channels,
                                                    size_t count, const char *id)
 {
@@ -366,8 +592,9 @@ static void stop_changed(struct notifier *notifier, const struct channel_setting
     size_t leaving_count = 0, kept = 1;
     for (size_t i = 1; i < notifier->count; i++) {
         struct courier *courier = notifier->couriers[i];
-        const struct channel_settings *channel = find_channel(channels, count, courier->channel.id);
-        if (channel != NULL && same_channel(&courier->channel, channel)) {
+        const struct channel_settings *channel =
+            find_channel(channels, count, courier->channel->id);
+        if (channel != NULL && channel_same(courier->channel, channel)) {
             notifier->couriers[kept++] = courier;
         } else {
             courier_ask_to_stop(courier);
@@ -384,7 +611,7 @@ static void stop_changed(struct notifier *notifier, const struct channel_setting
 static struct courier *find_courier(const struct notifier *notifier, const char *id)
 {
     for (size_t i = 1; i < notifier->count; i++) {
-        if (strcmp(notifier->couriers[i]->channel.id, id) == 0) {
+        if (strcmp(notifier->couriers[i]->channel->id, id) == 0) {
             return notifier->couriers[i];
         }
     }
@@ -393,19 +620,20 @@ static struct courier *find_courier(const struct notifier *notifier, const char 
 
 /* Starts those that do not run yet and gives each its place. False if one could not be started; the
  * others are. */
-static bool start_missing(struct notifier *notifier, const struct channel_settings *channels,
-                          size_t count)
+static bool start_missing(struct notifier *notifier, const struct settings *settings)
 {
     bool complete = true;
-    for (size_t i = 0; i < count; i++) {
-        struct courier *courier = find_courier(notifier, channels[i].id);
+    for (size_t i = 0; i < settings->channel_count; i++) {
+        const struct channel_settings *channel = &settings->channels[i];
+        struct courier *courier = find_courier(notifier, channel->id);
+        struct problem problem = { "" };
         if (courier == NULL && notifier->count < COURIERS_MAX) {
-            courier = courier_start(notifier, &channels[i], NULL);
+            courier = courier_start(notifier, channel, settings->utc_offset_s, &problem);
             notifier->couriers[notifier->count] = courier;
             notifier->count += courier != NULL;
         }
         if (courier == NULL) {
-            log_error("notify %s: no memory or thread for it; its messages wait", channels[i].id);
+            log_error("notify %s: %s; its messages wait", channel->id, problem.text);
             complete = false;
         } else {
             courier->place = i;
@@ -429,11 +657,12 @@ static void give_up_unknown(struct notifier *notifier, const struct channel_sett
     }
 }
 
-struct notifier *notifier_create(struct outbox *outbox, const struct channel_settings *channels,
-                                 size_t count, const struct notifier_publish *publish,
-                                 uint64_t seed)
+struct notifier *notifier_create_with(struct outbox *outbox, const struct settings *settings,
+                                      const struct notifier_publish *publish, uint64_t seed,
+                                      const struct carriers *carriers)
 {
     const struct channel_settings topic = { .id = CHANNEL_RETAINED };
+    struct problem problem = { "" };
     struct notifier *notifier = calloc(1, sizeof *notifier);
     if (notifier == NULL) {
         return NULL;
@@ -441,14 +670,23 @@ struct notifier *notifier_create(struct outbox *outbox, const struct channel_set
     (void)pthread_mutex_init(&notifier->lock, NULL);
     notifier->outbox = outbox;
     notifier->seed = seed;
-    give_up_unknown(notifier, channels, count);
-    notifier->couriers[0] = courier_start(notifier, &topic, publish);
+    notifier->carriers = *carriers;
+    notifier->publish = *publish;
+    (void)outbox_configure(outbox, settings); /* else at the first commit */
+    give_up_unknown(notifier, settings->channels, settings->channel_count);
+    notifier->couriers[0] = courier_start(notifier, &topic, settings->utc_offset_s, &problem);
     notifier->count = notifier->couriers[0] != NULL;
-    if (notifier->count == 0 || !start_missing(notifier, channels, count)) {
+    if (notifier->count == 0 || !start_missing(notifier, settings)) {
         notifier_free(notifier);
         return NULL;
     }
     return notifier;
+}
+
+struct notifier *notifier_create(struct outbox *outbox, const struct settings *settings,
+                                 const struct notifier_publish *publish, uint64_t seed)
+{
+    return notifier_create_with(outbox, settings, publish, seed, &own_carriers);
 }
 
 void notifier_free(struct notifier *notifier)
@@ -485,43 +723,52 @@ static bool is_for(const struct courier *courier, const struct rule *rule)
     return wanted;
 }
 
-static void courier_urge(struct courier *courier, const struct outbox_message *message)
+static bool courier_urge(struct courier *courier, const char *topic,
+                         const struct letter_draft *letter)
 {
-    (void)pthread_mutex_lock(&courier->lock);
-    urgent_add(&courier->urgent, message);
-    (void)pthread_mutex_unlock(&courier->lock);
+    courier_lock(courier);
+    bool added = urgent_add(&courier->urgent, topic, letter);
+    courier_unlock(courier);
     courier_wake(courier);
+    return added;
 }
 
-bool notifier_urgent(struct notifier *notifier, const struct notice *notice)
+static bool urge_all(struct notifier *notifier, const struct notice *notice, const char *topic,
+                     const struct letter_draft *letter)
 {
-    struct outbox_message *message = calloc(1, sizeof *message);
-    if (message == NULL || !outbox_describe(notice, message)) {
-        free(message);
-        return false;
-    }
     (void)pthread_mutex_lock(&notifier->lock);
+    bool told = courier_urge(notifier->couriers[0], topic, letter);
     for (size_t i = 1; i < notifier->count; i++) {
-        if (is_for(notifier->couriers[i], notice->rule)) {
-            courier_urge(notifier->couriers[i], message);
+        struct courier *courier = notifier->couriers[i];
+        if (is_for(courier, notice->rule) && address_count(courier->channel) > 0) {
+            told = courier_urge(courier, topic, letter) && told;
         }
     }
-    if (notice->to == SEVERITY_NORMAL) { /* an empty message clears the topic */
-        message->length = 0;
-        message->body[0] = '\0';
-    }
-    courier_urge(notifier->couriers[0], message);
     (void)pthread_mutex_unlock(&notifier->lock);
-    free(message);
-    return true;
+    return told;
 }
 
-void notifier_configure(struct notifier *notifier, const struct channel_settings *channels,
-                        size_t count)
+bool notifier_urgent(struct notifier *notifier, const struct notice *notice,
+                     const struct settings *settings)
 {
+    const struct phusa_topic parts = { .site = phusa_text_of(notice->station->site),
+                                       .station = phusa_text_of(notice->station->id),
+                                       .leaf = PHUSA_LEAF_ALARM,
+                                       .rest = phusa_text_of(notice->rule->id) };
+    char topic[PHUSA_TOPIC_MAX + 1];
+    struct letter_draft *letter = calloc(1, sizeof *letter);
+    bool told = letter != NULL && phusa_topic_print(&parts, topic, sizeof topic) > 0 &&
+                letter_draft(notice, settings, letter) && urge_all(notifier, notice, topic, letter);
+    free(letter);
+    return told;
+}
+
+void notifier_configure(struct notifier *notifier, const struct settings *settings)
+{
+    (void)outbox_configure(notifier->outbox, settings); /* else at the next commit */
     (void)pthread_mutex_lock(&notifier->lock);
-    stop_changed(notifier, channels, count);
-    give_up_unknown(notifier, channels, count);
-    (void)start_missing(notifier, channels, count);
+    stop_changed(notifier, settings->channels, settings->channel_count);
+    give_up_unknown(notifier, settings->channels, settings->channel_count);
+    (void)start_missing(notifier, settings);
     (void)pthread_mutex_unlock(&notifier->lock);
 }

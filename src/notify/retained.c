@@ -8,7 +8,9 @@ static enum delivery deliver(void *self, const struct parcel *parcel, struct pro
 {
     const struct notifier_publish *publish = self;
     const struct letter *letter = parcel->letters;
-    if (publish->publish(publish->context, letter->topic, letter->body, letter->body_length)) {
+    bool normal = letter->to == SEVERITY_NORMAL; /* an empty message clears the topic */
+    if (publish->publish(publish->context, letter->topic, normal ? "" : letter->body,
+                         normal ? 0 : letter->body_length)) {
         return DELIVERY_DONE;
     }
     problem_set(problem, "the broker does not have it yet");

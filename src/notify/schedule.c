@@ -5,8 +5,6 @@
  */
 #include "notify/delivery.h"
 
-#include <string.h>
-
 /* splitmix64 (Steele, Lea, Flood 2014). */
 static uint64_t next_random(uint64_t *state)
 {
@@ -16,126 +14,45 @@ static uint64_t next_random(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-static mono_time later(struct schedule *schedule, mono_time now, unsigned tries, int64_t first,
-                       int64_t last)
+static int64_t pause_of(struct schedule *schedule, unsigned tries, int64_t first, int64_t last)
 {
     int64_t ceiling = first;
     for (unsigned i = 1; i < tries && ceiling < last; i++) {
         ceiling *= 2;
     }
     ceiling = ceiling < last ? ceiling : last;
-    return (mono_time){ now.ns + (int64_t)(next_random(&schedule->random) % (uint64_t)ceiling) };
+    return (int64_t)(next_random(&schedule->random) % (uint64_t)ceiling);
 }
 
-static struct hold *find_hold(struct schedule *schedule, int64_t id)
+void schedule_init(struct schedule *schedule, uint64_t seed)
 {
-    for (size_t i = 0; i < schedule->hold_count; i++) {
-        if (schedule->holds[i].id == id) {
-            return &schedule->holds[i];
-        }
-    }
-    return NULL;
+    *schedule = (struct schedule){ .random = seed };
 }
 
-static void remove_hold(struct schedule *schedule, struct hold *hold)
+void schedule_done(struct schedule *schedule)
 {
-    *hold = schedule->holds[--schedule->hold_count];
-}
-
-/* The message's hold, made if there is none; NULL when HOLDS_MAX are held. */
-static struct hold *hold_of(struct schedule *schedule, int64_t id)
-{
-    struct hold *hold = find_hold(schedule, id);
-    if (hold == NULL && schedule->hold_count < HOLDS_MAX) {
-        hold = &schedule->holds[schedule->hold_count++];
-        *hold = (struct hold){ .id = id };
-    }
-    return hold;
+    schedule->tries = 0;
 }
 
 static void close_channel(struct schedule *schedule, mono_time now)
 {
     schedule->tries++;
-    schedule->open = later(schedule, now, schedule->tries, BACKOFF_FIRST_NS, BACKOFF_LAST_NS);
+    schedule->open = (mono_time){ now.ns + pause_of(schedule, schedule->tries, BACKOFF_FIRST_NS,
+                                                    BACKOFF_LAST_NS) };
 }
 
-void schedule_init(struct schedule *schedule, uint64_t seed)
+enum verdict schedule_failed(struct schedule *schedule, enum delivery delivery, unsigned tries,
+                             int64_t refused_ns, mono_time now, int64_t *pause_ns)
 {
-    memset(schedule, 0, sizeof *schedule);
-    schedule->random = seed;
-}
-
-size_t schedule_held(const struct schedule *schedule, mono_time now, int64_t *ids)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < schedule->hold_count; i++) {
-        if (schedule->holds[i].next.ns > now.ns) {
-            ids[count++] = schedule->holds[i].id;
-        }
-    }
-    return count;
-}
-
-void schedule_offered(struct schedule *schedule, mono_time now, int64_t id)
-{
-    for (size_t i = schedule->hold_count; i-- > 0;) {
-        struct hold *hold = &schedule->holds[i];
-        if (hold->id < id && hold->next.ns <= now.ns) {
-            remove_hold(schedule, hold);
-        }
-    }
-}
-
-void schedule_done(struct schedule *schedule, int64_t id)
-{
-    struct hold *hold = find_hold(schedule, id);
-    if (hold != NULL) {
-        remove_hold(schedule, hold);
-    }
-    schedule->tries = 0;
-}
-
-static enum verdict refused(struct schedule *schedule, struct hold *hold, mono_time now)
-{
-    if (!hold->refused) {
-        hold->refused = true;
-        hold->refused_since = now;
-        hold->tries = 1;
-    }
-    if (now.ns - hold->refused_since.ns >= REFUSED_UP_NS) {
-        remove_hold(schedule, hold);
-        return VERDICT_GIVE_UP;
-    }
-    hold->next = later(schedule, now, hold->tries, REFUSED_FIRST_NS, REFUSED_LAST_NS);
-    return VERDICT_AGAIN;
-}
-
-enum verdict schedule_failed(struct schedule *schedule, int64_t id, enum delivery delivery,
-                             mono_time now)
-{
-    struct hold *hold = delivery == DELIVERY_UNREACHABLE ? NULL : hold_of(schedule, id);
-    if (hold == NULL) {
-        close_channel(schedule, now);
-        return VERDICT_AGAIN;
-    }
-    hold->tries++;
+    *pause_ns = 0;
     if (delivery == DELIVERY_REFUSED) {
         schedule->tries = 0; /* it answers: others may pass */
-        return refused(schedule, hold, now);
+        *pause_ns = pause_of(schedule, tries + 1, REFUSED_FIRST_NS, REFUSED_LAST_NS);
+        return refused_ns >= REFUSED_UP_NS ? VERDICT_GIVE_UP : VERDICT_AGAIN;
     }
-    hold->refused = false;
-    hold->next = later(schedule, now, hold->tries, BACKOFF_FIRST_NS, BACKOFF_LAST_NS);
+    if (delivery == DELIVERY_FAILED) { /* perhaps for this message's sake: others go ahead of it */
+        *pause_ns = pause_of(schedule, tries + 1, BACKOFF_FIRST_NS, BACKOFF_LAST_NS);
+    }
     close_channel(schedule, now);
     return VERDICT_AGAIN;
-}
-
-mono_time schedule_next(const struct schedule *schedule)
-{
-    mono_time next = { INT64_MAX };
-    for (size_t i = 0; i < schedule->hold_count; i++) {
-        if (schedule->holds[i].next.ns < next.ns) {
-            next = schedule->holds[i].next;
-        }
-    }
-    return next;
 }

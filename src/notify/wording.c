@@ -1,5 +1,6 @@
 /*
- * The sentences. Templates, with what is in {} filled in:
+ * What people read: the texts of a rule's template (src/settings/template.h), and for rules
+ * without one these sentences, with what is in {} filled in:
  *
  *   raised   vi  {message} – {station}: {label} {value} {unit} ({limit}). Mức: {to}.
  *            en  {message} – {station}: {label} {value} {unit} ({limit}). Severity: {to}.
@@ -9,24 +10,34 @@
  *
  * {limit} is that of the level `to`: "≥ 4 g/L", "≤ 5 mg/L", "≤ 6 hoặc ≥ 9". The value
  * has the parameter's resolution, the limit is as configured; Vietnamese has a decimal comma.
- * {message} comes without full stops at its end: the sentence goes on, or has its own.
+ * {message} comes without full stops at its end: the sentence goes on, or has its own. Without a
+ * value (nothing came) the sentence ends at {label}. Where nobody acknowledged, or an alarm changes
+ * too often, a sentence more says so.
  */
+#include <math.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "notify/delivery.h"
 #include "settings/display.h"
 
 #define LIMIT_MAX 160
+#define UNIT_MAX  64
+#define CLOCK_MAX 32
 
 struct words {
     char mark;
     const char * or, *normal, *over, *severity, *was;
+    const char *escalated, *flapping; /* before and after all else */
 };
 
 static const struct words words_of[] = {
-    [LANGUAGE_VI] = { DECIMAL_VI, "hoặc", "Trở lại bình thường", "Hết cảnh báo", "Mức",
-                      "trước đó" },
-    [LANGUAGE_EN] = { DECIMAL_EN, "or", "Back to normal", "Over", "Severity", "was" },
+    [LANGUAGE_VI] = { DECIMAL_VI, "hoặc", "Trở lại bình thường", "Hết cảnh báo", "Mức", "trước đó",
+                      "Chưa ai xác nhận: ",
+                      " Trạng thái thay đổi liên tục: tạm ngừng báo cho đến khi ổn định." },
+    [LANGUAGE_EN] = { DECIMAL_EN, "or", "Back to normal", "Over", "Severity", "was",
+                      "Nobody has acknowledged: ",
+                      " It changes too often: no more is told until it is calm." },
 };
 
 /* --- UTF-8 -------------------------------------------------------------------- */
@@ -66,7 +77,7 @@ static int character_length(const unsigned char *text, size_t room)
 }
 
 /* Copies what is printable; a byte that is no character becomes U+FFFD, a control a space. */
-static void copy_clean(char text[WORDING_MAX], const char *from)
+static void copy_clean(char *text, size_t capacity, const char *from)
 {
     static const char replacement[] = "\xEF\xBF\xBD";
     size_t left = strlen(from), used = 0;
@@ -75,7 +86,7 @@ static void copy_clean(char text[WORDING_MAX], const char *from)
         const char *piece = length == 0 ? replacement : from;
         size_t taken = length > 0 ? (size_t)length : 1;
         size_t size = length == 0 ? sizeof replacement - 1 : taken;
-        if (length < 0 || used + size >= WORDING_MAX) {
+        if (length < 0 || used + size >= capacity) {
             break;
         }
         bool control = size == 1 && ((unsigned char)*piece < 0x20 || *piece == 0x7F);
@@ -99,32 +110,38 @@ static const struct rule_level *level_of(const struct rule *rule, enum severity 
     return NULL;
 }
 
-/* " (≥ 4 g/L)", or nothing when the rule has no such level. */
+/* "g/L"; of a change "g/L/h". */
+static void print_unit(const struct rule *rule, char text[UNIT_MAX])
+{
+    struct phusa_text unit = display_unit(rule->parameter->unit);
+    (void)snprintf(text, UNIT_MAX, "%.*s%s", (int)unit.length, unit.data,
+                   rule->subject == RULE_RATE ? "/h" : "");
+}
+
+/* "≥ 4 g/L", or nothing when the rule has no such level. */
 static void print_limit(const struct notice *notice, const struct words *words,
                         char text[LIMIT_MAX])
 {
     const struct rule *rule = notice->rule;
     const struct rule_level *level = level_of(rule, notice->to);
     text[0] = '\0';
-    if (level == NULL) {
+    if (level == NULL || rule->subject == RULE_MISSING) {
         return;
     }
-    char low[DISPLAY_NUMBER_MAX], high[DISPLAY_NUMBER_MAX];
+    char low[DISPLAY_NUMBER_MAX], high[DISPLAY_NUMBER_MAX], unit[UNIT_MAX];
     display_number(level->raise_low, words->mark, low);
     display_number(level->raise_high, words->mark, high);
-    struct phusa_text unit = display_unit(rule->parameter->unit);
-    const char *space = unit.length > 0 ? " " : "";
-    int width = (int)unit.length;
+    print_unit(rule, unit);
+    const char *space = unit[0] != '\0' ? " " : "";
     switch (rule->direction) {
     case RULE_ABOVE:
-        (void)snprintf(text, LIMIT_MAX, " (≥ %s%s%.*s)", high, space, width, unit.data);
+        (void)snprintf(text, LIMIT_MAX, "≥ %s%s%s", high, space, unit);
         break;
     case RULE_BELOW:
-        (void)snprintf(text, LIMIT_MAX, " (≤ %s%s%.*s)", low, space, width, unit.data);
+        (void)snprintf(text, LIMIT_MAX, "≤ %s%s%s", low, space, unit);
         break;
     case RULE_OUTSIDE:
-        (void)snprintf(text, LIMIT_MAX, " (≤ %s %s ≥ %s%s%.*s)", low, words->or, high, space, width,
-                       unit.data);
+        (void)snprintf(text, LIMIT_MAX, "≤ %s %s ≥ %s%s%s", low, words->or, high, space, unit);
         break;
     }
 }
@@ -134,17 +151,34 @@ static const char *severity_word(enum severity severity, enum language language)
     return language == LANGUAGE_VI ? severity_name_vi(severity) : severity_name(severity);
 }
 
+static const char *label_of(const struct notice *notice, enum language language)
+{
+    const struct phusa_parameter *parameter = notice->rule->parameter;
+    return language == LANGUAGE_VI ? parameter->label_vi : parameter->label_en;
+}
+
+/* "4,3 g/L"; nothing when there is no value. */
+static void print_value(const struct notice *notice, enum language language, char text[LIMIT_MAX])
+{
+    char value[DISPLAY_NUMBER_MAX], unit[UNIT_MAX];
+    print_unit(notice->rule, unit);
+    text[0] = '\0';
+    if (!isnan(notice->value)) {
+        (void)snprintf(
+            text, LIMIT_MAX, "%s%s%s",
+            display_value(notice->rule->parameter, notice->value, words_of[language].mark, value),
+            unit[0] != '\0' ? " " : "", unit);
+    }
+}
+
 /* "Trạm 1: Độ mặn 4,3 g/L" */
 static void print_measured(const struct notice *notice, enum language language, char *text,
                            size_t capacity)
 {
-    const struct phusa_parameter *parameter = notice->rule->parameter;
-    char value[DISPLAY_NUMBER_MAX];
-    struct phusa_text unit = display_unit(parameter->unit);
-    (void)snprintf(text, capacity, "%s: %s %s%s%.*s", notice->station->name,
-                   language == LANGUAGE_VI ? parameter->label_vi : parameter->label_en,
-                   display_value(parameter, notice->value, words_of[language].mark, value),
-                   unit.length > 0 ? " " : "", (int)unit.length, unit.data);
+    char value[LIMIT_MAX];
+    print_value(notice, language, value);
+    (void)snprintf(text, capacity, "%s: %s%s%s", notice->station->name, label_of(notice, language),
+                   value[0] != '\0' ? " " : "", value);
 }
 
 /* Length without full stops at the end. */
@@ -167,22 +201,156 @@ static void print_raised(const struct notice *notice, enum language language, co
         (void)snprintf(before, sizeof before, " (%s: %s)", words->was,
                        severity_word(notice->from, language));
     }
-    (void)snprintf(raw, WORDING_MAX, "%.*s – %s%s. %s: %s%s.", unstopped(message), message,
-                   measured, limit, words->severity, severity_word(notice->to, language), before);
+    bool limited = limit[0] != '\0';
+    (void)snprintf(raw, WORDING_MAX, "%.*s – %s%s%s%s. %s: %s%s.", unstopped(message), message,
+                   measured, limited ? " (" : "", limit, limited ? ")" : "", words->severity,
+                   severity_word(notice->to, language), before);
 }
 
-void wording_print(const struct notice *notice, enum language language, char text[WORDING_MAX])
+static const char *message_of(const struct rule *rule, enum language language)
+{
+    return language == LANGUAGE_VI ? rule->message_vi : rule->message_en;
+}
+
+static void print_sentence(const struct notice *notice, enum language language,
+                           char raw[WORDING_MAX])
 {
     const struct words *words = &words_of[language];
-    const char *message =
-        language == LANGUAGE_VI ? notice->rule->message_vi : notice->rule->message_en;
-    char raw[WORDING_MAX], measured[WORDING_MAX / 2];
+    const char *message = message_of(notice->rule, language);
+    char measured[WORDING_MAX / 2];
     print_measured(notice, language, measured, sizeof measured);
     if (notice->to == SEVERITY_NORMAL) {
-        (void)snprintf(raw, sizeof raw, "%s – %s. %s: %.*s.", words->normal, measured, words->over,
+        (void)snprintf(raw, WORDING_MAX, "%s – %s. %s: %.*s.", words->normal, measured, words->over,
                        unstopped(message), message);
     } else {
         print_raised(notice, language, message, measured, raw);
     }
-    copy_clean(text, raw);
+}
+
+/* --- templates ---------------------------------------------------------------- */
+
+/* What the fields point into. */
+struct filling {
+    char hazard[WORDING_MAX], value[DISPLAY_NUMBER_MAX], unit[UNIT_MAX], limit[LIMIT_MAX];
+    char time[CLOCK_MAX], since[CLOCK_MAX];
+    struct template_values values;
+};
+
+/* "05:30 12/03", local. */
+static void print_clock(int64_t time_ns, int32_t utc_offset_s, char text[CLOCK_MAX])
+{
+    int64_t local_s = time_ns / SECOND_NS - (time_ns % SECOND_NS < 0) + utc_offset_s;
+    time_t at = (time_t)local_s;
+    struct tm parts = { 0 };
+    (void)gmtime_r(&at, &parts);
+    (void)snprintf(text, CLOCK_MAX, "%02d:%02d %02d/%02d", parts.tm_hour, parts.tm_min,
+                   parts.tm_mday, parts.tm_mon + 1);
+}
+
+static void print_hazard(const struct notice *notice, enum language language, char *text,
+                         size_t capacity)
+{
+    const struct rule *rule = notice->rule;
+    const char *message = message_of(rule, language);
+    const char *hazard = rule->message != NULL
+                             ? template_hazard(rule->message, label_of(notice, language), language)
+                             : message;
+    (void)snprintf(text, capacity, "%.*s", unstopped(hazard), hazard);
+}
+
+static void fill_in(const struct notice *notice, const struct settings *settings,
+                    enum language language, bool stop, struct filling *filling)
+{
+    const struct alarm_settings *alarms = &settings->alarms;
+    const struct rule *rule = notice->rule;
+    print_hazard(notice, language, filling->hazard, sizeof filling->hazard);
+    print_unit(rule, filling->unit);
+    display_value(rule->parameter, notice->value, words_of[language].mark, filling->value);
+    print_limit(notice, &words_of[language], filling->limit);
+    print_clock(notice->time_ns, settings->utc_offset_s, filling->time);
+    print_clock(notice->since_ns, settings->utc_offset_s, filling->since);
+    bool valued = !isnan(notice->value);
+    filling->values =
+        (struct template_values){ .of = {
+                                      [FIELD_SOURCE] = alarms->source,
+                                      [FIELD_HAZARD] = filling->hazard,
+                                      [FIELD_STATION] = notice->station->name,
+                                      [FIELD_SITE] = notice->station->site,
+                                      [FIELD_LABEL] = label_of(notice, language),
+                                      [FIELD_VALUE] = valued ? filling->value : "",
+                                      [FIELD_UNIT] = valued ? filling->unit : "",
+                                      [FIELD_RULE] = rule->id,
+                                      [FIELD_SEVERITY] = severity_word(notice->to, language),
+                                      [FIELD_WAS] = severity_word(notice->from, language),
+                                      [FIELD_LIMIT] = filling->limit,
+                                      [FIELD_TIME] = filling->time,
+                                      [FIELD_SINCE] = filling->since,
+                                      [FIELD_ACTION] =
+                                          template_action(rule->message, notice->to, language),
+                                      [FIELD_STOP] = !stop                     ? ""
+                                                     : language == LANGUAGE_VI ? alarms->stop_vi
+                                                                               : alarms->stop_en,
+                                  } };
+}
+
+static void print_template(const struct notice *notice, const struct settings *settings,
+                           enum language language, enum wording_part part, bool stop,
+                           char raw[WORDING_MAX])
+{
+    static const enum template_part parts[][2] = {
+        [WORDING_TEXT] = { TEMPLATE_RAISED, TEMPLATE_CLEARED },
+        [WORDING_BRIEF] = { TEMPLATE_BRIEF_RAISED, TEMPLATE_BRIEF_CLEARED },
+        [WORDING_LINE] = { TEMPLATE_LINE, TEMPLATE_LINE },
+    };
+    struct filling filling;
+    fill_in(notice, settings, language, stop, &filling);
+    bool normal = notice->to == SEVERITY_NORMAL;
+    (void)template_fill(template_text_of(notice->rule->message, parts[part][normal], language),
+                        &filling.values, raw, WORDING_MAX);
+}
+
+size_t wording_part(const struct notice *notice, const struct settings *settings,
+                    enum language language, enum wording_part part, bool stop, char *text,
+                    size_t capacity)
+{
+    const struct words *words = &words_of[language];
+    char raw[WORDING_MAX], whole[2 * WORDING_MAX];
+    bool sentence = settings == NULL || (part == WORDING_TEXT && notice->rule->message == NULL);
+    bool notes = part == WORDING_TEXT;
+    if (sentence) {
+        print_sentence(notice, language, raw);
+    } else {
+        print_template(notice, settings, language, part, stop, raw);
+    }
+    (void)snprintf(whole, sizeof whole, "%s%s%s",
+                   notes && notice->escalated ? words->escalated : "", raw,
+                   notes && notice->flapping ? words->flapping : "");
+    copy_clean(text, capacity, whole);
+    return strlen(text);
+}
+
+void wording_hazard(const struct notice *notice, enum language language, char text[WORDING_MAX])
+{
+    char raw[WORDING_MAX];
+    print_hazard(notice, language, raw, sizeof raw);
+    copy_clean(text, WORDING_MAX, raw);
+}
+
+void wording_value(const struct notice *notice, enum language language, char text[WORDING_MAX])
+{
+    char raw[LIMIT_MAX];
+    print_value(notice, language, raw);
+    copy_clean(text, WORDING_MAX, raw);
+}
+
+void wording_clean(const char *from, char text[WORDING_MAX])
+{
+    copy_clean(text, WORDING_MAX, from);
+}
+
+void wording_unit(const struct rule *rule, char text[WORDING_MAX])
+{
+    char raw[UNIT_MAX];
+    print_unit(rule, raw);
+    copy_clean(text, WORDING_MAX, raw);
 }

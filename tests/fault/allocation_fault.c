@@ -570,6 +570,7 @@ static void test_pipeline(void **state)
 static void run_outbox(bool healthy)
 {
     static const struct channel_settings channels[] = { { .id = "ioc" }, { .id = "farmers" } };
+    static const struct settings told = { .channels = channels, .channel_count = 2 };
     struct notice notices[3];
     struct outbox *outbox = NULL;
     struct problem problem = { "" };
@@ -581,7 +582,7 @@ static void run_outbox(bool healthy)
     trouble_begins();
     enum outbox_status opened = outbox_open(sample_path, &outbox, &position, &problem);
     bool committed =
-        opened == OUTBOX_OK && outbox_commit(outbox, notices, 3, channels, 200,
+        opened == OUTBOX_OK && outbox_commit(outbox, notices, 3, &told, 200,
                                              (wall_time){ NOW * SECOND_NS }, &problem) == OUTBOX_OK;
     trouble_ends();
     must(committed, healthy, problem.text);

@@ -29,7 +29,7 @@ static void json_is_that_of_the_contract(void **state)
     char body[NOTICE_BODY_MAX];
     struct notice notice = sample_notice(RULE_IOC, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR);
     notice.since_ns -= 30 * SECOND_NS;
-    size_t length = notice_json(&notice, body, sizeof body);
+    size_t length = notice_json(&notice, NULL, body, sizeof body);
     assert_string_equal(
         body, "{\"time\":1362096000,\"rule\":\"salinity-fields\",\"station\":\"s1\","
               "\"parameter\":\"salinity\",\"from\":\"normal\",\"to\":\"minor\",\"value\":4.875,"
@@ -60,13 +60,13 @@ static void what_does_not_fit_is_nothing(void **state)
     (void)state;
     char body[NOTICE_BODY_MAX], small[NOTICE_BODY_MAX];
     struct notice notice = sample_notice(RULE_IOC, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR);
-    size_t length = notice_json(&notice, body, sizeof body);
+    size_t length = notice_json(&notice, NULL, body, sizeof body);
     for (size_t capacity = 0; capacity <= length; capacity++) {
         memset(small, 'x', sizeof small);
-        assert_int_equal(notice_json(&notice, small, capacity), 0);
+        assert_int_equal(notice_json(&notice, NULL, small, capacity), 0);
         assert_int_equal(small[capacity], 'x');
     }
-    assert_int_equal(notice_json(&notice, small, length + 1), length);
+    assert_int_equal(notice_json(&notice, NULL, small, length + 1), length);
 }
 
 static void sentences_say_what_operators_need(void **state)
@@ -102,9 +102,9 @@ static void sentences_say_what_operators_need(void **state)
         rule.levels[0].raise_low = 0.5;
         notice.rule = &rule;
         notice.value = cases[i].value;
-        wording_print(&notice, LANGUAGE_VI, text);
+        (void)wording_part(&notice, NULL, LANGUAGE_VI, WORDING_TEXT, false, text, sizeof text);
         assert_string_equal(text, cases[i].vi);
-        wording_print(&notice, LANGUAGE_EN, text);
+        (void)wording_part(&notice, NULL, LANGUAGE_EN, WORDING_TEXT, false, text, sizeof text);
         assert_string_equal(text, cases[i].en);
     }
 }
@@ -119,12 +119,12 @@ static void a_full_stop_stands_once(void **state)
     rule.message_en = "Smoke...";
     notice.rule = &rule;
     notice.value = 0.3;
-    wording_print(&notice, LANGUAGE_VI, text);
+    (void)wording_part(&notice, NULL, LANGUAGE_VI, WORDING_TEXT, false, text, sizeof text);
     assert_string_equal(text,
                         "Trở lại bình thường – Trạm 1: Độ mặn 0,30 g/L. Hết cảnh báo: Có khói.");
     notice.from = SEVERITY_NORMAL;
     notice.to = SEVERITY_MINOR;
-    wording_print(&notice, LANGUAGE_EN, text);
+    (void)wording_part(&notice, NULL, LANGUAGE_EN, WORDING_TEXT, false, text, sizeof text);
     assert_string_equal(text, "Smoke – Trạm 1: Salinity 0.30 g/L (≥ 1 g/L). Severity: minor.");
 }
 
@@ -134,13 +134,13 @@ static void rules_without_levels_have_no_limit(void **state)
     struct notice notice = sample_notice(RULE_OWN, 0, 0, SEVERITY_NORMAL, SEVERITY_SEVERE);
     char text[WORDING_MAX], body[NOTICE_BODY_MAX];
     notice.value = 12;
-    wording_print(&notice, LANGUAGE_VI, text);
+    (void)wording_part(&notice, NULL, LANGUAGE_VI, WORDING_TEXT, false, text, sizeof text);
     assert_string_equal(text, "Đĩa đã đầy – Trạm 1: Dung lượng đĩa còn trống 12 MB. Mức: nghiêm "
                               "trọng.");
-    wording_print(&notice, LANGUAGE_EN, text);
+    (void)wording_part(&notice, NULL, LANGUAGE_EN, WORDING_TEXT, false, text, sizeof text);
     assert_string_equal(text,
                         "The disk is full – Trạm 1: Free disk space 12 MB. Severity: severe.");
-    assert_true(notice_json(&notice, body, sizeof body) > 0);
+    assert_true(notice_json(&notice, NULL, body, sizeof body) > 0);
     assert_non_null(strstr(body, "\"severity\":\"severe\""));
     assert_non_null(strstr(body, "\"rule\":\"disk-full\""));
 }
@@ -176,7 +176,7 @@ static void any_text_gives_valid_json(void **state)
         notice.station = &station;
         rule.message_vi = rule.message_en = station.name = texts[i];
         notice.value = i == 0 ? (double)NAN : -1.7976931348623157e308;
-        assert_true(notice_json(&notice, body, sizeof body) > 0);
+        assert_true(notice_json(&notice, NULL, body, sizeof body) > 0);
         json_t *root = json_loads(body, 0, NULL);
         assert_non_null(root);
         const char *vi = json_string_value(json_object_get(json_object_get(root, "message"), "vi"));

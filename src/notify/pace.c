@@ -1,0 +1,42 @@
+/*
+ * How many messages a person gets at once. Within `gather` after the first of a burst a recipient
+ * gets `burst` messages one by one; further ones wait until `gather` after the first of them has
+ * come, and then all go as one. After such a digest the burst is used up for another `gather`, so
+ * that a long flood gives one digest in each of them.
+ *
+ * Times are of the wall clock: a message or burst of the future means that the clock was put back,
+ * and delays nothing.
+ */
+#include "notify/delivery.h"
+
+static bool is_over(const struct channel_pace *pace, const struct pace_state *state, wall_time now)
+{
+    return state->from_ns > now.ns || now.ns - state->from_ns >= pace->gather_ns;
+}
+
+struct pace_turn pace_next(const struct channel_pace *pace, const struct pace_state *state,
+                           int64_t oldest_ns, wall_time now)
+{
+    int64_t sent = is_over(pace, state, now) ? 0 : state->count;
+    if (pace->gather_ns <= 0) {
+        return (struct pace_turn){ pace->burst > 0 ? PACE_ONE : PACE_ALL, now.ns };
+    }
+    if (sent < pace->burst) {
+        return (struct pace_turn){ PACE_ONE, now.ns };
+    }
+    if (oldest_ns > now.ns || now.ns - oldest_ns >= pace->gather_ns) {
+        return (struct pace_turn){ PACE_ALL, now.ns };
+    }
+    return (struct pace_turn){ PACE_WAIT, oldest_ns + pace->gather_ns };
+}
+
+void pace_sent(const struct channel_pace *pace, struct pace_state *state, bool all, wall_time now)
+{
+    if (all) {
+        *state = (struct pace_state){ now.ns, pace->burst };
+    } else if (is_over(pace, state, now)) {
+        *state = (struct pace_state){ now.ns, 1 };
+    } else {
+        state->count++;
+    }
+}
