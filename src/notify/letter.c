@@ -169,7 +169,11 @@ static int64_t time_of(const struct letter_store *store, const char *exact, cons
         return json_integer_value(time);
     }
     double value = number_of(store->body, seconds);
-    return isfinite(value) && fabs(value) < 9e9 ? (int64_t)(value * (double)SECOND_NS) : 0;
+    if (!isfinite(value) || fabs(value) > 9e9) {
+        return 0;
+    }
+    double whole = floor(value); /* a double has no more than microseconds beside it */
+    return (int64_t)whole * SECOND_NS + llround((value - whole) * 1e6) * 1000;
 }
 
 /* The pair of that name, or the other. */

@@ -9,19 +9,22 @@
  */
 #include "notify/delivery.h"
 
-static bool is_over(const struct channel_pace *pace, const struct pace_state *state, wall_time now)
+/* The burst was over at that time. */
+static bool is_over(const struct channel_pace *pace, const struct pace_state *state,
+                    int64_t time_ns)
 {
-    return state->from_ns > now.ns || now.ns - state->from_ns >= pace->gather_ns;
+    return time_ns - state->from_ns >= pace->gather_ns;
 }
 
 struct pace_turn pace_next(const struct channel_pace *pace, const struct pace_state *state,
                            int64_t oldest_ns, wall_time now)
 {
-    int64_t sent = is_over(pace, state, now) ? 0 : state->count;
     if (pace->gather_ns <= 0) {
         return (struct pace_turn){ pace->burst > 0 ? PACE_ONE : PACE_ALL, now.ns };
     }
-    if (sent < pace->burst) {
+    /* What came while the burst was used up gathers, even when that is over by now. */
+    bool fresh = state->from_ns > now.ns || is_over(pace, state, oldest_ns);
+    if ((fresh ? 0 : state->count) < pace->burst) {
         return (struct pace_turn){ PACE_ONE, now.ns };
     }
     if (oldest_ns > now.ns || now.ns - oldest_ns >= pace->gather_ns) {
@@ -34,7 +37,7 @@ void pace_sent(const struct channel_pace *pace, struct pace_state *state, bool a
 {
     if (all) {
         *state = (struct pace_state){ now.ns, pace->burst };
-    } else if (is_over(pace, state, now)) {
+    } else if (state->from_ns > now.ns || is_over(pace, state, now.ns)) {
         *state = (struct pace_state){ now.ns, 1 };
     } else {
         state->count++;
