@@ -132,7 +132,7 @@ const char *const outbox_sql[STATEMENTS] = {
                   " NOT EXISTS (SELECT 1 FROM message WHERE recipient = ?2 AND series = ?3"
                   " AND state < 2), 0, 0)",
     [W_HURRY] = "UPDATE message SET due_ns = ?3 WHERE recipient = ?1 AND series = ?2 AND state < 2"
-                " AND due_ns > ?3",
+                " AND tries = 0 AND due_ns > ?3",
     [W_TOUCH] = "UPDATE recipient SET used_ns = ?3, next_ns = CASE WHEN next_ns IS NULL THEN ?2"
                 " WHEN gathering THEN next_ns ELSE min(next_ns, ?2) END WHERE id = ?1",
     [W_OLDEST] = "SELECT id FROM message WHERE id >= ?1 AND state < 2 ORDER BY id LIMIT 1",

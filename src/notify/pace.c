@@ -23,7 +23,8 @@ struct pace_turn pace_next(const struct channel_pace *pace, const struct pace_st
         return (struct pace_turn){ pace->burst > 0 ? PACE_ONE : PACE_ALL, now.ns };
     }
     /* What came while the burst was used up gathers, even when that is over by now. */
-    bool fresh = state->from_ns > now.ns || is_over(pace, state, oldest_ns);
+    int64_t came_ns = oldest_ns < now.ns ? oldest_ns : now.ns;
+    bool fresh = state->from_ns > now.ns || is_over(pace, state, came_ns);
     if ((fresh ? 0 : state->count) < pace->burst) {
         return (struct pace_turn){ PACE_ONE, now.ns };
     }
