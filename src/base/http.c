@@ -1,21 +1,15 @@
-/*
- * One easy handle keeps the options, one multi handle the connection. The multi
- * interface drives single requests because only its wait can be woken from
- * another thread (curl_multi_wakeup), so that an abort takes effect at once.
- */
+/* One easy handle keeps the options, one multi handle the connection (transfer.h says why). */
 #include "base/http.h"
 
-#include <curl/curl.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/transfer.h"
+
 #define CONNECT_MS  5000L
 #define TOTAL_MS    30000L
-#define WAIT_MS     1000 /* longest sleep between two looks at the abort flag */
-#define KEEPALIVE_S 30L  /* TCP keep-alive: a silent middlebox is noticed before the next batch */
-#define CONNECTIONS 1L   /* kept open */
+#define CONNECTIONS 1L /* kept open */
 #define URL_SCHEMES "http,https"
 
 struct http_client {
@@ -77,24 +71,11 @@ static long or_default(long value, long fallback)
 static bool set_options(struct http_client *client, const struct http_options *options)
 {
     CURL *easy = client->easy;
-    const char *ca = options->ca_file;
-    bool good = curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
-                curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, URL_SCHEMES) == CURLE_OK;
-    if (ca != NULL && *ca != '\0') {
-        good = good && curl_easy_setopt(easy, CURLOPT_CAINFO, ca) == CURLE_OK &&
-               curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
-    }
-    (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    bool good = transfer_options(easy, URL_SCHEMES, options->ca_file,
+                                 or_default(options->connect_ms, CONNECT_MS),
+                                 or_default(options->total_ms, TOTAL_MS));
     (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                           or_default(options->connect_ms, CONNECT_MS));
-    (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, or_default(options->total_ms, TOTAL_MS));
-    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_S);
-    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_S);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, keep_body);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, watch_head);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, client);
@@ -163,25 +144,6 @@ static CURLcode prepare(struct http_client *client, const struct http_request *r
     return curl_easy_setopt(easy, CURLOPT_URL, request->url);
 }
 
-/* Runs the transfer to its end, its time limit or the abort. */
-static CURLcode transfer(struct http_client *client)
-{
-    int running = 1, messages = 0;
-    while (running > 0) {
-        if (atomic_load(&client->aborted)) {
-            return CURLE_ABORTED_BY_CALLBACK;
-        }
-        if (curl_multi_perform(client->multi, &running) != CURLM_OK) {
-            return CURLE_OUT_OF_MEMORY;
-        }
-        if (running > 0 && curl_multi_poll(client->multi, NULL, 0, WAIT_MS, NULL) != CURLM_OK) {
-            return CURLE_OUT_OF_MEMORY;
-        }
-    }
-    const CURLMsg *message = curl_multi_info_read(client->multi, &messages);
-    return message == NULL ? CURLE_OUT_OF_MEMORY : message->data.result;
-}
-
 static void read_answer(CURL *easy, struct http_answer *answer)
 {
     long code = 0, connections = 0;
@@ -231,7 +193,7 @@ enum http_status http_perform(struct http_client *client, const struct http_requ
         problem_set(problem, "out of memory");
         return HTTP_UNREACHABLE;
     }
-    CURLcode result = transfer(client);
+    CURLcode result = transfer_run(client->multi, &client->aborted);
     read_answer(client->easy, answer);
     enum http_status status = judge(client, result, problem);
     (void)curl_multi_remove_handle(client->multi, client->easy);

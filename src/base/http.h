@@ -1,5 +1,5 @@
 /*
- * HTTP client: the only user of libcurl. One client is one kept-alive
+ * HTTP client over libcurl, as smtp.h is for mail. One client is one kept-alive
  * connection, used by one thread. No redirects are followed, no proxy of the
  * environment is used; certificates and host names are always verified.
  */
