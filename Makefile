@@ -33,12 +33,13 @@ UNIT    := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/*_test.c
 FAULTS  := $(patsubst tests/fault/%.c,$(B)/fault/%,$(wildcard tests/fault/*_fault.c))
 FUZZ    := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZER  := $(patsubst tests/fuzz/%.c,$(B)/fuzzer/%,$(wildcard tests/fuzz/*_fuzz.c))
+TOOLS   := $(patsubst tests/tools/%.c,$(B)/tools/%,$(wildcard tests/tools/*.c))
 BENCH   := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 MAN1    := $(wildcard docs/*.1)
 MAN5    := $(wildcard docs/*.5)
 MAN8    := $(wildcard docs/*.8)
 
-.PHONY: all help setup run check chaos soak bench lint fuzz install clean unit faults fuzzers libfuzzers benches
+.PHONY: all help setup run check chaos soak bench lint fuzz install clean unit faults fuzzers libfuzzers benches tools
 all: $(PROGRAMS)
 
 help:
@@ -72,7 +73,7 @@ run: setup
 
 check: setup
 	@$(MAKE) $(JOBS) all
-	@$(SANITIZED) all unit faults fuzzers
+	@$(SANITIZED) all unit faults fuzzers tools
 	@PHUSA_BUILD=$(B) tests/run-all $(ARGS)
 
 chaos: setup
@@ -116,6 +117,7 @@ faults: $(FAULTS)
 fuzzers: $(FUZZ)
 libfuzzers: $(FUZZER)
 benches: $(BENCH)
+tools: $(TOOLS)
 
 # --- how it is built -------------------------------------------------------------
 
@@ -168,6 +170,12 @@ $(B)/fuzzer/%: $(B)/obj/tests/fuzz/%.o $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  link  $@')
 	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+# What the system tests drive by itself.
+$(B)/tools/%: $(B)/obj/tests/tools/%.o $(ALL_LIBS)
+	@mkdir -p $(@D)
+	$(if $(V),,@echo '  link  $@')
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(B)/bench/%: $(B)/obj/tests/bench/%.o $(ALL_LIBS)
 	@mkdir -p $(@D)
