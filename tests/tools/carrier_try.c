@@ -35,6 +35,7 @@ struct opened {
 static const struct opened kinds[] = {
     { "webhook", CHANNEL_WEBHOOK, webhook_open },
     { "email", CHANNEL_EMAIL, email_open },
+    { "sms", CHANNEL_SMS, sms_open },
 };
 
 static void die(const char *what)

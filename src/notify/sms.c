@@ -1,0 +1,334 @@
+/*
+ * One kind of channel: short messages, handed to a gateway by HTTP with the template of the
+ * configuration. For Kannel's sendsms:
+ *
+ *   url = "http://127.0.0.1:13013/cgi-bin/sendsms?username={user}&password={password}&from={from}"
+ *         "&to={to}&text={text}&coding={coding}&charset=UTF-8";   accepted = "delivery";
+ *
+ * which answers 202 and "0: Accepted for delivery" or "3: Queued for later delivery".
+ *
+ * Texts are without diacritics, in GSM 7 bit; with `diacritics` in UCS-2 where a text has any. A
+ * single message is one part, always: one that were longer is cut at a word, which is said in the
+ * log. A digest is at most DIGEST_PARTS parts and says itself what it leaves out.
+ *
+ * Accepted is what has a code 2xx and the text `accepted` in its body; without that text, any body
+ * that is no web page: a gateway's login page or a proxy's excuse has 200, too. 400 and the like
+ * refuse the message; 401, 403, 404 and 405 are about us, so that no message can pass.
+ *
+ * What is said of an answer has no number of more than four digits and not the password in it,
+ * since a gateway may repeat the request.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/gsm7.h"
+#include "base/http.h"
+#include "base/log.h"
+#include "notify/delivery.h"
+#include "notify/fill.h"
+
+#define DIGEST_PARTS  4
+#define DIGEST_STEP   32   /* bytes that a digest is made shorter by until it fits */
+#define TEXT_MAX      1024 /* bytes: a letter's, or of DIGEST_PARTS parts with marks */
+#define PLAIN_MAX     GSM7_FOLD_MAX(TEXT_MAX)
+#define REQUEST_MAX   16384 /* bytes of the URL, and of the body: a text in it is 3 x PLAIN_MAX */
+#define HEADER_MAX    1024
+#define PHONE_MAX     16 /* "+" and 15 digits (E.164) */
+#define WORDS_MAX     80 /* bytes of an answer that are said */
+#define DIGITS_SHOWN  4
+#define FIELDS        7
+#define REASONED_BODY 1024 /* bytes of an answer in which a web page is looked for */
+
+struct sms {
+    struct http_client *client;
+    char *id, *url, *user, *password, *from, *method, *body, *content_type, *accepted;
+    char *headers[CHANNEL_HEADERS_MAX];
+    bool diacritics;
+    unsigned long cut; /* texts that were too long for one part */
+    char text[PLAIN_MAX], filled_url[REQUEST_MAX], filled_body[REQUEST_MAX];
+    char filled_headers[CHANNEL_HEADERS_MAX][HEADER_MAX], type_header[HEADER_MAX];
+    struct http_answer answer;
+};
+
+/* --- the text -------------------------------------------------------------------- */
+
+/* What the phone shows, in the coding that it needs. */
+static enum sms_coding encode(const struct sms *sms, const char *text, char out[PLAIN_MAX])
+{
+    if (sms->diacritics && !gsm7_writable(phusa_text_of(text))) {
+        (void)snprintf(out, PLAIN_MAX, "%s", text);
+        return SMS_UCS2;
+    }
+    (void)gsm7_fold(phusa_text_of(text), out, PLAIN_MAX);
+    return SMS_GSM7;
+}
+
+/* Said at the first, second, fourth ... time. */
+static void note_cut(struct sms *sms)
+{
+    sms->cut++;
+    if ((sms->cut & (sms->cut - 1)) == 0) {
+        log_warning("notify %s: a text was cut to one short message, %lu so far", sms->id,
+                    sms->cut);
+    }
+}
+
+static enum sms_coding single_text(struct sms *sms, const struct parcel *parcel)
+{
+    char text[TEXT_MAX];
+    (void)parcel_text(parcel, true, text, sizeof text);
+    enum sms_coding coding = encode(sms, text, sms->text);
+    size_t end = sms_cut(phusa_text_of(sms->text), coding, 1);
+    if (sms->text[end] != '\0') {
+        sms->text[end] = '\0';
+        note_cut(sms);
+    }
+    return coding;
+}
+
+/* The longest digest that fits: made anew with less room, so that its own end is true. */
+static enum sms_coding digest_text(struct sms *sms, const struct parcel *parcel)
+{
+    char text[TEXT_MAX];
+    enum sms_coding coding = SMS_GSM7;
+    for (size_t room = TEXT_MAX; room > DIGEST_STEP; room -= DIGEST_STEP) {
+        (void)parcel_text(parcel, true, text, room);
+        coding = encode(sms, text, sms->text);
+        if (sms_parts(phusa_text_of(sms->text), coding) <= DIGEST_PARTS) {
+            break;
+        }
+    }
+    return coding;
+}
+
+/* --- the answer ------------------------------------------------------------------ */
+
+static bool is_digit(char byte)
+{
+    return byte >= '0' && byte <= '9';
+}
+
+/* The digits at the beginning of text. */
+static size_t digits_at(const char *text)
+{
+    size_t count = 0;
+    while (is_digit(text[count])) {
+        count++;
+    }
+    return count;
+}
+
+/* The answer's first line up to a query, ASCII, without long numbers; nothing if the password is in
+ * it. */
+static void copy_words(const struct sms *sms, char words[WORDS_MAX + 1])
+{
+    const char *at = sms->answer.body + strspn(sms->answer.body, " \t\r\n");
+    size_t used = 0;
+    bool secret = sms->password[0] != '\0' && strstr(at, sms->password) != NULL;
+    while (!secret && used < WORDS_MAX && (unsigned char)*at >= ' ' && *at != '?' && *at != '&') {
+        size_t digits = digits_at(at);
+        bool plain = (unsigned char)*at < 0x7f;
+        words[used++] = digits > DIGITS_SHOWN || !plain ? '*' : *at;
+        at += digits > DIGITS_SHOWN ? digits : 1;
+    }
+    words[used] = '\0';
+}
+
+/* A login page, a proxy's excuse: nothing a gateway for programs says. */
+static bool is_web_page(const char *body)
+{
+    char begin[REASONED_BODY + 1];
+    (void)snprintf(begin, sizeof begin, "%s", body + strspn(body, " \t\r\n"));
+    return begin[0] == '<' && strcasestr(begin, "<html") != NULL;
+}
+
+static enum delivery judge(const struct sms *sms, struct problem *problem)
+{
+    char words[WORDS_MAX + 1];
+    int code = sms->answer.code;
+    bool taken = code >= 200 && code < 300;
+    if (taken && strstr(sms->answer.body, sms->accepted) != NULL &&
+        (sms->accepted[0] != '\0' || !is_web_page(sms->answer.body))) {
+        return DELIVERY_DONE;
+    }
+    copy_words(sms, words);
+    problem_set(problem, "the gateway answered %d%s%s%s", code,
+                taken ? ", but not that it took the message" : "", words[0] == '\0' ? "" : ": ",
+                words);
+    switch (code) {
+    case 401:
+    case 403:
+    case 404:
+    case 405:
+    case 407:
+        return DELIVERY_UNREACHABLE;
+    case 408:
+    case 425:
+    case 429:
+        return DELIVERY_FAILED;
+    default:
+        return code >= 400 && code < 500 ? DELIVERY_REFUSED : DELIVERY_FAILED;
+    }
+}
+
+/* --- the request ------------------------------------------------------------------- */
+
+static bool is_phone(const char *recipient)
+{
+    size_t plus = recipient[0] == '+', length = strlen(recipient);
+    return length > plus && length <= PHONE_MAX && digits_at(recipient + plus) == length - plus;
+}
+
+static bool fill_headers(struct sms *sms, const struct fill_value *values,
+                         struct http_request *request)
+{
+    size_t count = 0;
+    if (sms->body[0] != '\0') {
+        (void)snprintf(sms->type_header, HEADER_MAX, "Content-Type: %s", sms->content_type);
+        request->headers[count++] = sms->type_header;
+    }
+    for (size_t i = 0; i < CHANNEL_HEADERS_MAX && sms->headers[i] != NULL; i++) {
+        if (fill_template(sms->headers[i], values, FIELDS, FILL_LINE, sms->filled_headers[i],
+                          HEADER_MAX) == 0) {
+            return false;
+        }
+        request->headers[count++] = sms->filled_headers[i];
+    }
+    return true;
+}
+
+static bool fill_request(struct sms *sms, const struct fill_value *values,
+                         struct http_request *request)
+{
+    *request = (struct http_request){ .method = sms->method, .url = sms->filled_url };
+    if (sms->body[0] != '\0') {
+        request->body = sms->filled_body;
+        request->body_length =
+            fill_template(sms->body, values, FIELDS, fill_escape_of(sms->content_type),
+                          sms->filled_body, sizeof sms->filled_body);
+        if (request->body_length == 0) {
+            return false;
+        }
+    }
+    return fill_headers(sms, values, request) &&
+           fill_template(sms->url, values, FIELDS, FILL_PERCENT, sms->filled_url,
+                         sizeof sms->filled_url) > 0;
+}
+
+static enum delivery send_request(struct sms *sms, const struct http_request *request,
+                                  struct problem *problem)
+{
+    switch (http_perform(sms->client, request, &sms->answer, problem)) {
+    case HTTP_DONE:
+        return judge(sms, problem);
+    case HTTP_UNREACHABLE:
+        return DELIVERY_UNREACHABLE;
+    case HTTP_BROKEN:
+        break;
+    }
+    return DELIVERY_FAILED;
+}
+
+static enum delivery deliver(void *self, const struct parcel *parcel, struct problem *problem)
+{
+    struct sms *sms = self;
+    if (!is_phone(parcel->recipient)) {
+        problem_set(problem, "the recipient has no number that a message can go to");
+        return DELIVERY_REFUSED;
+    }
+    enum sms_coding coding =
+        parcel->count == 1 ? single_text(sms, parcel) : digest_text(sms, parcel);
+    const struct fill_value values[FIELDS] = {
+        { "to", parcel->recipient },
+        { "text", sms->text },
+        { "from", sms->from },
+        { "user", sms->user },
+        { "password", sms->password },
+        { "key", parcel->key },
+        { "coding", coding == SMS_UCS2 ? "2" : "0" },
+    };
+    struct http_request request;
+    if (!fill_request(sms, values, &request)) {
+        problem_set(problem, "the request to the gateway is too long");
+        return DELIVERY_REFUSED;
+    }
+    return send_request(sms, &request, problem);
+}
+
+/* --- the carrier ------------------------------------------------------------------- */
+
+static void abort_request(void *self)
+{
+    struct sms *sms = self;
+    http_client_abort(sms->client);
+}
+
+static void sms_free(void *self)
+{
+    struct sms *sms = self;
+    http_client_free(sms->client);
+    char *const strings[] = { sms->id,     sms->url,  sms->user,         sms->password, sms->from,
+                              sms->method, sms->body, sms->content_type, sms->accepted };
+    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
+        free(strings[i]);
+    }
+    for (size_t i = 0; i < CHANNEL_HEADERS_MAX; i++) {
+        free(sms->headers[i]);
+    }
+    free(sms);
+}
+
+static bool copy_string(char **copy, const char *string, const char *fallback)
+{
+    *copy = strdup(string == NULL || string[0] == '\0' ? fallback : string);
+    return *copy != NULL;
+}
+
+static bool copy_headers(struct sms *sms, const struct channel_settings *channel)
+{
+    for (size_t i = 0; i < CHANNEL_HEADERS_MAX && channel->headers[i] != NULL; i++) {
+        if (!copy_string(&sms->headers[i], channel->headers[i], "")) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool copy_channel(struct sms *sms, const struct channel_settings *channel)
+{
+    bool has_body = channel->body != NULL && channel->body[0] != '\0';
+    struct http_options options = { .ca_file = channel->ca,
+                                    .total_ms = (long)(channel->timeout_ns / MILLI_NS) };
+    sms->diacritics = channel->diacritics;
+    sms->client = http_client_create(&options);
+    return sms->client != NULL && copy_string(&sms->id, channel->id, "") &&
+           copy_string(&sms->url, channel->url, "") && copy_string(&sms->user, channel->user, "") &&
+           copy_string(&sms->password, channel->password, "") &&
+           copy_string(&sms->from, channel->from, "") &&
+           copy_string(&sms->method, channel->method, has_body ? "POST" : "GET") &&
+           copy_string(&sms->body, channel->body, "") &&
+           copy_string(&sms->content_type, channel->content_type,
+                       "application/x-www-form-urlencoded") &&
+           copy_string(&sms->accepted, channel->accepted, "") && copy_headers(sms, channel);
+}
+
+bool sms_open(struct carrier *carrier, const struct channel_settings *channel,
+              const struct carrier_means *means, struct problem *problem)
+{
+    (void)means;
+    struct sms *sms = calloc(1, sizeof *sms);
+    if (sms == NULL || !copy_channel(sms, channel)) {
+        if (sms != NULL) {
+            sms_free(sms);
+        }
+        problem_set(problem, "out of memory");
+        return false;
+    }
+    carrier->self = sms;
+    carrier->deliver = deliver;
+    carrier->abort = abort_request;
+    carrier->free = sms_free;
+    carrier->most = PARCEL_LETTERS_MAX;
+    return true;
+}
