@@ -36,6 +36,7 @@ static const struct opened kinds[] = {
     { "webhook", CHANNEL_WEBHOOK, webhook_open },
     { "email", CHANNEL_EMAIL, email_open },
     { "sms", CHANNEL_SMS, sms_open },
+    { "syslog", CHANNEL_SYSLOG, syslog_open },
 };
 
 static void die(const char *what)
