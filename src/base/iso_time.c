@@ -1,5 +1,6 @@
 #include "base/iso_time.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -102,4 +103,18 @@ bool iso_time_or_day_parse(struct phusa_text text, int32_t utc_offset_s, int64_t
     bool good = iso_time_parse(phusa_text_of(whole), ns);
     *ns -= good ? utc_offset_s * SECOND_NS : 0;
     return good;
+}
+
+void iso_time_print(int64_t ns, int32_t utc_offset_s, char text[ISO_TIME_CHARS + 1])
+{
+    int64_t second = ns / SECOND_NS - (ns % SECOND_NS < 0 ? 1 : 0);
+    time_t local = (time_t)(second + utc_offset_s);
+    unsigned minutes = (unsigned)(utc_offset_s < 0 ? -utc_offset_s : utc_offset_s) / 60u % 1440u;
+    struct tm parts;
+    text[0] = '\0';
+    if (gmtime_r(&local, &parts) != NULL) {
+        size_t used = strftime(text, ISO_TIME_CHARS + 1, "%Y-%m-%dT%H:%M:%S", &parts);
+        (void)snprintf(text + used, ISO_TIME_CHARS + 1 - used, "%c%02u:%02u",
+                       utc_offset_s > 0 ? '+' : '-', minutes / 60u, minutes % 60u);
+    }
 }

@@ -20,4 +20,12 @@ bool iso_time_parse(struct phusa_text text, int64_t *ns);
  */
 bool iso_time_or_day_parse(struct phusa_text text, int32_t utc_offset_s, int64_t *ns);
 
+#define ISO_TIME_CHARS 25 /* of what is printed, without the terminator */
+
+/*
+ * "2026-01-01T07:00:00+07:00" at utc_offset_s (whole minutes east of UTC), terminated; the fraction
+ * is dropped. UTC itself is "-00:00", as CAP 1.2 (section 3.3.2) wants it and RFC 3339 allows.
+ */
+void iso_time_print(int64_t ns, int32_t utc_offset_s, char text[ISO_TIME_CHARS + 1]);
+
 #endif

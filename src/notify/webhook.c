@@ -1,16 +1,14 @@
 /*
  * One kind of channel: POST with the notice as JSON. `Idempotency-Key` lets the
  * receiver drop what it has already; with a secret, `X-Phusa-Signature: sha256=<hex>`
- * is the HMAC-SHA256 of the body. 2xx is done; other 4xx than 408, 425 and 429
- * say that this message is not wanted; all else is trouble of the other side.
+ * is the HMAC-SHA256 of the body. answer.h says what the answers mean.
  */
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/http.h"
-#include "notify/delivery.h"
+#include "notify/answer.h"
 
 #define SIGNATURE_HEADER "X-Phusa-Signature: sha256="
 #define HEADER_MAX       128
@@ -37,16 +35,6 @@ static bool sign(const char *secret, const struct letter *letter, char header[HE
     return true;
 }
 
-static enum delivery judge(int code, struct problem *problem)
-{
-    if (code >= 200 && code < 300) {
-        return DELIVERY_DONE;
-    }
-    bool passing = code == 408 || code == 425 || code == 429;
-    problem_set(problem, "the endpoint answered %d", code);
-    return code >= 400 && code < 500 && !passing ? DELIVERY_REFUSED : DELIVERY_FAILED;
-}
-
 static enum delivery deliver(void *self, const struct parcel *parcel, struct problem *problem)
 {
     struct webhook *webhook = self;
@@ -67,15 +55,7 @@ static enum delivery deliver(void *self, const struct parcel *parcel, struct pro
         }
         request.headers[2] = signature;
     }
-    switch (http_perform(webhook->client, &request, &webhook->answer, problem)) {
-    case HTTP_DONE:
-        return judge(webhook->answer.code, problem);
-    case HTTP_UNREACHABLE:
-        return DELIVERY_UNREACHABLE;
-    case HTTP_BROKEN:
-        break;
-    }
-    return DELIVERY_FAILED;
+    return answer_request(webhook->client, &request, &webhook->answer, problem);
 }
 
 static void abort_request(void *self)

@@ -67,6 +67,8 @@ struct channel_settings {
     int64_t timeout_ns;          /* default 10 s */
     const char *secret;          /* webhook: read from secret_file; "" = none */
     const char *user, *password; /* email, sms; from password_file; "" = none; never logged */
+    const char *link;            /* alertmanager, cap: a page of the alarms for people; "" or NULL
+                                    = none */
     const char *const *to;       /* email, sms: fixed recipients, each an address or number */
     size_t to_count;
     bool subscribers;       /* email, sms: those of the subscribers whose channel it is */

@@ -303,10 +303,33 @@ static void times_are_read_as_people_write_them(void **state)
                                 &(int64_t){ 0 }));
 }
 
+static void times_are_printed_as_standards_have_them(void **state)
+{
+    static const struct {
+        int64_t ns;
+        int32_t offset_s;
+        const char *text;
+    } cases[] = {
+        { 0, 0, "1970-01-01T00:00:00-00:00" },
+        { INT64_C(1767200400999999999), 7 * 3600, "2026-01-01T00:00:00+07:00" },
+        { INT64_C(1767200400000000000), -12600, "2025-12-31T13:30:00-03:30" },
+        { -1, 7 * 3600, "1970-01-01T06:59:59+07:00" },
+        { INT64_MAX, 7 * 3600, "2262-04-12T06:47:16+07:00" },
+        { INT64_MIN, 0, "1677-09-21T00:12:43-00:00" },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char text[ISO_TIME_CHARS + 1];
+        iso_time_print(cases[i].ns, cases[i].offset_s, text);
+        assert_string_equal(text, cases[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_are_read_as_people_write_them),
+        cmocka_unit_test(times_are_printed_as_standards_have_them),
         cmocka_unit_test(state_comes_back_as_it_was),
         cmocka_unit_test(a_reader_stops_at_the_end),
         cmocka_unit_test(what_is_no_number_is_refused),
