@@ -49,7 +49,7 @@ static bool is_no_character(const char *text)
            ((unsigned char)text[2] == 0xBE || (unsigned char)text[2] == 0xBF);
 }
 
-/* Text of an element or attribute, which is UTF-8; XML 1.0 has no control characters but three. */
+/* Text of an element, which is UTF-8; XML 1.0 has no control characters but three. */
 static void put_escaped(struct writer *writer, const char *text)
 {
     for (; *text != '\0'; text++) {
@@ -60,8 +60,6 @@ static void put_escaped(struct writer *writer, const char *text)
             put_text(writer, "&lt;");
         } else if (byte == '>') {
             put_text(writer, "&gt;");
-        } else if (byte == '"') {
-            put_text(writer, "&quot;");
         } else if (byte < ' ' || byte == 0x7F) {
             put_text(writer, " ");
         } else if (byte == 0xEF && text[1] != '\0' && is_no_character(text)) {

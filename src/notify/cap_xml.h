@@ -16,14 +16,14 @@
 #include "base/iso_time.h"
 #include "notify/delivery.h"
 
-#define CAP_IDENTIFIER_MAX 80    /* characters [0-9a-f-] of an identifier */
-#define CAP_SENDER_MAX     128   /* bytes of a sender, escaped */
-#define CAP_INCIDENT_MAX   160   /* bytes: four ids, a time */
-#define CAP_REFERENCES_MAX 64    /* earlier messages named in one: the first and the latest */
-#define CAP_MESSAGE_MAX    65536 /* bytes of a message */
-#define CAP_ENTRY_MAX      16384 /* bytes of a feed's entry */
-#define CAP_HEAD_MAX       4096  /* bytes of a feed before its entries */
-#define CAP_RADIUS_KM      "0.5" /* of the circle around a station: the place, not the reach */
+#define CAP_IDENTIFIER_MAX 80     /* characters [0-9a-f-] of an identifier */
+#define CAP_SENDER_MAX     128    /* bytes of a sender, escaped */
+#define CAP_INCIDENT_MAX   160    /* bytes: four ids, a time */
+#define CAP_REFERENCES_MAX 64     /* earlier messages named in one: the first and the latest */
+#define CAP_MESSAGE_MAX    131072 /* bytes of a message */
+#define CAP_ENTRY_MAX      16384  /* bytes of a feed's entry */
+#define CAP_HEAD_MAX       4096   /* bytes of a feed before its entries */
+#define CAP_RADIUS_KM      "0.5"  /* of the circle around a station: the place, not the reach */
 
 /* "sender,identifier,sent", escaped */
 #define CAP_REFERENCE_MAX (CAP_SENDER_MAX + CAP_IDENTIFIER_MAX + ISO_TIME_CHARS + 2)
