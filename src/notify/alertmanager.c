@@ -22,7 +22,8 @@
 struct alertmanager {
     struct http_client *client;
     struct outbox *outbox;
-    char *id, *url, *link;
+    const char *id, *link;
+    char *url;
     struct http_answer answer;
 };
 
@@ -152,9 +153,7 @@ static void alertmanager_free(void *self)
 {
     struct alertmanager *manager = self;
     http_client_free(manager->client);
-    free(manager->id);
     free(manager->url);
-    free(manager->link);
     free(manager);
 }
 
@@ -182,11 +181,10 @@ bool alertmanager_open(struct carrier *carrier, const struct channel_settings *c
                                     .total_ms = (long)(channel->timeout_ns / MILLI_NS) };
     manager->client = http_client_create(&options);
     manager->outbox = means->outbox;
-    manager->id = strdup(channel->id);
+    manager->id = channel->id;
     manager->url = alerts_url(channel->url);
-    manager->link = strdup(channel->link == NULL ? "" : channel->link);
-    if (manager->client == NULL || manager->id == NULL || manager->url == NULL ||
-        manager->link == NULL) {
+    manager->link = channel->link == NULL ? "" : channel->link;
+    if (manager->client == NULL || manager->url == NULL) {
         alertmanager_free(manager);
         problem_set(problem, "out of memory");
         return false;

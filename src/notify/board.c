@@ -14,7 +14,6 @@
 #define REFRESH_NS (600 * SECOND_NS)
 
 struct board {
-    struct board_settings settings; /* our own copy */
     char topic[PHUSA_TOPIC_MAX + 1];
     char *shown; /* what the broker has; NULL = not known */
     struct board_text text;
@@ -23,11 +22,9 @@ struct board {
 struct boards {
     struct notifier_publish publish;
     struct outbox *outbox;
-    char *channel;
-    enum language language;
+    const struct channel_settings *channel;
     atomic_bool aborted;
-    size_t count;
-    struct board *list;
+    struct board list[]; /* as many as the channel has, in its order */
 };
 
 /* --- what is to be shown ------------------------------------------------------------- */
@@ -35,20 +32,20 @@ struct boards {
 static void show(void *context, const struct letter *letter)
 {
     struct boards *boards = context;
-    for (size_t i = 0; i < boards->count; i++) {
-        struct board *board = &boards->list[i];
-        if (board_concerns(&board->settings, letter)) {
-            board_text_add(&board->text, letter->line.in[boards->language]);
+    const struct channel_settings *channel = boards->channel;
+    for (size_t i = 0; i < channel->board_count; i++) {
+        if (board_concerns(&channel->boards[i], letter)) {
+            board_text_add(&boards->list[i].text, letter->line.in[channel->language]);
         }
     }
 }
 
 static bool gather(struct boards *boards)
 {
-    for (size_t i = 0; i < boards->count; i++) {
-        board_text_begin(&boards->list[i].text, &boards->list[i].settings);
+    for (size_t i = 0; i < boards->channel->board_count; i++) {
+        board_text_begin(&boards->list[i].text, &boards->channel->boards[i]);
     }
-    return outbox_each_active(boards->outbox, boards->channel, show, boards);
+    return outbox_each_active(boards->outbox, boards->channel->id, show, boards);
 }
 
 static bool publish(struct boards *boards, struct board *board)
@@ -73,7 +70,7 @@ static enum delivery update(struct boards *boards, struct problem *problem)
         problem_set(problem, "the active alarms could not be read");
         return DELIVERY_FAILED;
     }
-    for (size_t i = 0; i < boards->count; i++) {
+    for (size_t i = 0; i < boards->channel->board_count; i++) {
         if (atomic_load(&boards->aborted) || !publish(boards, &boards->list[i])) {
             problem_set(problem, "the broker does not have it yet");
             return DELIVERY_UNREACHABLE;
@@ -93,7 +90,7 @@ static enum delivery deliver(void *self, const struct parcel *parcel, struct pro
 static enum delivery refresh(void *self, struct problem *problem)
 {
     struct boards *boards = self;
-    for (size_t i = 0; i < boards->count; i++) {
+    for (size_t i = 0; i < boards->channel->board_count; i++) {
         free(boards->list[i].shown);
         boards->list[i].shown = NULL;
     }
@@ -106,88 +103,43 @@ static void abort_update(void *self)
     atomic_store(&boards->aborted, true); /* a publication under way ends soon by its contract */
 }
 
-static void free_board(struct board *board)
-{
-    for (size_t i = 0; i < board->settings.station_count; i++) {
-        free((void *)board->settings.stations[i]);
-    }
-    free((void *)board->settings.stations);
-    free((void *)board->settings.id);
-    free((void *)board->settings.site);
-    free((void *)board->settings.calm);
-    free(board->shown);
-}
-
 static void boards_free(void *self)
 {
     struct boards *boards = self;
-    for (size_t i = 0; i < boards->count; i++) {
-        free_board(&boards->list[i]);
+    for (size_t i = 0; i < boards->channel->board_count; i++) {
+        free(boards->list[i].shown);
     }
-    free(boards->list);
-    free(boards->channel);
     free(boards);
 }
 
-/* Copies the stations one by one, so that those that are there can be freed. */
-static bool copy_stations(struct board_settings *to, const struct board_settings *from)
+static bool print_topic(const struct board_settings *settings, struct board *board)
 {
-    const char **stations = calloc(from->station_count + 1, sizeof *stations);
-    to->stations = stations;
-    for (size_t i = 0; stations != NULL && i < from->station_count; i++) {
-        stations[i] = strdup(from->stations[i]);
-        if (stations[i] == NULL) {
-            return false;
-        }
-        to->station_count = i + 1;
-    }
-    return stations != NULL;
-}
-
-static bool copy_board(struct board *board, const struct board_settings *from)
-{
-    struct phusa_topic topic = { .site = phusa_text_of(from->site),
+    struct phusa_topic topic = { .site = phusa_text_of(settings->site),
                                  .station = PHUSA_TEXT("board"),
-                                 .rest = phusa_text_of(from->id),
+                                 .rest = phusa_text_of(settings->id),
                                  .leaf = PHUSA_LEAF_BOARD };
-    board->settings = (struct board_settings){ .id = strdup(from->id),
-                                               .site = strdup(from->site),
-                                               .width = from->width,
-                                               .lines = from->lines,
-                                               .ascii = from->ascii,
-                                               .calm = strdup(from->calm) };
-    return copy_stations(&board->settings, from) && board->settings.id != NULL &&
-           board->settings.site != NULL && board->settings.calm != NULL &&
-           phusa_topic_print(&topic, board->topic, sizeof board->topic) > 0;
-}
-
-static bool copy_boards(struct boards *boards, const struct channel_settings *channel)
-{
-    boards->channel = strdup(channel->id);
-    boards->list = calloc(channel->board_count + 1, sizeof *boards->list);
-    for (size_t i = 0; boards->list != NULL && i < channel->board_count; i++) {
-        boards->count = i + 1;
-        if (!copy_board(&boards->list[i], &channel->boards[i])) {
-            return false;
-        }
-    }
-    return boards->channel != NULL && boards->list != NULL;
+    return phusa_topic_print(&topic, board->topic, sizeof board->topic) > 0;
 }
 
 bool board_open(struct carrier *carrier, const struct channel_settings *channel,
                 const struct carrier_means *means, struct problem *problem)
 {
-    struct boards *boards = calloc(1, sizeof *boards);
-    if (boards == NULL || !copy_boards(boards, channel)) {
-        problem_set(problem, "out of memory, or a board's name is no topic's");
-        if (boards != NULL) {
-            boards_free(boards);
-        }
+    struct boards *boards = calloc(1, sizeof *boards + channel->board_count * sizeof(struct board));
+    if (boards == NULL) {
+        problem_set(problem, "out of memory");
         return false;
     }
     boards->publish = *means->publish;
     boards->outbox = means->outbox;
-    boards->language = channel->language;
+    boards->channel = channel;
+    for (size_t i = 0; i < channel->board_count; i++) {
+        if (!print_topic(&channel->boards[i], &boards->list[i])) {
+            problem_set(problem, "the board %s of %s can have no topic", channel->boards[i].id,
+                        channel->boards[i].site);
+            boards_free(boards);
+            return false;
+        }
+    }
     *carrier = (struct carrier){ .self = boards,
                                  .deliver = deliver,
                                  .abort = abort_update,

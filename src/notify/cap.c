@@ -16,7 +16,7 @@
 struct cap {
     struct cap_folder *folder;
     struct outbox *outbox;
-    char *channel, *path, *sender, *sender_name, *status, *link;
+    const char *channel;
 };
 
 /* Writes a draft, if there is one, and frees it. */
@@ -102,40 +102,23 @@ static void cap_free(void *self)
 {
     struct cap *cap = self;
     cap_folder_free(cap->folder);
-    free(cap->channel);
-    free(cap->path);
-    free(cap->sender);
-    free(cap->sender_name);
-    free(cap->status);
-    free(cap->link);
     free(cap);
 }
 
-static char *copy(const char *text)
+static const char *or_nothing(const char *text)
 {
-    return strdup(text == NULL ? "" : text);
+    return text == NULL ? "" : text;
 }
 
-static bool copy_settings(struct cap *cap, const struct channel_settings *channel)
-{
-    cap->channel = copy(channel->id);
-    cap->path = copy(channel->path);
-    cap->sender = copy(channel->sender);
-    cap->sender_name = copy(channel->sender_name);
-    cap->status = copy(channel->status);
-    cap->link = copy(channel->link);
-    return cap->channel != NULL && cap->path != NULL && cap->sender != NULL &&
-           cap->sender_name != NULL && cap->status != NULL && cap->link != NULL;
-}
-
-static struct cap_folder *open_folder(const struct cap *cap, int64_t expires_ns,
+static struct cap_folder *open_folder(const struct channel_settings *channel,
                                       const struct carrier_means *means, struct problem *problem)
 {
     struct cap_folder_settings settings = {
-        .path = cap->path,
-        .channel = cap->channel,
-        .source = { cap->sender, cap->sender_name, cap->status, cap->link },
-        .expires_ns = expires_ns > 0 ? expires_ns : EXPIRES_DEFAULT_NS,
+        .path = channel->path,
+        .channel = channel->id,
+        .source = { channel->sender, or_nothing(channel->sender_name), channel->status,
+                    or_nothing(channel->link) },
+        .expires_ns = channel->expires_ns > 0 ? channel->expires_ns : EXPIRES_DEFAULT_NS,
         .utc_offset_s = means->utc_offset_s,
     };
     return cap_folder_open(&files_posix, &settings, clock_real(), problem);
@@ -145,24 +128,23 @@ bool cap_open(struct carrier *carrier, const struct channel_settings *channel,
               const struct carrier_means *means, struct problem *problem)
 {
     struct cap *cap = calloc(1, sizeof *cap);
-    if (cap == NULL || !copy_settings(cap, channel)) {
+    if (cap == NULL) {
         problem_set(problem, "out of memory");
-    } else {
-        cap->outbox = means->outbox;
-        cap->folder = open_folder(cap, channel->expires_ns, means, problem);
-        if (cap->folder != NULL) {
-            *carrier = (struct carrier){ .self = cap,
-                                         .deliver = deliver,
-                                         .abort = abort_writing,
-                                         .free = cap_free,
-                                         .most = PARCEL_LETTERS_MAX,
-                                         .refresh = refresh,
-                                         .refresh_ns = REFRESH_NS };
-            return true;
-        }
+        return false;
     }
-    if (cap != NULL) {
+    cap->outbox = means->outbox;
+    cap->channel = channel->id;
+    cap->folder = open_folder(channel, means, problem);
+    if (cap->folder == NULL) {
         cap_free(cap);
+        return false;
     }
-    return false;
+    *carrier = (struct carrier){ .self = cap,
+                                 .deliver = deliver,
+                                 .abort = abort_writing,
+                                 .free = cap_free,
+                                 .most = PARCEL_LETTERS_MAX,
+                                 .refresh = refresh,
+                                 .refresh_ns = REFRESH_NS };
+    return true;
 }

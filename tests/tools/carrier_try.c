@@ -9,10 +9,13 @@
  * `letters`, a list of objects with the members of struct letter by their names; a text in both
  * languages is a list of two, or one string for both, severities are names, times seconds
  * (`time`, `since`). The line {"refresh": true} asks the channel to say again what is active;
- * {"abort_after": S} ends what is under way S seconds later, from another thread, once.
+ * {"active": LETTERS} is what is active from then on, the gravest first; {"abort_after": S} ends
+ * what is under way S seconds later, from another thread, once.
  *
  * For each line one is written: {"delivery": "done", "problem": "...", "seconds": 0.01}; and for
- * what is published to the broker {"publish": TOPIC, "payload": TEXT}.
+ * what is published to the broker {"publish": TOPIC, "payload": TEXT}, unless the channel names
+ * one:
+ * {"broker": {"uri": ..., "user": ..., "password": ...}}. Then it is published there.
  */
 #include <jansson.h>
 #include <math.h>
@@ -22,9 +25,14 @@
 #include <string.h>
 
 #include "base/http.h"
+#include "ingest/mqtt.h"
 #include "notify/delivery.h"
 
-#define TEXTS_MAX 64
+#define TEXTS_MAX  64
+#define ACTIVE_MAX 20000
+#define CONNECT_NS (10 * SECOND_NS) /* for the first connection to a broker */
+#define TEND_NS    (20 * MILLI_NS)
+#define WAIT_NS    (400 * MILLI_NS) /* for the broker to acknowledge */
 
 struct opened {
     const char *kind;
@@ -37,6 +45,9 @@ static const struct opened kinds[] = {
     { "email", CHANNEL_EMAIL, email_open },
     { "sms", CHANNEL_SMS, sms_open },
     { "syslog", CHANNEL_SYSLOG, syslog_open },
+    { "alertmanager", CHANNEL_ALERTMANAGER, alertmanager_open },
+    { "board", CHANNEL_BOARD, board_open },
+    { "cap", CHANNEL_CAP, cap_open },
 };
 
 static void die(const char *what)
@@ -160,6 +171,7 @@ static void read_channel(const json_t *from, struct channel_settings *channel)
         .password = text_of(from, "password"),
         .language = language_of(from),
         .from = text_of(from, "from"),
+        .link = text_of(from, "link"),
         .starttls = flag_of(from, "starttls"),
         .method = text_of(from, "method"),
         .body = text_of(from, "body"),
@@ -240,9 +252,76 @@ static size_t read_letters(const json_t *list, struct letter letters[PARCEL_LETT
 
 /* --- what the channel asks for --------------------------------------------------------- */
 
-static bool publish(void *context, const char *topic, const char *payload, size_t length)
+/* The outbox, as far as channels see it. */
+struct outbox {
+    json_t *list;
+    size_t count;
+    struct letter letters[ACTIVE_MAX];
+};
+
+static void set_active(struct outbox *outbox, json_t *list)
+{
+    if (json_array_size(list) > ACTIVE_MAX) {
+        die("too many active alarms");
+    }
+    json_decref(outbox->list);
+    outbox->list = json_incref(list);
+    outbox->count = json_array_size(list);
+    for (size_t i = 0; i < outbox->count; i++) {
+        read_letter(json_array_get(list, i), &outbox->letters[i]);
+    }
+}
+
+bool outbox_each_active(struct outbox *outbox, const char *channel,
+                        void (*visit)(void *context, const struct letter *letter), void *context)
+{
+    (void)channel;
+    for (size_t i = 0; i < outbox->count; i++) {
+        visit(context, &outbox->letters[i]);
+    }
+    return true;
+}
+
+static void link_changed(void *context, bool up, const char *why)
 {
     (void)context;
+    (void)fprintf(stderr, "carrier_try: the broker is %s: %s\n", up ? "there" : "away", why);
+}
+
+/* NULL when the channel names no broker. */
+static struct mqtt *connect_broker(const json_t *from, struct broker_settings *settings)
+{
+    static const char *const nothing[] = { NULL };
+    static const struct mqtt_handlers handlers = { .link = link_changed };
+    struct problem problem = { "" };
+    if (from == NULL) {
+        return NULL;
+    }
+    *settings = (struct broker_settings){ .uri = text_of(from, "uri"),
+                                          .client_id = "carrier-try",
+                                          .user = text_of(from, "user"),
+                                          .password = text_of(from, "password"),
+                                          .ca = "",
+                                          .keepalive_ns = 30 * SECOND_NS };
+    struct mqtt *mqtt = mqtt_create(settings, false, nothing, &handlers, &problem);
+    if (mqtt == NULL) {
+        die(problem.text);
+    }
+    int64_t deadline = clock_mono().ns + CONNECT_NS;
+    while (!mqtt_connected(mqtt) && clock_mono().ns < deadline) {
+        mqtt_tend(mqtt, clock_mono());
+        clock_sleep_until((mono_time){ clock_mono().ns + TEND_NS });
+    }
+    return mqtt;
+}
+
+static bool publish(void *context, const char *topic, const char *payload, size_t length)
+{
+    if (context != NULL) {
+        mqtt_tend(context, clock_mono());
+        return mqtt_publish_wait(context, topic, (struct phusa_text){ payload, length }, true,
+                                 WAIT_NS);
+    }
     json_t *line = json_pack("{s:s, s:s%}", "publish", topic, "payload",
                              payload == NULL ? "" : payload, length);
     if (line == NULL || json_dumpf(line, stdout, 0) != 0) {
@@ -304,7 +383,7 @@ static void deliver(struct carrier *carrier, const json_t *from)
     answer(delivery, &problem, began);
 }
 
-static void obey(struct carrier *carrier, const json_t *line)
+static void obey(struct carrier *carrier, struct outbox *outbox, const json_t *line)
 {
     static struct abort_plan plan;
     static pthread_t thread;
@@ -319,12 +398,15 @@ static void obey(struct carrier *carrier, const json_t *line)
     } else if (flag_of(line, "refresh")) {
         mono_time began = clock_mono();
         answer(carrier->refresh(carrier->self, &problem), &problem, began);
+    } else if (json_object_get(line, "active") != NULL) {
+        set_active(outbox, json_object_get(line, "active"));
+        answer(DELIVERY_DONE, &problem, clock_mono());
     } else {
         deliver(carrier, line);
     }
 }
 
-static void obey_lines(struct carrier *carrier)
+static void obey_lines(struct carrier *carrier, struct outbox *outbox)
 {
     char *line = NULL;
     size_t capacity = 0;
@@ -334,7 +416,7 @@ static void obey_lines(struct carrier *carrier)
         if (parsed == NULL) {
             die(error.text);
         }
-        obey(carrier, parsed);
+        obey(carrier, outbox, parsed);
         json_decref(parsed);
     }
     free(line);
@@ -358,15 +440,20 @@ int main(int argc, char **argv)
     struct channel_settings channel;
     struct carrier carrier = { 0 };
     struct problem problem = { "" };
+    static struct outbox outbox;
+    struct broker_settings broker;
     struct notifier_publish publisher = { NULL, publish };
-    struct carrier_means means = { .publish = &publisher, .utc_offset_s = 7 * 3600 };
+    struct carrier_means means = { &publisher, &outbox, 7 * 3600 };
     http_global_init();
     read_channel(parsed, &channel);
+    publisher.context = connect_broker(json_object_get(parsed, "broker"), &broker);
     if (!kind_of(parsed)->open(&carrier, &channel, &means, &problem)) {
         die(problem.text);
     }
-    obey_lines(&carrier);
+    obey_lines(&carrier, &outbox);
     carrier.free(carrier.self);
+    mqtt_free(publisher.context);
+    json_decref(outbox.list);
     free_channel(&channel);
     json_decref(parsed);
     http_global_end();
