@@ -14,6 +14,7 @@ struct sample {
 struct alarm_rate {
     size_t count, room;
     struct sample *samples; /* ascending by time, none twice */
+    bool thinned;           /* some have been left out since it began */
 };
 
 struct alarm_rate *alarm_rate_create(void)
@@ -50,20 +51,50 @@ static void drop_first(struct alarm_rate *rate, size_t count)
     memmove(rate->samples, rate->samples + count, rate->count * sizeof *rate->samples);
 }
 
-static void thin_out(struct alarm_rate *rate)
+/* So at most half of the room is taken by two spans. */
+static int64_t thinned_step(const struct rule *rule)
 {
-    size_t kept = 0;
-    for (size_t i = rate->count % 2 == 0 ? 1 : 0; i < rate->count; i += 2) { /* ends at the last */
-        rate->samples[kept++] = rate->samples[i];
-    }
-    rate->count = kept;
+    return 4 * (rule->rate_over_ns / RULE_RATE_SAMPLES);
 }
 
-static bool make_room(struct alarm_rate *rate)
+/* The oldest and the newest stay. */
+static void thin_out(struct alarm_rate *rate, const struct rule *rule)
 {
-    if (rate->count == RULE_RATE_SAMPLES) {
-        thin_out(rate);
+    struct sample *samples = rate->samples;
+    size_t kept = 1, last = rate->count - 1;
+    for (size_t i = 1; i < last; i++) {
+        if (samples[i].time_ns - samples[kept - 1].time_ns >= thinned_step(rule)) {
+            samples[kept++] = samples[i];
+        }
     }
+    samples[kept++] = samples[last];
+    rate->count = kept;
+    rate->thinned = true;
+}
+
+/* One sample at or before the newest less the span is enough; late readings may lie as far behind
+ * the newest as the span again. */
+static size_t count_old(const struct alarm_rate *rate, const struct rule *rule)
+{
+    if (rate->count == 0) {
+        return 0;
+    }
+    int64_t newest = rate->samples[rate->count - 1].time_ns;
+    size_t old = upto(rate, newest - 2 * rule->rate_over_ns);
+    return old > 0 ? old - 1 : 0;
+}
+
+/* Not one by one: the others would be moved each time. */
+static void forget(struct alarm_rate *rate, const struct rule *rule)
+{
+    size_t old = count_old(rate, rule);
+    if (old > rate->count / 4) {
+        drop_first(rate, old);
+    }
+}
+
+static bool grow(struct alarm_rate *rate)
+{
     if (rate->count < rate->room) {
         return true;
     }
@@ -77,15 +108,26 @@ static bool make_room(struct alarm_rate *rate)
     return true;
 }
 
+/* A state that was read may be full of what is no series of this rule. */
+static void make_room(struct alarm_rate *rate, const struct rule *rule)
+{
+    if (rate->count == RULE_RATE_SAMPLES) {
+        drop_first(rate, count_old(rate, rule));
+    }
+    if (rate->count == RULE_RATE_SAMPLES) {
+        thin_out(rate, rule);
+    }
+    if (rate->count == RULE_RATE_SAMPLES) {
+        drop_first(rate, 1);
+    }
+}
+
 /* Puts the sample where it belongs; returns its place, or the count when there is no memory or it
  * is there already. */
 static size_t insert(struct alarm_rate *rate, struct sample sample)
 {
-    if (!make_room(rate)) {
-        return rate->count;
-    }
     size_t place = upto(rate, sample.time_ns);
-    if (place > 0 && rate->samples[place - 1].time_ns == sample.time_ns) {
+    if ((place > 0 && rate->samples[place - 1].time_ns == sample.time_ns) || !grow(rate)) {
         return rate->count;
     }
     memmove(rate->samples + place + 1, rate->samples + place,
@@ -93,17 +135,6 @@ static size_t insert(struct alarm_rate *rate, struct sample sample)
     rate->samples[place] = sample;
     rate->count++;
     return place;
-}
-
-/* One sample at or before the newest less span and gap is enough; late readings may lie as far
- * behind the newest as the span again. */
-static void forget(struct alarm_rate *rate, const struct rule *rule)
-{
-    int64_t newest = rate->samples[rate->count - 1].time_ns;
-    size_t old = upto(rate, newest - 2 * rule->rate_over_ns);
-    if (old > 1) {
-        drop_first(rate, old - 1);
-    }
 }
 
 static bool has_gap(const struct alarm_rate *rate, size_t from, size_t to, int64_t max_gap_ns)
@@ -119,12 +150,14 @@ static bool has_gap(const struct alarm_rate *rate, size_t from, size_t to, int64
 bool alarm_rate_take(struct alarm_rate *rate, const struct rule *rule, int64_t time_ns,
                      double value, double *per_hour)
 {
+    make_room(rate, rule);
     size_t place = insert(rate, (struct sample){ time_ns, value });
     if (place == rate->count) {
         return false;
     }
+    int64_t gap_ns = rule->max_gap_ns + (rate->thinned ? thinned_step(rule) : 0);
     size_t before = upto(rate, time_ns - rule->rate_over_ns);
-    bool known = before > 0 && !has_gap(rate, before - 1, place, rule->max_gap_ns);
+    bool known = before > 0 && !has_gap(rate, before - 1, place, gap_ns);
     if (known) {
         const struct sample *base = &rate->samples[before - 1];
         *per_hour = (value - base->value) / ((double)(time_ns - base->time_ns) / HOUR_NS);
@@ -133,8 +166,10 @@ bool alarm_rate_take(struct alarm_rate *rate, const struct rule *rule, int64_t t
     return known;
 }
 
+/* 1 if it was thinned, how many samples, time and value of each. */
 void alarm_rate_save(const struct alarm_rate *rate, struct state_writer *writer)
 {
+    state_put_bool(writer, rate->thinned);
     state_put(writer, rate->count);
     for (size_t i = 0; i < rate->count; i++) {
         state_put_signed(writer, rate->samples[i].time_ns);
@@ -142,18 +177,32 @@ void alarm_rate_save(const struct alarm_rate *rate, struct state_writer *writer)
     }
 }
 
+/* Times ascend and are after 1970, so that differences of two do not overflow. False when memory is
+ * out. */
+static bool load_samples(struct alarm_rate *rate, struct state_reader *reader)
+{
+    uint64_t count = state_get_upto(reader, RULE_RATE_SAMPLES);
+    int64_t before_ns = -1;
+    for (uint64_t i = 0; i < count && !reader->failed; i++) {
+        struct sample sample = { .time_ns = state_get_signed(reader) };
+        sample.value = state_get_double(reader);
+        reader->failed |= sample.time_ns <= before_ns;
+        before_ns = sample.time_ns;
+        if (!reader->failed && insert(rate, sample) != i) {
+            return false;
+        }
+    }
+    return true;
+}
+
 struct alarm_rate *alarm_rate_load(struct state_reader *reader)
 {
     struct alarm_rate *rate = alarm_rate_create();
-    uint64_t count = state_get_upto(reader, RULE_RATE_SAMPLES);
-    for (uint64_t i = 0; rate != NULL && i < count && !reader->failed; i++) {
-        struct sample sample = { .time_ns = state_get_signed(reader) };
-        sample.value = state_get_double(reader);
-        if (sample.time_ns < 0 || !make_room(rate) || insert(rate, sample) != i) {
-            reader->failed = true;
-        }
+    if (rate == NULL) {
+        return NULL;
     }
-    if (reader->failed) {
+    rate->thinned = state_get_bool(reader);
+    if (!load_samples(rate, reader) || reader->failed) {
         alarm_rate_free(rate);
         return NULL;
     }

@@ -16,7 +16,7 @@
 #define RULE_INHIBITS_MAX  8    /* alarms that silence one rule */
 #define RULE_OVERRIDES_MAX 256  /* groups of stations with levels of their own, of one rule */
 #define RULE_FLAPPING_MAX  32   /* changes that can be looked back on */
-#define RULE_RATE_SAMPLES  1024 /* readings that a rate can look back on */
+#define RULE_RATE_SAMPLES  8192 /* readings that a rate can look back on: 14 d at 5 min, twice */
 
 /* Severities are CAP 1.2's; ascending, so they can be compared. */
 enum severity {
