@@ -14,7 +14,7 @@ static int64_t begin(const struct alarm_series *series, const struct alarm_silen
                                                                        : silence->from_ns;
 }
 
-/* The level that is reached next; NULL when none is left. */
+/* The level that is reached next, the gravest of those that are at once; NULL when none is left. */
 static const struct rule_level *next_level(const struct rule *rule,
                                            const struct alarm_series *series)
 {
@@ -22,7 +22,7 @@ static const struct rule_level *next_level(const struct rule *rule,
     for (size_t i = 0; i < rule->level_count; i++) {
         const struct rule_level *level = &rule->levels[i];
         if (level->severity > series->live.state &&
-            (next == NULL || level->for_ns < next->for_ns)) {
+            (next == NULL || level->for_ns <= next->for_ns)) {
             next = level;
         }
     }
@@ -55,13 +55,13 @@ static void change_to(const struct rule *rule, struct alarm_series *series,
     series->live.since_ns = time_ns;
 }
 
-/* The present state, which people do not know yet. */
-static bool due_to_be_told(const struct alarm_series *series, const struct alarm_silence *silence,
+/* The present state, if people do not know it yet. */
+static bool due_to_be_told(const struct alarm_series *series, int64_t time_ns,
                            struct alarm_change *change)
 {
     *change = (struct alarm_change){ .from = series->told,
                                      .to = series->live.state,
-                                     .time_ns = silence->now_ns,
+                                     .time_ns = time_ns,
                                      .since_ns = series->live.since_ns,
                                      .value = series->value,
                                      .tell = true };
@@ -81,6 +81,12 @@ bool alarm_silence_next(const struct rule *rule, struct alarm_series *series,
     return true;
 }
 
+bool alarm_silence_lasts(const struct alarm_series *series, const struct alarm_silence *silence,
+                         struct alarm_change *change)
+{
+    return series->live.state != SEVERITY_NORMAL && due_to_be_told(series, silence->now_ns, change);
+}
+
 bool alarm_silence_ends(const struct rule *rule, struct alarm_series *series,
                         const struct alarm_silence *silence, int64_t time_ns,
                         struct alarm_change *change)
@@ -95,7 +101,8 @@ bool alarm_silence_ends(const struct rule *rule, struct alarm_series *series,
         return false; /* of the past: it is silent all the same */
     }
     if (series->live.state == SEVERITY_NORMAL) {
-        return due_to_be_told(series, silence, change);
+        return alarm_is_live(rule, silence->every_ns, time_ns, silence->now_ns) &&
+               due_to_be_told(series, time_ns, change);
     }
     series->value = (double)(time_ns - begun) / SECOND;
     change_to(rule, series, silence, SEVERITY_NORMAL, time_ns, change);
