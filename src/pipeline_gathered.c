@@ -209,6 +209,7 @@ void gathered_load_station(struct station_state *station, struct state_reader *r
     struct index_state nowhere = { 0 }, *index = station->index != NULL ? station->index : &nowhere;
     station->stuck.stuck = state_get_bool(reader);
     station->stuck.since_ns = state_get_signed(reader);
+    reader->failed |= station->stuck.stuck && station->stuck.since_ns < 0;
     if (state_get_bool(reader)) {
         memset(index, 0, sizeof *index);
         index->newest_hour = load_hour(reader);

@@ -59,11 +59,6 @@ bool alarm_life_held(const struct alarm_life *life)
     return life->out_of_service || life->shelved_until_ns != 0 || life->suppressed;
 }
 
-bool alarm_life_plain(const struct alarm_life *life)
-{
-    return !alarm_life_held(life) && !life->unacknowledged && !life->flapping && life->count == 0;
-}
-
 /* --- chattering --------------------------------------------------------------------------------
  */
 

@@ -72,9 +72,6 @@ enum alarm_life_state alarm_life_state(const struct alarm_life *life, enum sever
 /* True if it is shelved, suppressed or out of service: nothing is told. */
 bool alarm_life_held(const struct alarm_life *life);
 
-/* True if there is nothing to remember: the same as zero, but for what is over. */
-bool alarm_life_plain(const struct alarm_life *life);
-
 /* Its state changed at a live reading, whether that is told or not. */
 void alarm_life_changed(struct alarm_life *life, int64_t time_ns);
 

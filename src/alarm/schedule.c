@@ -16,8 +16,8 @@ bool alarm_schedule_holds(const struct rule_schedule *schedule, int64_t time_ns,
         return true;
     }
     int64_t local = time_ns / NS_PER_SECOND + utc_offset_s;
-    int64_t day = local / DAY_S;
-    int32_t second = (int32_t)(local % DAY_S);
+    int64_t day = (local + DAY_S) / DAY_S - 1; /* also west of Greenwich at the first of all days */
+    int32_t second = (int32_t)(local - day * DAY_S);
     if (schedule->from_s < schedule->until_s) {
         return has_day(schedule, day) && second >= schedule->from_s && second < schedule->until_s;
     }

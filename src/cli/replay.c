@@ -35,7 +35,8 @@ struct samples {
 struct transitions {
     struct notice *items;
     size_t count, capacity;
-    int64_t last_hour_ns; /* the end of the hour of the last reading */
+    int64_t end_ns;       /* of the last reading */
+    int64_t last_hour_ns; /* the end of its hour */
     bool failed;
 };
 
@@ -198,10 +199,13 @@ static void print_transitions(struct transitions *transitions)
 }
 
 /* A day or night that the recording ends in is told whole; hours and what moves by the hour end
- * with it. */
+ * with it, and nobody listened to what would be missing after it. */
 static bool is_beyond(const struct transitions *transitions, const struct notice *notice)
 {
     const struct rule_window *window = &notice->rule->window;
+    if (notice->rule->subject == RULE_MISSING) {
+        return notice->time_ns > transitions->end_ns;
+    }
     return notice->time_ns > transitions->last_hour_ns && window->given &&
            window->length <= RULE_24H;
 }
@@ -261,8 +265,8 @@ static size_t take_together(const struct samples *samples, size_t first,
 
 static bool judge(const struct samples *samples)
 {
-    struct transitions transitions = { 0 };
     int64_t end_ns = samples->count > 0 ? samples->items[samples->count - 1].time_ns : 0;
+    struct transitions transitions = { .end_ns = end_ns };
     transitions.last_hour_ns = (end_ns + HOUR_NS - 1) / HOUR_NS * HOUR_NS;
     struct pipeline_sink sink = { .context = &transitions, .notice = take_notice };
     struct pipeline *pipeline = pipeline_create(samples->settings, &sink);
