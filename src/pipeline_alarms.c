@@ -72,21 +72,44 @@ static struct alarm_slot *find_slot(struct station_state *state, struct phusa_te
     return NULL;
 }
 
-bool alarms_about(struct pipeline *pipeline, struct phusa_text station, struct alarm_about *about)
+static bool about_station_of(struct pipeline *pipeline, struct phusa_text id,
+                             struct alarm_about *about)
 {
-    struct station_state *state = state_find(pipeline, station);
+    struct station_state *state = state_find(pipeline, id);
     if (state != NULL) {
         *about = about_station(state);
-        return true;
     }
+    return state != NULL;
+}
+
+static bool about_place_of(struct pipeline *pipeline, struct phusa_text id,
+                           struct alarm_about *about)
+{
     for (size_t i = 0; i < pipeline->place_count; i++) {
-        if (phusa_text_equal(phusa_text_of(pipeline->places[i].station->id), station)) {
+        if (phusa_text_equal(phusa_text_of(pipeline->places[i].station->id), id)) {
             *about = about_place(&pipeline->places[i]);
             return true;
         }
     }
-    *about = about_collector(pipeline);
-    return phusa_text_equal(phusa_text_of(about->station->id), station);
+    return false;
+}
+
+bool alarms_about(struct pipeline *pipeline, int which, struct phusa_text id,
+                  struct alarm_about *about)
+{
+    switch (which) {
+    case MAINTENANCE_SITE_SILENT:
+        return about_place_of(pipeline, id, about);
+    case MAINTENANCE_LINK_DOWN:
+    case MAINTENANCE_DISK_FULL:
+    case MAINTENANCE_SPOOL_FULL:
+    case MAINTENANCE_BROKER_DROPS:
+    case MAINTENANCE_JOURNAL:
+        *about = about_collector(pipeline);
+        return phusa_text_equal(phusa_text_of(about->station->id), id);
+    default: /* rules, and what the collector finds of stations */
+        return about_station_of(pipeline, id, about);
+    }
 }
 
 static int find_maintenance(const struct pipeline *pipeline, struct phusa_text rule)
@@ -103,14 +126,11 @@ static int find_maintenance(const struct pipeline *pipeline, struct phusa_text r
 struct alarm_slot *alarms_find(struct pipeline *pipeline, struct phusa_text rule,
                                struct phusa_text station, struct alarm_about *about)
 {
-    if (!alarms_about(pipeline, station, about)) {
+    int which = find_maintenance(pipeline, rule);
+    if (!alarms_about(pipeline, which, station, about)) {
         return NULL;
     }
-    int which = find_maintenance(pipeline, rule);
-    if (which >= 0) {
-        return about->own[which];
-    }
-    return about->state == NULL ? NULL : find_slot(about->state, rule);
+    return which >= 0 ? about->own[which] : find_slot(about->state, rule);
 }
 
 /* --- telling ---------------------------------------------------------------------------- */
@@ -214,6 +234,19 @@ static bool is_inhibited(const struct pipeline *pipeline, const struct alarm_abo
     return false;
 }
 
+static void note_due(const struct alarm_about *about, const struct alarm_slot *slot)
+{
+    const struct alarm_life *life = slot->life;
+    if (about->state == NULL || life == NULL) {
+        return;
+    }
+    flow_due(about->state,
+             alarm_life_escalation_ns(life, &slot->rule->escalation, slot->state.live.state));
+    if (life->shelved_until_ns != 0) {
+        flow_due(about->state, life->shelved_until_ns);
+    }
+}
+
 static void suppress(struct pipeline *pipeline, const struct alarm_about *about,
                      struct alarm_slot *slot, int64_t time_ns)
 {
@@ -224,6 +257,7 @@ static void suppress(struct pipeline *pipeline, const struct alarm_about *about,
     if (now != before && alarms_life(slot) != NULL) {
         slot->life->suppressed = now;
         record(pipeline, about, slot, now ? "suppressed" : "released");
+        note_due(about, slot);
     }
 }
 
@@ -243,19 +277,6 @@ static void live_on(struct pipeline *pipeline, const struct alarm_about *about,
 }
 
 /* --- a change ------------------------------------------------------------------------------ */
-
-static void note_due(const struct alarm_about *about, const struct alarm_slot *slot)
-{
-    const struct alarm_life *life = slot->life;
-    if (about->state == NULL || life == NULL) {
-        return;
-    }
-    flow_due(about->state,
-             alarm_life_escalation_ns(life, &slot->rule->escalation, slot->state.live.state));
-    if (life->shelved_until_ns != 0) {
-        flow_due(about->state, life->shelved_until_ns);
-    }
-}
 
 /* A warning is not lost for want of memory: without a life it is told. */
 static enum alarm_telling ask_life(struct pipeline *pipeline, struct alarm_slot *slot,
@@ -283,8 +304,8 @@ void alarms_settle(struct pipeline *pipeline, const struct alarm_about *about,
     }
     if (change->tell) {
         alarm_told(&slot->state);
-        note_due(about, slot);
     }
+    note_due(about, slot);
     if (change->tell || change->transition) {
         tell_change(pipeline, about, slot, change, flaps);
     }
@@ -295,11 +316,6 @@ void alarms_settle(struct pipeline *pipeline, const struct alarm_about *about,
 }
 
 /* --- rules judge --------------------------------------------------------------------------- */
-
-static bool is_over(const struct rule *rule, int64_t time_ns)
-{
-    return rule->until_ns != 0 && time_ns >= rule->until_ns;
-}
 
 /* The last windows of a rule's time close later than it ends. */
 static void note_end(const struct pipeline *pipeline, struct station_state *station,
@@ -333,7 +349,7 @@ void flow_judge(struct pipeline *pipeline, struct station_state *station, struct
                                      .live = alarm_is_live(rule, station->station->every_ns, 0,
                                                            judgement->late_ns),
                                      .every_ns = judgement->every_ns };
-    if (judgement->covers_ns < rule->from_ns || is_over(rule, judgement->covers_ns) ||
+    if (judgement->covers_ns < rule->from_ns || rule_is_over(rule, judgement->covers_ns) ||
         !take_number(slot, judgement, &reading.value)) {
         return;
     }
@@ -344,7 +360,7 @@ void flow_judge(struct pipeline *pipeline, struct station_state *station, struct
     for (size_t k = 0; k < count; k++) {
         alarms_settle(pipeline, &about, slot, &changes[k]);
     }
-    if (count == 0 && reading.live) {
+    if (count == 0 && reading.live && reading.time_ns == slot->state.live.last_ns) {
         live_on(pipeline, &about, slot, reading.time_ns);
     }
 }
@@ -404,7 +420,7 @@ static void tick_rule(struct pipeline *pipeline, struct station_state *station,
 {
     struct alarm_about about = about_station(station);
     const struct rule *rule = slot->rule;
-    if (is_over(rule, pipeline->now_ns - pipeline->settings->windows.lateness_ns)) {
+    if (rule_is_over(rule, pipeline->now_ns - pipeline->settings->windows.lateness_ns)) {
         pipeline->counters.transitions += slot->state.told != SEVERITY_NORMAL ? 1 : 0;
         flow_end_alarm(pipeline, &about, slot, rule->until_ns);
         return;

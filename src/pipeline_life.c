@@ -235,34 +235,17 @@ void pipeline_forget_told(struct pipeline *pipeline)
 }
 
 /* One of the pipeline's: others are the collector's matter (collector_watch.c). */
-static bool is_ours(enum maintenance which, const struct alarm_about *about)
+static bool is_ours(enum maintenance which)
 {
-    switch (which) {
-    case MAINTENANCE_REPORTS_MISSING:
-    case MAINTENANCE_NEVER_SEEN:
-    case MAINTENANCE_QUIET:
-    case MAINTENANCE_FLAT:
-    case MAINTENANCE_CLOCK_WRONG:
-        return about->state != NULL;
-    case MAINTENANCE_SITE_SILENT:
-        return about->state == NULL && about->place != NULL;
-    case MAINTENANCE_LINK_DOWN:
-        return about->place == NULL;
-    case MAINTENANCE_DISK_FULL:
-    case MAINTENANCE_SPOOL_FULL:
-    case MAINTENANCE_BROKER_DROPS:
-    case MAINTENANCE_JOURNAL:
-    case MAINTENANCE_COUNT:
-        break;
-    }
-    return false;
+    return which != MAINTENANCE_DISK_FULL && which != MAINTENANCE_SPOOL_FULL &&
+           which != MAINTENANCE_BROKER_DROPS && which != MAINTENANCE_JOURNAL;
 }
 
 static bool set_own_told(struct pipeline *pipeline, enum maintenance which, const char *station,
                          enum severity severity)
 {
     struct alarm_about about;
-    if (!alarms_about(pipeline, phusa_text_of(station), &about) || !is_ours(which, &about)) {
+    if (!is_ours(which) || !alarms_about(pipeline, (int)which, phusa_text_of(station), &about)) {
         return false;
     }
     struct alarm_slot *slot = alarms_own_slot(pipeline, about.own, which);

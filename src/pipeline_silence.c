@@ -5,8 +5,8 @@
  * its link records say whether anybody could have been heard.
  *
  * While the link is down nobody is silent, and after it came up (or the collector did, or was
- * held up for LISTENING_GAP_NS) stations have alarms.link_grace to be heard again. An alarm
- * ends only when the station is heard.
+ * held up for LISTENING_GAP_NS, or its clock was set) stations have alarms.link_grace to be heard
+ * again. An alarm ends only when the station is heard, that of a site when enough of it is.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +78,7 @@ void silence_note(struct pipeline *pipeline, const struct journal_record *record
         note_link(listening, record);
     }
     if (listening->record_ns == 0 || was_down != listening->down ||
-        record->time.ns - listening->record_ns > LISTENING_GAP_NS) {
+        llabs(record->time.ns - listening->record_ns) > LISTENING_GAP_NS) {
         begin_listening(pipeline, record->time.ns);
     }
     listening->record_ns = record->time.ns;
@@ -128,14 +128,16 @@ static bool is_quiet(const struct pipeline *pipeline, const struct station_state
             silent_ns(pipeline, state) >= after);
 }
 
+/* since_ns is of no meaning unless it is so. */
 static void set(struct pipeline *pipeline, const struct alarm_about *about, enum maintenance which,
                 bool is_so, enum severity severity, int64_t since_ns)
 {
+    int64_t begun_ns = is_so ? since_ns : pipeline->now_ns;
     const struct own_finding finding = {
         .to = is_so && pipeline->settings->maintenance.rules[which].enabled ? severity
                                                                             : SEVERITY_NORMAL,
-        .since_ns = is_so ? since_ns : pipeline->now_ns,
-        .value = (double)((pipeline->now_ns - since_ns) / SECOND_NS)
+        .since_ns = begun_ns,
+        .value = (double)((pipeline->now_ns - begun_ns) / SECOND_NS)
     };
     alarms_set_own(pipeline, about, which, &finding);
 }
@@ -167,16 +169,17 @@ static void judge_clock(struct pipeline *pipeline, struct station_state *state,
     }
     bool wrong =
         state->clock_wrong_ns != 0 && pipeline->now_ns - state->clock_wrong_ns >= CLOCK_WRONG_NS;
-    set(pipeline, about, MAINTENANCE_CLOCK_WRONG, wrong, STATION_SEVERITY,
-        wrong ? state->clock_wrong_ns : pipeline->now_ns);
+    set(pipeline, about, MAINTENANCE_CLOCK_WRONG, wrong, STATION_SEVERITY, state->clock_wrong_ns);
 }
 
 static void judge_station(struct pipeline *pipeline, struct station_state *state)
 {
     struct alarm_about about = about_station(state);
-    int64_t heard = later(state->ledger.last_seen_ns, pipeline->listening.from_ns);
+    int64_t missed = is_on(state, MAINTENANCE_NEVER_SEEN)
+                         ? state->own[MAINTENANCE_NEVER_SEEN]->state.live.since_ns
+                         : pipeline->listening.from_ns;
     set(pipeline, &about, MAINTENANCE_NEVER_SEEN, is_never_seen(pipeline, state), STATION_SEVERITY,
-        heard);
+        missed);
     set(pipeline, &about, MAINTENANCE_QUIET, is_quiet(pipeline, state), STATION_SEVERITY,
         state->ledger.last_seen_ns);
     set(pipeline, &about, MAINTENANCE_FLAT, state->stuck.stuck, STATION_SEVERITY,
@@ -188,7 +191,16 @@ static void judge_station(struct pipeline *pipeline, struct station_state *state
  */
 
 /* A station that is half way to being silent would be told next: it counts as well, so that a site
- * that falls silent is told before its stations are. */
+ * that falls silent is told before its stations are. Once it was, whoever was not heard since
+ * counts, whether or not one was listening: a link that fails does not end it. */
+static bool is_overdue(const struct pipeline *pipeline, const struct station_state *state)
+{
+    int64_t half = quiet_after_ns(pipeline, state->station) / 2;
+    bool on = alarms_own_state(state->place->own, MAINTENANCE_SITE_SILENT) != SEVERITY_NORMAL;
+    return silent_ns(pipeline, state) >= half ||
+           (on && pipeline->now_ns - state->ledger.last_seen_ns >= half);
+}
+
 static void count_silent(struct pipeline *pipeline)
 {
     for (size_t i = 0; i < pipeline->place_count; i++) {
@@ -197,10 +209,8 @@ static void count_silent(struct pipeline *pipeline)
     for (size_t i = 0; i < pipeline->station_count && pipeline->place_count > 0; i++) {
         const struct station_state *state = &pipeline->stations[i];
         bool silent = is_never_seen(pipeline, state) || is_quiet(pipeline, state);
-        bool overdue =
-            silent || silent_ns(pipeline, state) >= quiet_after_ns(pipeline, state->station) / 2;
         state->place->silent += silent ? 1 : 0;
-        state->place->overdue += overdue ? 1 : 0;
+        state->place->overdue += silent || is_overdue(pipeline, state) ? 1 : 0;
     }
 }
 
@@ -223,8 +233,7 @@ void silence_tick(struct pipeline *pipeline)
     struct alarm_about collector = about_collector(pipeline);
     const struct listening *listening = &pipeline->listening;
     bool down = listening->down && pipeline->now_ns - listening->down_ns >= LINK_DOWN_NS;
-    set(pipeline, &collector, MAINTENANCE_LINK_DOWN, down, LINK_SEVERITY,
-        down ? listening->down_ns : pipeline->now_ns);
+    set(pipeline, &collector, MAINTENANCE_LINK_DOWN, down, LINK_SEVERITY, listening->down_ns);
     alarms_tick_own(pipeline, &collector);
     count_silent(pipeline);
     for (size_t i = 0; i < pipeline->place_count; i++) {
@@ -240,12 +249,15 @@ void silence_tick(struct pipeline *pipeline)
 /* --- rules with `missing` ------------------------------------------------------------------------
  */
 
+/* A rule that is not in force does not miss anything. */
 static struct alarm_silence silence_of(const struct pipeline *pipeline,
-                                       const struct station_state *station, int64_t until_ns)
+                                       const struct station_state *station, const struct rule *rule,
+                                       int64_t until_ns)
 {
-    return (struct alarm_silence){ .from_ns = pipeline->listening.from_ns,
+    return (struct alarm_silence){ .from_ns = later(pipeline->listening.from_ns, rule->from_ns),
                                    .every_ns = station->station->every_ns,
-                                   .until_ns = until_ns,
+                                   .until_ns =
+                                       rule_is_over(rule, until_ns) ? rule->until_ns : until_ns,
                                    .now_ns = pipeline->now_ns };
 }
 
@@ -271,8 +283,11 @@ void silence_take(struct pipeline *pipeline, struct station_state *station, stru
                   int64_t time_ns)
 {
     struct alarm_about about = about_station(station);
-    struct alarm_silence silence = silence_of(pipeline, station, time_ns);
+    struct alarm_silence silence = silence_of(pipeline, station, slot->rule, time_ns);
     struct alarm_change change;
+    if (rule_is_over(slot->rule, time_ns)) {
+        return;
+    }
     if (!slot->state.live.any || time_ns > slot->state.live.last_ns) {
         judge_silence(pipeline, station, slot, &silence);
     }
@@ -282,11 +297,26 @@ void silence_take(struct pipeline *pipeline, struct station_state *station, stru
     flow_due(station, alarm_silence_due(slot->rule, &slot->state, &silence));
 }
 
+/* As long as people do not know the state, each tick asks whether it may be told. */
+static void tell_silence(struct pipeline *pipeline, struct station_state *station,
+                         struct alarm_slot *slot, const struct alarm_silence *silence)
+{
+    struct alarm_about about = about_station(station);
+    struct alarm_change change;
+    if (!pipeline->listening.down && alarm_silence_lasts(&slot->state, silence, &change)) {
+        alarms_settle(pipeline, &about, slot, &change);
+    }
+    if (slot->state.told != slot->state.live.state) {
+        flow_due(station, pipeline->now_ns);
+    }
+}
+
 void silence_tick_rule(struct pipeline *pipeline, struct station_state *station,
                        struct alarm_slot *slot)
 {
-    struct alarm_silence silence = silence_of(pipeline, station, pipeline->now_ns + 1);
+    struct alarm_silence silence = silence_of(pipeline, station, slot->rule, pipeline->now_ns);
     judge_silence(pipeline, station, slot, &silence);
+    tell_silence(pipeline, station, slot, &silence);
     flow_due(station, alarm_silence_due(slot->rule, &slot->state, &silence));
 }
 

@@ -353,20 +353,26 @@ static bool load_last(struct series *series, struct state_reader *reader)
     return !reader->failed;
 }
 
-static struct alarm_slot *slot_of(struct series *series, struct phusa_text rule,
-                                  uint64_t fingerprint)
+static struct alarm_slot *slot_of(struct series *series, struct phusa_text rule)
 {
     for (size_t i = 0; series != NULL && i < series->alarm_count; i++) {
-        if (phusa_text_equal(phusa_text_of(series->alarms[i].rule->id), rule) &&
-            alarm_rule_fingerprint(series->alarms[i].rule) == fingerprint) {
+        if (phusa_text_equal(phusa_text_of(series->alarms[i].rule->id), rule)) {
             return &series->alarms[i];
         }
     }
     return NULL;
 }
 
+/* The rule judges otherwise now: what operators did stays, as when settings change. */
+static void begin_anew(struct alarm_slot *loaded)
+{
+    loaded->state = (struct alarm_series){ 0 };
+    alarm_rate_free(loaded->rate);
+    loaded->rate = NULL;
+}
+
 /* Into the slot, or nowhere when it is NULL. */
-static bool load_slot(struct alarm_slot *slot, struct state_reader *reader)
+static bool load_slot(struct alarm_slot *slot, bool same, struct state_reader *reader)
 {
     struct alarm_slot loaded = { 0 };
     bool good = alarm_load(&loaded.state, reader);
@@ -376,6 +382,9 @@ static bool load_slot(struct alarm_slot *slot, struct state_reader *reader)
     if (good && state_get_bool(reader)) {
         loaded.rate = alarm_rate_load(reader);
         good = loaded.rate != NULL;
+    }
+    if (!same) {
+        begin_anew(&loaded);
     }
     if (good && slot != NULL) {
         alarms_free_slot(slot);
@@ -389,8 +398,10 @@ static bool load_slot(struct alarm_slot *slot, struct state_reader *reader)
 
 static bool load_alarm(struct series *series, struct state_reader *reader)
 {
-    struct phusa_text rule = state_get_text(reader);
-    return load_slot(slot_of(series, rule, state_get(reader)), reader);
+    struct alarm_slot *slot = slot_of(series, state_get_text(reader));
+    uint64_t fingerprint = state_get(reader);
+    bool same = slot == NULL || alarm_rule_fingerprint(slot->rule) == fingerprint;
+    return load_slot(slot, same, reader);
 }
 
 /* own is NULL when it has no place. */
@@ -401,7 +412,7 @@ static bool load_own(const struct pipeline *pipeline, struct alarm_slot **own,
     for (uint64_t i = 0; i < count && !reader->failed; i++) {
         enum maintenance which = (enum maintenance)state_get_upto(reader, MAINTENANCE_COUNT - 1);
         struct alarm_slot *slot = own == NULL ? NULL : alarms_own_slot(pipeline, own, which);
-        if ((own != NULL && slot == NULL) || !load_slot(slot, reader)) {
+        if ((own != NULL && slot == NULL) || !load_slot(slot, true, reader)) {
             return false;
         }
     }
@@ -542,7 +553,7 @@ static bool load_places(struct pipeline *pipeline, struct state_reader *reader)
     for (uint64_t i = 0; i < count && good; i++) {
         struct alarm_about about;
         struct phusa_text id = state_get_text(reader);
-        bool known = alarms_about(pipeline, id, &about) && about.state == NULL;
+        bool known = alarms_about(pipeline, MAINTENANCE_SITE_SILENT, id, &about);
         good = load_own(pipeline, known ? about.own : NULL, reader);
     }
     return good && !reader->failed;

@@ -306,6 +306,12 @@ void flow_judge(struct pipeline *pipeline, struct station_state *station, struct
 void alarms_decide(struct pipeline *pipeline, struct station_state *station,
                    const struct accepted *accepted);
 
+/* True if the rule is not in force any more. */
+static inline bool rule_is_over(const struct rule *rule, int64_t time_ns)
+{
+    return rule->until_ns != 0 && time_ns >= rule->until_ns;
+}
+
 /* A change of an alarm's state, real or only due to be told: tells it if nothing holds it back. */
 void alarms_settle(struct pipeline *pipeline, const struct alarm_about *about,
                    struct alarm_slot *slot, struct alarm_change *change);
@@ -352,8 +358,11 @@ struct alarm_slot *alarms_own_slot(const struct pipeline *pipeline, struct alarm
 void alarms_free_slot(struct alarm_slot *slot); /* what hangs on it */
 void alarms_free_own(struct alarm_slot *own[MAINTENANCE_COUNT]);
 
-/* The station, site or collector of that id; false when there is none. */
-bool alarms_about(struct pipeline *pipeline, struct phusa_text station, struct alarm_about *about);
+/* What an alarm of the collector's own is about by its id, or with which < 0 the alarm of a rule:
+ * only one kind of thing can be meant, so a site may be called like a station. False when there is
+ * none. */
+bool alarms_about(struct pipeline *pipeline, int which, struct phusa_text id,
+                  struct alarm_about *about);
 
 /* The alarm of that rule at a station, site or the collector, and what it is about; NULL when there
  * is none. */

@@ -3,8 +3,9 @@
  *
  * JOURNAL_VERB, payload: {"do": "ack" | "comment" | "shelve" | "unshelve" | "out-of-service" |
  * "in-service", "rule": id, "station": id, "who": name, "text": why, "until": epoch seconds}. The
- * collector writes only what verbs_check allowed; what makes no sense any more when it is taken
- * is recorded all the same: somebody did it.
+ * collector writes only what pipeline_check_verb allowed. What changes nothing any more when it is
+ * taken is recorded all the same: somebody did it; but not a shelving whose end has passed, nor
+ * what is about an alarm that is gone.
  */
 #include <jansson.h>
 #include <string.h>
@@ -33,17 +34,29 @@ static bool read_operation(const json_t *root, struct operation *operation)
     return good;
 }
 
-/* An alarm of the collector's own may be put out of service before it was ever raised. */
+/* What the operation is about: an alarm of the collector's own may be put out of service before it
+ * was ever raised. False when there is no such alarm. */
+static bool is_meant(struct pipeline *pipeline, const struct operation *operation,
+                     struct alarm_about *about)
+{
+    struct phusa_text station = phusa_text_of(operation->station);
+    int which = maintenance_find(&pipeline->settings->maintenance, operation->rule);
+    return which >= 0
+               ? alarms_about(pipeline, which, station, about)
+               : alarms_find(pipeline, phusa_text_of(operation->rule), station, about) != NULL;
+}
+
+/* NULL when there is none, or memory is out. */
 static struct alarm_slot *find_or_make(struct pipeline *pipeline, const struct operation *operation,
                                        struct alarm_about *about)
 {
-    struct alarm_slot *slot = alarms_find(pipeline, phusa_text_of(operation->rule),
-                                          phusa_text_of(operation->station), about);
     int which = maintenance_find(&pipeline->settings->maintenance, operation->rule);
-    return slot == NULL && which >= 0 && about->station != NULL &&
-                   strcmp(about->station->id, operation->station) == 0
-               ? alarms_own_slot(pipeline, about->own, (enum maintenance)which)
-               : slot;
+    if (!is_meant(pipeline, operation, about)) {
+        return NULL;
+    }
+    return which >= 0 ? alarms_own_slot(pipeline, about->own, (enum maintenance)which)
+                      : alarms_find(pipeline, phusa_text_of(operation->rule),
+                                    phusa_text_of(operation->station), about);
 }
 
 static void apply(struct pipeline *pipeline, const struct operation *operation)
@@ -118,7 +131,7 @@ static bool check_operation(struct pipeline *pipeline, const struct operation *o
         problem_set(problem, "\"text\" is empty: say why");
         return false;
     }
-    if (find_or_make(pipeline, operation, &about) == NULL) {
+    if (!is_meant(pipeline, operation, &about)) {
         problem_set(problem, "there is no alarm of rule \"%.32s\" at \"%.32s\"", operation->rule,
                     operation->station);
         return false;
