@@ -165,7 +165,10 @@ static bool create_services(struct collector *collector, struct problem *problem
                                      .requeue = collector_requeue,
                                      .totals = collector_fill_totals,
                                      .view = collector_make_view,
-                                     .windows = collector_make_windows };
+                                     .windows = collector_make_windows,
+                                     .verb = collector_verb,
+                                     .events = collector_events,
+                                     .messages = collector_messages };
     handlers.context = collector;
     collector->mqtt = mqtt_create(&settings->broker, true, subscriptions, &handlers, problem);
     if (collector->mqtt == NULL || !create_outlet(collector, problem)) {

@@ -222,6 +222,15 @@ void watch_recall(struct collector *collector);
 /* True if it is an alarm of the collector about itself. */
 bool watch_is_own(const struct collector *collector, const struct outbox_told *told);
 
+/* collector_alarms.c: what operators ask for and do (console_source) */
+enum console_verb collector_verb(void *context, struct phusa_text payload, struct problem *problem);
+bool collector_events(void *context, const struct console_events_query *query,
+                      bool (*visit)(void *visitor, const struct console_event *event),
+                      void *visitor);
+bool collector_messages(void *context, const struct console_messages_query *query,
+                        void (*visit)(void *visitor, const struct console_message *message),
+                        void *visitor);
+
 /* collector_requeue.c: puts back what was set aside (console_source) */
 enum console_requeue collector_requeue(void *context, const uint64_t *positions,
                                        size_t positions_count, uint64_t *count,

@@ -18,6 +18,7 @@ enum cli_exit { CLI_GOOD = 0, CLI_BAD = 1, CLI_USAGE = 2 };
 #define CLI_PATH_MAX 4096
 #define CLI_TIME_MAX 32 /* bytes of a time as text, with its terminator */
 
+int cli_alarms(int argc, char **argv);
 int cli_calc(int argc, char **argv);
 int cli_decode(int argc, char **argv);
 int cli_journal(int argc, char **argv);
@@ -26,6 +27,7 @@ int cli_qc(int argc, char **argv);
 int cli_quarantine(int argc, char **argv);
 int cli_replay(int argc, char **argv);
 int cli_resend(int argc, char **argv);
+int cli_rules(int argc, char **argv);
 int cli_tap(int argc, char **argv);
 
 /* Loads what is needed of a configuration and prints its mistakes; NULL if there are any. */

@@ -17,6 +17,8 @@ static const struct command {
     { "journal", cli_journal, "stat, verify, dump or repair a journal" },
     { "qc", cli_qc, "quality flags of a series" },
     { "replay", cli_replay, "which alarms the past would have raised" },
+    { "rules", cli_rules, "tests of rules, written as data" },
+    { "alarms", cli_alarms, "alarms: what is active, what befell them, what to do with them" },
     { "calc", cli_calc, "salinity, EC25, oxygen, ammonia, VN_AQI: of values or tables" },
 };
 

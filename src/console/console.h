@@ -260,6 +260,52 @@ enum console_requeue {
 };
 #define CONSOLE_REQUEUE_MAX 1000 /* positions in one request */
 
+/* What an operator does with an alarm came to. */
+enum console_verb {
+    CONSOLE_VERB_TAKEN, /* it is in the journal, on disk */
+    CONSOLE_VERB_WRONG, /* it makes no sense: the problem says what would be right */
+    CONSOLE_VERB_FAILED /* the journal takes no more */
+};
+
+/* What befell alarms: a change of state (event is "") or something else ("ack" ...). Texts live for
+ * the call and are never NULL. */
+struct console_event {
+    int64_t time_ns;
+    const char *rule, *site, *station, *parameter, *event, *life;
+    enum severity from, to;
+    double value;
+    bool historical, told;
+    const char *who, *text;
+    int64_t until_ns; /* 0 = none */
+};
+
+/* From from_ns on and before to_ns; rule and station NULL = any. */
+struct console_events_query {
+    const char *rule, *station;
+    int64_t from_ns, to_ns;
+};
+
+/* A message to one recipient. Texts live for the call and are never NULL. */
+struct console_message {
+    int64_t id;
+    const char *rule, *station, *channel;
+    const char *recipient; /* with its middle left out */
+    const char *state;     /* "waiting", "sent", "given up", "dropped" */
+    const char *problem;   /* the last words of a failure */
+    enum severity to;
+    int64_t time_ns, created_ns, due_ns, sent_ns;
+    uint32_t tries;
+    int64_t digest; /* the same for all that went as one; 0 = on its own */
+};
+
+/* NULL = any; newest first, those with ids below before_id (0 = all). */
+struct console_messages_query {
+    const char *channel, *rule, *station;
+    bool waiting; /* those only */
+    int64_t before_id;
+    size_t most;
+};
+
 struct console_source {
     void *context;
     /* What stands in the Authorization header of a request that changes something, after "Bearer ";
@@ -276,6 +322,15 @@ struct console_source {
     struct console_view *(*view)(void *context);
     /* The windows of one station; NULL when out of memory. */
     struct console_windows *(*windows)(void *context, const struct console_windows_query *query);
+    /* Takes what an operator does with an alarm, as JSON. */
+    enum console_verb (*verb)(void *context, struct phusa_text payload, struct problem *problem);
+    /* What befell alarms, by time, until visit returns false. False when it cannot be read. */
+    bool (*events)(void *context, const struct console_events_query *query,
+                   bool (*visit)(void *visitor, const struct console_event *event), void *visitor);
+    /* Messages, newest first. False when they cannot be read. */
+    bool (*messages)(void *context, const struct console_messages_query *query,
+                     void (*visit)(void *visitor, const struct console_message *message),
+                     void *visitor);
 };
 
 struct console;

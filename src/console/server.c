@@ -1,7 +1,7 @@
 /*
- * The HTTP server: GET and HEAD of the few paths below, and the one POST of requeue.h. A few
- * threads, each with epoll, so a client that reads slowly or says nothing holds a connection, never
- * a thread.
+ * The HTTP server: GET and HEAD of the few paths below, and the POSTs of requeue.h and alarms.h. A
+ * few threads, each with epoll, so a client that reads slowly or says nothing holds a connection,
+ * never a thread.
  */
 #include <errno.h>
 #include <microhttpd.h>
@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "console/alarms.h"
 #include "console/requeue.h"
 
 #define THREADS         2u
@@ -26,6 +27,7 @@
 #define JSON "application/json"
 
 #define REQUEUE_PATH "/api/v1/quarantine/requeue"
+#define ALARMS_PATH  "/api/v1/alarms"
 
 struct console {
     struct MHD_Daemon *daemon;
@@ -216,6 +218,59 @@ static unsigned answer_windows(const struct console *console, struct MHD_Connect
     return code;
 }
 
+static unsigned answer_alarms(const struct console *console, struct MHD_Connection *connection,
+                              struct text_buffer *out)
+{
+    (void)connection;
+    return with_view(console, alarms_list, out);
+}
+
+static const char *asked_for(struct MHD_Connection *connection, const char *key)
+{
+    return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, key);
+}
+
+static struct alarms_asked read_asked(struct MHD_Connection *connection)
+{
+    return (struct alarms_asked){ .rule = asked_for(connection, "rule"),
+                                  .station = asked_for(connection, "station"),
+                                  .from = asked_for(connection, "from"),
+                                  .to = asked_for(connection, "to"),
+                                  .limit = asked_for(connection, "limit"),
+                                  .operators = asked_for(connection, "operators"),
+                                  .channel = asked_for(connection, "channel"),
+                                  .waiting = asked_for(connection, "waiting"),
+                                  .before = asked_for(connection, "before") };
+}
+
+static wall_time now_of(const struct console *console)
+{
+    struct console_totals totals = { 0 };
+    console->source.totals(console->source.context, &totals);
+    return totals.now;
+}
+
+static unsigned answer_history(const struct console *console, struct MHD_Connection *connection,
+                               struct text_buffer *out)
+{
+    struct alarms_asked asked = read_asked(connection);
+    return alarms_history(&console->source, &asked, now_of(console), out);
+}
+
+static unsigned answer_load(const struct console *console, struct MHD_Connection *connection,
+                            struct text_buffer *out)
+{
+    struct alarms_asked asked = read_asked(connection);
+    return alarms_load(&console->source, &asked, now_of(console), out);
+}
+
+static unsigned answer_messages(const struct console *console, struct MHD_Connection *connection,
+                                struct text_buffer *out)
+{
+    struct alarms_asked asked = read_asked(connection);
+    return alarms_messages(&console->source, &asked, out);
+}
+
 struct route {
     const char *path, *type;
     unsigned (*answer)(const struct console *console, struct MHD_Connection *connection,
@@ -230,6 +285,10 @@ static const struct route routes[] = {
     { "/api/v1/status", JSON, answer_status },
     { "/api/v1/windows", JSON, answer_windows },
     { "/api/v1/ledger", JSON, answer_ledger },
+    { ALARMS_PATH, JSON, answer_alarms },
+    { "/api/v1/alarms/history", JSON, answer_history },
+    { "/api/v1/alarms/load", JSON, answer_load },
+    { "/api/v1/messages", JSON, answer_messages },
 };
 
 static const struct route *find_route(const char *path)
@@ -300,21 +359,37 @@ static enum MHD_Result send_made(struct MHD_Connection *connection, unsigned cod
 
 /* --- what is posted -------------------------------------------------------------- */
 
+/* What a body is given to: returns the HTTP status, out is what to answer. */
+typedef unsigned take_body(const struct console_source *source, struct phusa_text body,
+                           struct text_buffer *out);
+
+_Static_assert(ALARMS_BODY_MAX <= REQUEUE_BODY_MAX, "any body has room");
+
+static take_body *find_taker(const char *path)
+{
+    if (strcmp(path, REQUEUE_PATH) == 0) {
+        return requeue_answer;
+    }
+    return strcmp(path, ALARMS_PATH) == 0 ? alarms_verb : NULL;
+}
+
 /* A body on its way in. Of one that is refused or too long nothing is kept. */
 struct upload {
+    take_body *taker;
     unsigned refused; /* HTTP status; 0 = welcome */
     size_t length;
     char bytes[];
 };
 
 static struct upload *upload_create(const struct console *console,
-                                    struct MHD_Connection *connection)
+                                    struct MHD_Connection *connection, take_body *taker)
 {
     const char *given = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
     unsigned code = requeue_authorize(given, console->source.token);
     bool welcome = code == MHD_HTTP_OK;
     struct upload *upload = malloc(sizeof *upload + (welcome ? REQUEUE_BODY_MAX : 0));
     if (upload != NULL) {
+        upload->taker = taker;
         upload->refused = welcome ? 0 : code;
         upload->length = 0;
     }
@@ -357,17 +432,18 @@ static enum MHD_Result finish_upload(const struct console *console,
         return send_refusal(connection, upload->refused);
     }
     struct text_buffer text = { 0 };
-    unsigned code = requeue_answer(&console->source,
-                                   (struct phusa_text){ upload->bytes, upload->length }, &text);
-    return send_made(connection, code, code == MHD_HTTP_OK ? JSON : TEXT, &text);
+    unsigned code = upload->taker(&console->source,
+                                  (struct phusa_text){ upload->bytes, upload->length }, &text);
+    bool json = code == MHD_HTTP_OK || upload->taker == alarms_verb;
+    return send_made(connection, code, json ? JSON : TEXT, &text);
 }
 
 /* Called with the head, with each part of the body, and at the end. */
 static enum MHD_Result serve_post(const struct console *console, struct MHD_Connection *connection,
-                                  const char *bytes, size_t *length, void **state)
+                                  take_body *taker, const char *bytes, size_t *length, void **state)
 {
     if (*state == NULL) {
-        *state = upload_create(console, connection);
+        *state = upload_create(console, connection, taker);
         return *state == NULL ? MHD_NO : MHD_YES;
     }
     if (*length > 0) {
@@ -417,12 +493,14 @@ static enum MHD_Result serve(void *context, struct MHD_Connection *connection, c
     static const struct header reading = { "Allow", "GET, HEAD" }, posting = { "Allow", "POST" };
     (void)version;
     const struct console *console = context;
-    if (strcmp(path, REQUEUE_PATH) == 0) {
-        return strcmp(method, MHD_HTTP_METHOD_POST) == 0
-                   ? serve_post(console, connection, upload, upload_size, state)
-                   : send_short(connection, MHD_HTTP_METHOD_NOT_ALLOWED, &posting, "only POST\n");
-    }
     const struct route *route = find_route(path);
+    take_body *taker = find_taker(path);
+    if (taker != NULL && strcmp(method, MHD_HTTP_METHOD_POST) == 0) {
+        return serve_post(console, connection, taker, upload, upload_size, state);
+    }
+    if (taker != NULL && route == NULL) {
+        return send_short(connection, MHD_HTTP_METHOD_NOT_ALLOWED, &posting, "only POST\n");
+    }
     if (route == NULL) {
         return send_short(connection, MHD_HTTP_NOT_FOUND, NULL, "not found\n");
     }

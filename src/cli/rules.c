@@ -1,0 +1,349 @@
+/*
+ * phusa rules test: unit tests of rules, written as data.
+ *
+ *   tests : (
+ *     { name   = "durian is warned at half a gram";
+ *       rules  = ["salinity-durian"];           # transitions of others do not count; default: all
+ *       input  = [ "2026-03-01T06:00:00+07:00 my-tho-1 salinity 0.3",
+ *                  "2026-03-01T06:15:00+07:00 every 15m my-tho-1 salinity 0.5 0.6 0.7 0.7" ];
+ *       expect = [ "2026-03-01T06:30:00+07:00 salinity-durian my-tho-1 normal moderate" ]; } );
+ *
+ * A line of input is a time, a station, a parameter and values; with `every` each further value is
+ * so much later. Words are separated by blanks; a value may be followed by "!1" or "!2", the
+ * device state of TT 10/2021. Expected are all transitions, in any order.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "base/iso_time.h"
+#include "cli/cli.h"
+#include "cli/past.h"
+#include "phusa/number.h"
+
+#define WORDS_MAX  4096 /* in one line of input */
+#define TESTS_MAX  "10000"
+#define LINES_MAX  "10000"
+#define LINE_BYTES 65536
+
+struct test {
+    const char *name;
+    struct config_list rules, input, expect;
+};
+
+#define AT(member) offsetof(struct test, member)
+static const struct config_key test_keys[] = {
+    { "name", CONFIG_STRING, AT(name), .required = true, .example = "at the limit" },
+    { "rules", CONFIG_STRINGS, AT(rules), .most = "1024", .example = "[\"salinity\"]" },
+    { "input", CONFIG_STRINGS, AT(input), .required = true, .most = LINES_MAX,
+      .example = "[\"2026-03-01T06:00:00+07:00 s1 salinity 0.3\"]" },
+    { "expect", CONFIG_STRINGS, AT(expect), .required = true, .most = LINES_MAX,
+      .example = "[\"2026-03-01T06:00:00+07:00 salinity s1 normal minor\"]" },
+};
+#undef AT
+static const struct config_schema schema_test = { "test", test_keys,
+                                                  sizeof test_keys / sizeof *test_keys };
+
+struct file {
+    struct config_list tests;
+};
+static const struct config_key file_keys[] = {
+    { "tests", CONFIG_GROUPS, offsetof(struct file, tests), .required = true, .most = TESTS_MAX,
+      .example = "( { name = \"...\"; input = [...]; expect = [...]; } )" },
+};
+static const struct config_schema schema_file = { "rule tests", file_keys,
+                                                  sizeof file_keys / sizeof *file_keys };
+
+static int help(void)
+{
+    (void)fputs("usage: phusa rules test [-c FILE] TESTS...\n"
+                "  -c, --config FILE  configuration with parameters, stations and rules\n"
+                "                     (default: the shipped one)\n"
+                "  -h, --help         print this\n"
+                "Runs rule tests written as data: what goes in, which transitions are expected;\n"
+                "see phusa(1). Prints a line for each test, and what differs.\n",
+                stdout);
+    return CLI_GOOD;
+}
+
+/* --- input ----------------------------------------------------------------------------------- */
+
+/* A line of input as it is taken apart. */
+struct line {
+    char bytes[LINE_BYTES];
+    size_t count;
+    const char *words[WORDS_MAX];
+};
+
+static bool split(const char *text, struct line *line)
+{
+    size_t length = strlen(text);
+    char *rest = line->bytes, *word;
+    line->count = 0;
+    if (length >= sizeof line->bytes) {
+        return false;
+    }
+    memcpy(line->bytes, text, length + 1);
+    while ((word = strtok_r(rest, " \t", &rest)) != NULL) {
+        if (line->count == WORDS_MAX) {
+            return false;
+        }
+        line->words[line->count++] = word;
+    }
+    return true;
+}
+
+/* "0.5" or "0.5!1" */
+static bool read_value(const char *word, double *value, enum phusa_device_state *state)
+{
+    char *end = NULL;
+    errno = 0;
+    *value = strtod(word, &end);
+    *state = PHUSA_DEVICE_MEASURING;
+    if (end == word || errno != 0 || !isfinite(*value)) {
+        return false;
+    }
+    if (end[0] == '!' && (end[1] == '1' || end[1] == '2') && end[2] == '\0') {
+        *state = end[1] == '1' ? PHUSA_DEVICE_CALIBRATING : PHUSA_DEVICE_FAULT;
+        return true;
+    }
+    return *end == '\0';
+}
+
+/* NULL or what is wrong. */
+static const char *add_series(struct past *past, const struct line *line)
+{
+    int64_t time_ns = 0, every_ns = 0;
+    if (line->count < 4 || !iso_time_parse(phusa_text_of(line->words[0]), &time_ns)) {
+        return "a line of input is: time with offset, station, parameter, values";
+    }
+    size_t at = 1;
+    if (strcmp(line->words[1], "every") == 0) {
+        if (!config_parse_duration(line->words[2], &every_ns) || every_ns <= 0) {
+            return "\"every\" is followed by a time such as 15m";
+        }
+        at = 3;
+    }
+    if (line->count < at + 3 || (every_ns == 0 && line->count > at + 3)) {
+        return "several values need \"every 15m\" behind the time; one is the least";
+    }
+    struct pipeline_sample sample = { .station = phusa_text_of(line->words[at]),
+                                      .parameter = phusa_text_of(line->words[at + 1]) };
+    for (size_t i = at + 2; i < line->count; i++, time_ns += every_ns) {
+        sample.time_ns = sample.received_ns = time_ns;
+        if (!read_value(line->words[i], &sample.value, &sample.state)) {
+            return "a value is a number, or one with the device's state such as 0.5!1";
+        }
+        const char *wrong = past_add(past, &sample);
+        if (wrong != NULL) {
+            return wrong;
+        }
+    }
+    return NULL;
+}
+
+static bool read_input(const struct test *test, struct past *past, struct line *line)
+{
+    bool good = true;
+    for (size_t i = 0; i < test->input.count; i++) {
+        const char *text = config_string_at(&test->input, i);
+        const char *wrong = split(text, line) ? add_series(past, line) : "the line is too long";
+        if (wrong != NULL) {
+            config_complain(config_element(test->input.node, i), "%s", wrong);
+            good = false;
+        }
+    }
+    return good;
+}
+
+/* --- expected --------------------------------------------------------------------------------- */
+
+static bool is_asked(const struct test *test, const struct notice *notice)
+{
+    for (size_t i = 0; i < test->rules.count; i++) {
+        if (strcmp(config_string_at(&test->rules, i), notice->rule->id) == 0) {
+            return true;
+        }
+    }
+    return test->rules.count == 0;
+}
+
+static bool is_it(const struct line *line, const struct notice *notice)
+{
+    int64_t time_ns = 0;
+    return line->count == 5 && iso_time_parse(phusa_text_of(line->words[0]), &time_ns) &&
+           time_ns == notice->time_ns && strcmp(line->words[1], notice->rule->id) == 0 &&
+           strcmp(line->words[2], notice->station->id) == 0 &&
+           strcmp(line->words[3], severity_name(notice->from)) == 0 &&
+           strcmp(line->words[4], severity_name(notice->to)) == 0;
+}
+
+/* Strikes out what was expected and came; false when it did not come. */
+static bool strike_out(const struct test *test, const struct line *line, struct verdicts *verdicts,
+                       bool *struck)
+{
+    for (size_t i = 0; i < verdicts->count; i++) {
+        if (!struck[i] && is_asked(test, &verdicts->notices[i]) &&
+            is_it(line, &verdicts->notices[i])) {
+            struck[i] = true;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void print_unexpected(const struct notice *notice, int32_t utc_offset_s)
+{
+    char time[CLI_TIME_MAX];
+    cli_local_time(notice->time_ns, utc_offset_s, time);
+    (void)printf("  not expected: %s %s %s %s %s  (%g)\n", time, notice->rule->id,
+                 notice->station->id, severity_name(notice->from), severity_name(notice->to),
+                 notice->value);
+}
+
+static bool compare(const struct test *test, struct verdicts *verdicts, struct line *line,
+                    int32_t utc_offset_s)
+{
+    bool good = true;
+    bool *struck = calloc(verdicts->count + 1, sizeof *struck);
+    for (size_t i = 0; struck != NULL && i < test->expect.count; i++) {
+        const char *text = config_string_at(&test->expect, i);
+        if (!split(text, line) || !strike_out(test, line, verdicts, struck)) {
+            (void)printf("  did not come: %s\n", text);
+            good = false;
+        }
+    }
+    for (size_t i = 0; struck != NULL && i < verdicts->count; i++) {
+        if (!struck[i] && is_asked(test, &verdicts->notices[i])) {
+            print_unexpected(&verdicts->notices[i], utc_offset_s);
+            good = false;
+        }
+    }
+    good = good && struck != NULL;
+    free(struck);
+    return good;
+}
+
+/* --- running ------------------------------------------------------------------------------------
+ */
+
+struct run {
+    const struct settings *settings;
+    struct config_sink sink;
+    struct line *line;
+    size_t passed, failed;
+    size_t kept_count, kept_room;
+    char **kept; /* strings of the files */
+};
+
+static bool run_test(struct run *run, const struct test *test)
+{
+    struct past *past = past_create(run->settings);
+    struct verdicts verdicts = { 0 };
+    bool good = past != NULL && read_input(test, past, run->line) &&
+                past_judge(past, run->settings, false, &verdicts) &&
+                compare(test, &verdicts, run->line, run->settings->utc_offset_s);
+    verdicts_free(&verdicts);
+    past_free(past);
+    return good;
+}
+
+static void run_tests(struct run *run, const struct config *config)
+{
+    struct file file = { .tests = { NULL, 0 } };
+    if (!config_read_group(config_root(config), &schema_file, &file)) {
+        run->failed++;
+        return;
+    }
+    for (size_t i = 0; i < file.tests.count; i++) {
+        struct test test = { .name = "" };
+        bool read = config_read_group(config_element(file.tests.node, i), &schema_test, &test);
+        bool good = read && run_test(run, &test);
+        (void)printf("%s  %s\n", good ? "PASS" : "FAIL", test.name == NULL ? "" : test.name);
+        run->passed += good ? 1 : 0;
+        run->failed += good ? 0 : 1;
+    }
+}
+
+static void run_file(struct run *run, const char *path)
+{
+    struct config *config = NULL;
+    struct problem problem = { "" };
+    if (config_open(path, &run->sink, &config, &problem) != CONFIG_OK) {
+        if (problem.text[0] != '\0') {
+            (void)fprintf(stderr, "phusa rules: %s\n", problem.text);
+        }
+        run->failed++;
+        return;
+    }
+    run_tests(run, config);
+    config_close(config);
+}
+
+static void report(void *context, const char *file, int line, const char *text)
+{
+    (void)context;
+    (void)fprintf(stderr, "%s:%d: %s\n", file, line, text);
+}
+
+static const char *keep(void *context, const char *text)
+{
+    struct run *run = context;
+    if (run->kept_count == run->kept_room) {
+        size_t room = run->kept_room == 0 ? 16 : 2 * run->kept_room;
+        char **kept = realloc(run->kept, room * sizeof *kept);
+        if (kept == NULL) {
+            return NULL;
+        }
+        run->kept = kept;
+        run->kept_room = room;
+    }
+    run->kept[run->kept_count] = strdup(text);
+    return run->kept[run->kept_count] == NULL ? NULL : run->kept[run->kept_count++];
+}
+
+static int run_all(const struct settings *settings, char **files, int count)
+{
+    struct run run = { .settings = settings, .sink = { .report = report, .keep = keep } };
+    run.sink.context = &run;
+    run.line = malloc(sizeof *run.line);
+    for (int i = 0; run.line != NULL && i < count; i++) {
+        run_file(&run, files[i]);
+    }
+    (void)printf("%zu passed, %zu failed\n", run.passed, run.failed);
+    bool good = run.line != NULL && run.failed == 0;
+    while (run.kept_count > 0) {
+        free(run.kept[--run.kept_count]);
+    }
+    free((void *)run.kept);
+    free(run.line);
+    return good ? CLI_GOOD : CLI_BAD;
+}
+
+int cli_rules(int argc, char **argv)
+{
+    static const struct option known[] = { { "config", required_argument, NULL, 'c' },
+                                           { "help", no_argument, NULL, 'h' },
+                                           { NULL, 0, NULL, 0 } };
+    const char *config = NULL;
+    int option;
+    while ((option = getopt_long(argc, argv, "c:h", known, NULL)) != -1) {
+        if (option != 'c') {
+            return option == 'h' ? help() : cli_point_to_help("rules");
+        }
+        config = optarg;
+    }
+    if (optind == argc || strcmp(argv[optind], "test") != 0) {
+        return cli_misuse("rules", "what is to be done? test");
+    }
+    if (++optind == argc) {
+        return cli_misuse("rules", "which tests? test FILE");
+    }
+    struct settings *settings = cli_load_or_default("rules", config, SETTINGS_RULES);
+    int result = settings == NULL ? CLI_BAD : run_all(settings, argv + optind, argc - optind);
+    settings_free(settings);
+    return result;
+}
