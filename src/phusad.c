@@ -77,6 +77,19 @@ static int parse_options(int argc, char **argv, struct options *options)
     return 0;
 }
 
+/* Wrong lines of the subscribers' table: the others count, so they are no mistake of the
+ * configuration. */
+static void tell_subscribers(const struct subscribers *subscribers)
+{
+    for (size_t i = 0; i < subscribers->mistake_count; i++) {
+        log_warning("%s", subscribers->mistakes[i]);
+    }
+    if (subscribers->bad > 0) {
+        log_warning("subscribers: %zu good, %zu lines left out", subscribers->count,
+                    subscribers->bad);
+    }
+}
+
 /* NULL after printing every mistake. */
 static struct settings *load(const char *file, struct settings_errors *errors)
 {
@@ -87,6 +100,8 @@ static struct settings *load(const char *file, struct settings_errors *errors)
     }
     if (settings == NULL) {
         settings_errors_print(errors, stderr);
+    } else {
+        tell_subscribers(&settings->subscribers);
     }
     return settings;
 }
@@ -95,7 +110,7 @@ static int check(const char *file)
 {
     struct settings_errors errors = { 0 };
     struct settings *settings = load(file, &errors);
-    bool good = settings != NULL;
+    bool good = settings != NULL && settings->subscribers.bad == 0;
     if (good) {
         (void)printf("%s: good (%zu parameters, %zu stations, %zu rules)\n", file,
                      settings->catalogue.count, settings->registry.count, settings->rulebook.count);

@@ -143,6 +143,9 @@ const char *config_string(const struct config_node *node);
  * come to stand in logs, JSON, headers and line protocol. Otherwise complains about `name`. */
 bool config_check_line(const struct config_node *node, const char *name);
 
+/* True if all of a text is UTF-8 (RFC 3629). */
+bool config_is_utf8(const char *text);
+
 bool config_is_group(const struct config_node *node);
 bool config_is_list(const struct config_node *node); /* [ ] or ( ) */
 

@@ -181,6 +181,15 @@ static size_t character_length(const unsigned char *text)
     return overlong || beyond ? 0 : length;
 }
 
+bool config_is_utf8(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    for (size_t length = 1; *at != '\0' && length > 0; at += length) {
+        length = character_length(at);
+    }
+    return *at == '\0';
+}
+
 bool config_check_line(const struct config_node *node, const char *name)
 {
     const unsigned char *at = (const unsigned char *)config_string(node);

@@ -139,56 +139,6 @@ bool check_url(const struct config_node *group, const char *key, const char *url
     return false;
 }
 
-bool check_ca(const struct config_node *group, const char *ca, const char *url)
-{
-    bool encrypted = strncmp(url, "https:", 6) == 0 || strncmp(url, "ssl:", 4) == 0;
-    if (ca[0] == '\0' || encrypted) {
-        return true;
-    }
-    config_complain_at(group, "ca",
-                       "\"ca\" is given, but the address is not encrypted; write %s, or leave ca "
-                       "out",
-                       strncmp(url, "tcp:", 4) == 0 ? "ssl://" : "https://");
-    return false;
-}
-
-struct broker_scheme {
-    const char *written, *kept;
-    long port;
-};
-
-static const struct broker_scheme *broker_scheme(const char *scheme)
-{
-    static const struct broker_scheme known[] = {
-        { "tcp", "tcp", 1883 },
-        { "mqtt", "tcp", 1883 },
-        { "ssl", "ssl", 8883 },
-        { "mqtts", "ssl", 8883 },
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (strcmp(scheme, known[i].written) == 0) {
-            return &known[i];
-        }
-    }
-    return NULL;
-}
-
-const char *check_broker(struct loader *loader, const struct config_node *group, const char *uri)
-{
-    struct address address;
-    const struct broker_scheme *scheme =
-        parse_address(uri, &address) ? broker_scheme(address.scheme) : NULL;
-    if (scheme == NULL || (address.rest[0] != '\0' && strcmp(address.rest, "/") != 0)) {
-        config_complain_at(group, "uri",
-                           "\"uri\" %s; write tcp://HOST:PORT, or ssl://HOST:PORT for an "
-                           "encrypted connection",
-                           why_no_address(uri));
-        return NULL;
-    }
-    return arena_print(loader->arena, "%s://%.*s:%ld", scheme->kept, (int)address.host_length,
-                       address.host, address.port < 0 ? scheme->port : address.port);
-}
-
 static bool numeric_host(const char *host, size_t length)
 {
     unsigned char binary[sizeof(struct in6_addr)];
@@ -202,6 +152,122 @@ static bool numeric_host(const char *host, size_t length)
     memcpy(text, host + skip, length);
     text[length] = '\0';
     return inet_pton(bracketed ? AF_INET6 : AF_INET, text, binary) == 1;
+}
+
+struct scheme {
+    const char *written, *kept;
+    long port; /* when none is written */
+};
+
+static const struct scheme broker_schemes[] = {
+    { "tcp", "tcp", 1883 },   { "mqtt", "tcp", 1883 }, { "ssl", "ssl", 8883 },
+    { "mqtts", "ssl", 8883 }, { NULL, NULL, 0 },
+};
+static const struct scheme mail_schemes[] = {
+    { "smtp", "smtp", 25 },
+    { "smtps", "smtps", 465 },
+    { NULL, NULL, 0 },
+};
+/* RFC 5426, RFC 6587 and RFC 5425 */
+static const struct scheme syslog_schemes[] = {
+    { "udp", "udp", 514 },
+    { "tcp", "tcp", 601 },
+    { "tls", "tls", 6514 },
+    { NULL, NULL, 0 },
+};
+static const struct scheme *find_scheme(const struct scheme *known, const char *scheme)
+{
+    for (; known->written != NULL; known++) {
+        if (strcmp(scheme, known->written) == 0) {
+            return known;
+        }
+    }
+    return NULL;
+}
+
+/* scheme://HOST:PORT with nothing behind it, kept; NULL if it is none of these. */
+static const char *server_kept(struct loader *loader, const struct scheme *known, const char *url)
+{
+    struct address address;
+    const struct scheme *scheme =
+        parse_address(url, &address) ? find_scheme(known, address.scheme) : NULL;
+    if (scheme == NULL || (address.rest[0] != '\0' && strcmp(address.rest, "/") != 0)) {
+        return NULL;
+    }
+    return arena_print(loader->arena, "%s://%.*s:%ld", scheme->kept, (int)address.host_length,
+                       address.host, address.port < 0 ? scheme->port : address.port);
+}
+
+const char *check_broker(struct loader *loader, const struct config_node *group, const char *uri)
+{
+    const char *kept = server_kept(loader, broker_schemes, uri);
+    if (kept == NULL) {
+        config_complain_at(group, "uri",
+                           "\"uri\" %s; write tcp://HOST:PORT, or ssl://HOST:PORT for an "
+                           "encrypted connection",
+                           why_no_address(uri));
+    }
+    return kept;
+}
+
+const char *check_mail_server(struct loader *loader, const struct config_node *group,
+                              const char *url)
+{
+    const char *kept = server_kept(loader, mail_schemes, url);
+    if (kept == NULL) {
+        config_complain_at(group, "url",
+                           "\"url\" %s; write smtp://HOST:PORT or smtps://HOST:PORT, without user "
+                           "or password",
+                           why_no_address(url));
+    }
+    return kept;
+}
+
+const char *check_log_server(struct loader *loader, const struct config_node *group,
+                             const char *url)
+{
+    const char *kept = server_kept(loader, syslog_schemes, url);
+    if (kept == NULL) {
+        config_complain_at(group, "url",
+                           "\"url\" %s; write udp://HOST:PORT, tcp://HOST:PORT or tls://HOST:PORT",
+                           why_no_address(url));
+    }
+    return kept;
+}
+
+static bool is_encrypted(const char *url)
+{
+    static const char *const schemes[] = { "https:", "ssl:", "smtps:", "tls:" };
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        if (strncmp(url, schemes[i], strlen(schemes[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool check_ca(const struct config_node *group, const char *ca, const char *url, const char *instead)
+{
+    if (ca[0] == '\0' || is_encrypted(url)) {
+        return true;
+    }
+    config_complain_at(group, "ca",
+                       "\"ca\" is given, but the address is not encrypted; write %s, or leave ca "
+                       "out",
+                       instead);
+    return false;
+}
+
+bool check_loopback(const char *url)
+{
+    struct address address;
+    if (!parse_address(url, &address)) {
+        return false;
+    }
+    return (address.host_length == 9 && memcmp(address.host, "localhost", 9) == 0) ||
+           (address.host_length == 5 && memcmp(address.host, "[::1]", 5) == 0) ||
+           (numeric_host(address.host, address.host_length) &&
+            memcmp(address.host, "127.", 4) == 0);
 }
 
 const char *check_listen(struct loader *loader, const struct config_node *group, const char *listen)
@@ -219,4 +285,26 @@ const char *check_listen(struct loader *loader, const struct config_node *group,
                        "127.0.0.1:8080 or [::1]:8080",
                        listen);
     return NULL;
+}
+
+/* ---- times of day ---- */
+
+bool check_time_of_day(const struct config_node *group, const char *key, const char *text,
+                       int32_t *seconds)
+{
+    static const char form[] = "00:00";
+    bool formed = strlen(text) == sizeof form - 1;
+    for (size_t i = 0; formed && i < sizeof form - 1; i++) {
+        formed = form[i] == '0' ? isdigit((unsigned char)text[i]) != 0 : text[i] == form[i];
+    }
+    int hours = formed ? (text[0] - '0') * 10 + text[1] - '0' : 99;
+    int minutes = formed ? (text[3] - '0') * 10 + text[4] - '0' : 99;
+    bool midnight = hours == 24 && minutes == 0;
+    if (!midnight && (hours > 23 || minutes > 59)) {
+        config_complain_at(group, key, "\"%s\" is \"%.64s\"; write a time of day such as \"06:00\"",
+                           key, text);
+        return false;
+    }
+    *seconds = midnight ? 0 : hours * 3600 + minutes * 60;
+    return true;
 }

@@ -12,9 +12,9 @@ struct kept {
 };
 
 struct top {
-    const char *parameters, *quality, *stations, *rules;
+    const char *parameters, *quality, *stations, *rules, *messages, *subscribers;
     struct service_nodes services;
-    const struct config_node *windows, *maintenance;
+    const struct config_node *windows, *alarms, *maintenance;
     int32_t utc_offset_s;
     int64_t ahead_ns, clock_wrong_ns;
 };
@@ -27,6 +27,8 @@ static const struct config_key top_keys[] = {
     { "quality", CONFIG_STRING, AT(quality), .fallback = "", .example = "quality.cfg" },
     { "stations", CONFIG_STRING, AT(stations), .least = "1", .example = "stations" },
     { "rules", CONFIG_STRING, AT(rules), .least = "1", .example = "rules" },
+    { "messages", CONFIG_STRING, AT(messages), .fallback = "", .example = "messages" },
+    { "subscribers", CONFIG_STRING, AT(subscribers), .fallback = "", .example = "subscribers.csv" },
     { "utc_offset", CONFIG_OFFSET, AT(utc_offset_s), .fallback = "+07:00", .least = "-12:00",
       .most = "+14:00" },
     { "ahead", CONFIG_DURATION, AT(ahead_ns), .fallback = "5m", .least = "1s", .most = "1d" },
@@ -41,6 +43,7 @@ static const struct config_key top_keys[] = {
       .example = "{ url = \"http://127.0.0.1:8428\"; }" },
     { "http", CONFIG_GROUP, AT(services.http), .example = "{ listen = \"127.0.0.1:8080\"; }" },
     { "channels", CONFIG_GROUPS, AT(services.channels), .most = "64" },
+    { "alarms", CONFIG_GROUP, AT(alarms), .example = "{ source = \"Phù Sa\"; }" },
     { "maintenance", CONFIG_GROUP, AT(maintenance), .example = "{ gap = \"6h\"; }" },
 };
 const struct config_schema schema_phusa = SCHEMA("phusa", top_keys);
@@ -82,6 +85,25 @@ const struct phusa_parameter *loader_parameter(struct loader *loader,
     }
     config_complain(node, "unknown parameter \"%.64s\"%s", name,
                     nearest.best == NULL ? "; add it to the parameters"
+                                         : config_nearest_hint(&nearest, hint, sizeof hint));
+    return NULL;
+}
+
+const struct station *loader_station(struct loader *loader, const struct config_node *node,
+                                     const char *id)
+{
+    const struct registry *registry = &loader->settings->registry;
+    const struct station *found = registry_find(registry, phusa_text_of(id));
+    if (found != NULL || !loader->registry_whole) {
+        return found;
+    }
+    char hint[128];
+    struct config_nearest nearest = { .word = id };
+    for (size_t i = 0; i < registry->count && !mistakes_full(loader->mistakes); i++) {
+        config_nearest_offer(&nearest, registry->stations[i].id);
+    }
+    config_complain(node, "unknown station \"%.64s\"%s", id,
+                    nearest.best == NULL ? "; add it to the stations"
                                          : config_nearest_hint(&nearest, hint, sizeof hint));
     return NULL;
 }
@@ -131,12 +153,22 @@ static void load_top(struct loader *loader, const struct config_node *phusa)
         load_quality(loader, phusa, top.quality);
         load_stations(loader, phusa, top.stations);
     }
+    load_alarms(loader, top.alarms);
+    if (needs(loader, SETTINGS_RULES)) {
+        load_messages(loader, phusa, top.messages);
+    }
     if (needs(loader, SETTINGS_SERVICES)) {
         load_services(loader, phusa, &top.services);
     }
     load_maintenance(loader, phusa, top.maintenance);
     if (needs(loader, SETTINGS_RULES) && require(phusa, "rules", top.rules)) {
         load_rules(loader, phusa, top.rules);
+    }
+    if (needs(loader, SETTINGS_RULES) && needs(loader, SETTINGS_SERVICES)) {
+        load_subscribers(loader, phusa, top.subscribers);
+        if (loader->mistakes->count == 0) {
+            check_messages(loader);
+        }
     }
 }
 

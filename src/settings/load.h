@@ -1,6 +1,7 @@
 /*
  * Inside of the loader: what its files share. Order of loading: windows, parameters, quality,
- * stations, services with their channels, maintenance, rules; each names what came before.
+ * stations, alarms, messages, services with their channels, maintenance, rules, subscribers; each
+ * names what came before.
  */
 #ifndef SETTINGS_LOAD_H
 #define SETTINGS_LOAD_H
@@ -80,6 +81,29 @@ struct service_nodes {
 void load_services(struct loader *loader, const struct config_node *phusa,
                    const struct service_nodes *nodes);
 
+void load_channels(struct loader *loader, const struct config_list *list);
+
+/* The boards of a channel that is not counted yet. */
+void load_boards(struct loader *loader, const struct config_node *group,
+                 const struct config_list *list, struct channel_settings *channel);
+
+/* What alarms have in common; before the channels. group is NULL when it is not given. */
+void load_alarms(struct loader *loader, const struct config_node *group);
+
+/* A group of flapping, over what stands there; before it the common one. */
+void load_flapping(const struct config_node *group, struct rule_flapping *flapping);
+
+/* The table of the key `subscribers`, after the rules; name "" = none. */
+void load_subscribers(struct loader *loader, const struct config_node *phusa, const char *name);
+
+/* Adds the rules that subscribers' own limits make to the rulebook, which keeps its order before
+ * them. A subscriber whose limit can make none is told to `bad`, and has none from here on. */
+void load_own_limits(struct loader *loader, struct subscriber *subscribers, size_t count,
+                     const struct subscriber_rows *bad);
+
+/* The templates of the key `messages`, before what names them; name "" = none. */
+void load_messages(struct loader *loader, const struct config_node *phusa, const char *name);
+
 /* group is NULL when it is not given: then there are defaults. */
 void load_windows(struct loader *loader, const struct config_node *group);
 
@@ -99,11 +123,28 @@ bool load_rule_window(struct loader *loader, const struct config_node *group,
 void load_maintenance(struct loader *loader, const struct config_node *phusa,
                       const struct config_node *group);
 
+/* The levels of a rule whose subject, direction, window and parameter are set, instead of those it
+ * has. */
+void load_levels(const struct config_list *list, struct rule *rule);
+
+/* ---- load_rule_more.c: nodes are NULL when they are not given ---- */
+
+/* Whether it judges values, their change or that nothing comes; after the window. */
+void load_rule_subject(const struct config_node *node, const struct config_node *rate,
+                       const struct config_node *missing, struct rule *rule);
+void load_rule_schedule(const struct config_node *group, struct rule_schedule *schedule);
+void load_rule_escalation(struct loader *loader, const struct config_node *group,
+                          struct rule_escalation *escalation);
+/* The ids as they stand there: whether there are such rules is known when all are read. */
+void load_rule_inhibitors(struct loader *loader, const struct config_list *list, struct rule *rule);
+
 /* The tags that a rule asks stations for; group is NULL when it is not given. */
 void load_rule_tags(struct loader *loader, const struct config_node *group, struct rule *rule);
 
-/* The channels that a rule names; they are looked up only where services are asked for. */
-void load_rule_channels(struct loader *loader, const struct config_list *list, struct rule *rule);
+/* Channels by their ids, room for RULE_CHANNELS_MAX; returns how many. They are looked up only
+ * where services are asked for. */
+size_t load_channel_names(struct loader *loader, const struct config_list *list,
+                          size_t channels[RULE_CHANNELS_MAX]);
 
 /* ---- sources.c ---- */
 
@@ -145,22 +186,47 @@ bool check_tag_value(const struct config_node *value, const char *key);
 /* http:// or https://, host, optional port, optional path. */
 bool check_url(const struct config_node *group, const char *key, const char *url);
 
-/* A certificate authority is given only where something is encrypted. */
-bool check_ca(const struct config_node *group, const char *ca, const char *url);
+/* A certificate authority is given only where something is encrypted; instead: what the address
+ * would begin with. */
+bool check_ca(const struct config_node *group, const char *ca, const char *url,
+              const char *instead);
 
 /* tcp://, mqtt://, ssl:// or mqtts:// made tcp://HOST:PORT or ssl://HOST:PORT, kept; NULL if it is
  * none. */
 const char *check_broker(struct loader *loader, const struct config_node *group, const char *uri);
 
+/* smtp:// or smtps://, and udp://, tcp:// or tls://, as scheme://HOST:PORT, kept; NULL if it is
+ * none. */
+const char *check_mail_server(struct loader *loader, const struct config_node *group,
+                              const char *url);
+const char *check_log_server(struct loader *loader, const struct config_node *group,
+                             const char *url);
+
+/* True if the address' host is this machine. */
+bool check_loopback(const char *url);
+
+/* "06:00" to seconds of the day; "24:00" is 0. */
+bool check_time_of_day(const struct config_node *group, const char *key, const char *text,
+                       int32_t *seconds);
+
 /* ADDRESS:PORT, kept; NULL if it is none. */
 const char *check_listen(struct loader *loader, const struct config_node *group,
                          const char *listen);
+
+/* ---- check_messages.c ---- */
+
+/* Complains of each rule whose short message can be too long for one SMS; after all else. */
+void check_messages(struct loader *loader);
 
 /* ---- load.c ---- */
 
 /* A mistake in a file that is closed again. */
 void loader_complain(struct loader *loader, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* The station of that id, or NULL and a complaint at the node with the nearest one. */
+const struct station *loader_station(struct loader *loader, const struct config_node *node,
+                                     const char *id);
 
 /* The parameter of that name, or NULL and a complaint at the node with the nearest one. */
 const struct phusa_parameter *loader_parameter(struct loader *loader,

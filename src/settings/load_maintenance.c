@@ -122,14 +122,30 @@ static size_t silenced_count(int which)
 
 /* ---- reading ---- */
 
+struct silence_read {
+    double every;
+    int64_t least_ns;
+};
+
+#define AT(member) offsetof(struct silence_read, member)
+static const struct config_key silence_keys[] = {
+    { "every", CONFIG_NUMBER, AT(every), .fallback = "3", .least = "1", .most = "1000" },
+    { "least", CONFIG_DURATION, AT(least_ns), .fallback = "15m", .least = "1s", .most = "30d" },
+};
+#undef AT
+const struct config_schema schema_silence = SCHEMA("quiet of maintenance", silence_keys);
+
 struct maintenance_read {
     int64_t gap_ns;
-    struct config_list channels;
+    struct config_list channels, off;
+    const struct config_node *quiet;
 };
 
 #define AT(member) offsetof(struct maintenance_read, member)
 static const struct config_key maintenance_keys[] = {
     { "gap", CONFIG_DURATION, AT(gap_ns), .fallback = "6h", .least = "1m", .most = "365d" },
+    { "quiet", CONFIG_GROUP, AT(quiet), .example = "{ every = 3; least = \"15m\"; }" },
+    { "off", CONFIG_STRINGS, AT(off), .most = "11", .example = "[\"never-seen\"]" },
     { "channels", CONFIG_STRINGS, AT(channels), .most = "16", .example = "[\"ioc\"]" },
 };
 #undef AT
@@ -139,22 +155,58 @@ static void set_rules(struct loader *loader, int line)
 {
     struct maintenance_settings *maintenance = &loader->settings->maintenance;
     for (int i = 0; i < MAINTENANCE_COUNT; i++) {
-        maintenance->rules[i] = (struct rule){ .id = wordings[i].id,
-                                               .kind = KIND,
-                                               .parameter = &quantities[i],
-                                               .from_ns = INT64_MIN,
-                                               .until_ns = INT64_MAX,
-                                               .max_gap_ns = MAX_GAP_NS,
-                                               .accept = 1u << PHUSA_FLAG_GOOD,
-                                               .enabled = true,
-                                               .inhibited_by = silenced_by,
-                                               .inhibit_count = silenced_count(i),
-                                               .threshold = NAN,
-                                               .message_vi = wordings[i].vi,
-                                               .message_en = wordings[i].en,
-                                               .file = loader->settings->file,
-                                               .line = line };
+        maintenance->rules[i] =
+            (struct rule){ .id = wordings[i].id,
+                           .kind = KIND,
+                           .parameter = &quantities[i],
+                           .from_ns = INT64_MIN,
+                           .until_ns = INT64_MAX,
+                           .max_gap_ns = MAX_GAP_NS,
+                           .accept = 1u << PHUSA_FLAG_GOOD,
+                           .message_vi = wordings[i].vi,
+                           .message_en = wordings[i].en,
+                           .message = template_find(&loader->settings->templates, wordings[i].id),
+                           .flapping = loader->settings->alarms.flapping,
+                           .threshold = NAN,
+                           .enabled = true,
+                           .inhibited_by = silenced_by,
+                           .inhibit_count = silenced_count(i),
+                           .file = loader->settings->file,
+                           .line = line };
     }
+}
+
+static void set_off(struct loader *loader, const struct config_list *list)
+{
+    struct rule *rules = loader->settings->maintenance.rules;
+    for (size_t i = 0; i < list->count; i++) {
+        const char *id = config_string_at(list, i);
+        int found = maintenance_find(&loader->settings->maintenance, id);
+        if (found >= 0) {
+            rules[found].enabled = false;
+            continue;
+        }
+        char hint[128];
+        struct config_nearest nearest = { .word = id };
+        for (int j = 0; j < MAINTENANCE_COUNT; j++) {
+            config_nearest_offer(&nearest, rules[j].id);
+        }
+        config_complain(config_element(list->node, i),
+                        "\"off\" holds \"%.64s\", which is no alarm of the collector's own%s", id,
+                        config_nearest_hint(&nearest, hint, sizeof hint));
+    }
+}
+
+static void set_silence(struct loader *loader, const struct config_node *group)
+{
+    struct silence_read read = { 0 };
+    if (group == NULL) {
+        config_read_fallbacks(&loader->sink, &schema_silence, &read);
+    } else {
+        (void)config_read_group(group, &schema_silence, &read);
+    }
+    loader->settings->maintenance.quiet_every = read.every;
+    loader->settings->maintenance.quiet_least_ns = read.least_ns;
 }
 
 /* A rule has room for fewer channels than a configuration may hold. */
@@ -183,7 +235,7 @@ static void set_channels(struct loader *loader, const struct config_node *phusa,
                            "\"channels\" is empty: nobody would hear that reports are missing or "
                            "the disk is full; name channels, or leave it out to tell all of them");
     } else if (list->node != NULL) {
-        load_rule_channels(loader, list, &rules[0]);
+        rules[0].channel_count = load_channel_names(loader, list, rules[0].channels);
     } else {
         tell_all_channels(loader, phusa, &rules[0]);
     }
@@ -229,12 +281,9 @@ void load_maintenance(struct loader *loader, const struct config_node *phusa,
     }
     int line = config_line(group == NULL ? phusa : group);
     loader->settings->maintenance.gap_ns = read.gap_ns;
-    loader->settings->maintenance.quiet_every = 3;
-    loader->settings->maintenance.quiet_least_ns = 15 * EVERY_NS;
-    loader->settings->alarms.site_share = 0.5;
-    loader->settings->alarms.link_grace_ns = 5 * EVERY_NS;
-    loader->settings->alarms.shelve_most_ns = 7 * 1440 * EVERY_NS;
+    set_silence(loader, read.quiet);
     set_rules(loader, line);
+    set_off(loader, &read.off);
     set_channels(loader, phusa, group, &read.channels);
     set_self(loader, line);
 }

@@ -15,26 +15,7 @@
 
 /* ---- keys ---- */
 
-static const char *const severities[] = { "minor", "moderate", "severe", "extreme", NULL };
 static const char *const directions[] = { "above", "below", "outside", NULL };
-
-struct level_read {
-    unsigned severity; /* index into severities */
-    struct config_limit raise, clear;
-    int64_t for_ns, clear_for_ns;
-};
-
-#define AT(member) offsetof(struct level_read, member)
-static const struct config_key level_keys[] = {
-    { "severity", CONFIG_CHOICE, AT(severity), .required = true, .choices = severities },
-    { "raise", CONFIG_LIMIT, AT(raise), .required = true, .example = "4.0" },
-    { "clear", CONFIG_LIMIT, AT(clear), .example = "3.5" },
-    { "for", CONFIG_DURATION, AT(for_ns), .fallback = "0s", .least = "0s", .most = "30d" },
-    { "clear_for", CONFIG_DURATION, AT(clear_for_ns), .fallback = "0s", .least = "0s",
-      .most = "30d" },
-};
-#undef AT
-const struct config_schema schema_level = SCHEMA("level", level_keys);
 
 struct message_read {
     const char *vi, *en;
@@ -51,9 +32,11 @@ const struct config_schema schema_message = SCHEMA("message", message_keys);
 struct rule_read {
     const char *id, *kind, *parameter, *from, *until;
     unsigned direction;
-    struct config_list stations, levels, accept, channels;
+    struct config_list stations, levels, accept, channels, inhibited_by, overrides;
     int64_t max_gap_ns, live_within_ns;
     const struct config_node *message, *window, *tags;
+    const struct config_node *rate, *missing, *schedule, *flapping, *escalate;
+    const char *use;
     bool enabled;
 };
 
@@ -66,7 +49,7 @@ static const struct config_key rule_keys[] = {
       .example = "[\"my-tho-1\"]" },
     { "tags", CONFIG_GROUP, AT(tags), .example = "{ class = \"B\"; }" },
     { "enabled", CONFIG_BOOL, AT(enabled), .fallback = "true" },
-    { "direction", CONFIG_CHOICE, AT(direction), .required = true, .choices = directions },
+    { "direction", CONFIG_CHOICE, AT(direction), .choices = directions },
     { "levels", CONFIG_GROUPS, AT(levels), .required = true, .least = "1", .most = "4",
       .example = "( { severity = \"severe\"; raise = 4.0; clear = 3.5; } )" },
     { "max_gap", CONFIG_DURATION, AT(max_gap_ns), .required = true, .least = "1ms", .most = "366d",
@@ -79,14 +62,36 @@ static const struct config_key rule_keys[] = {
     { "window", CONFIG_GROUP, AT(window), .example = "{ statistic = \"mean\"; length = \"1h\"; }" },
     { "from", CONFIG_STRING, AT(from), .example = "2026-01-01" },
     { "until", CONFIG_STRING, AT(until), .example = "2027-01-01" },
-    { "rate", CONFIG_LATER,
-      .note = "\"rate\" rules are not supported by this version; leave it out to judge each "
-              "reading" },
-    { "missing", CONFIG_LATER,
-      .note = "\"missing\" rules are not supported by this version; leave this rule out" },
+    { "rate", CONFIG_GROUP, AT(rate), .example = "{ over = \"3h\"; }" },
+    { "missing", CONFIG_GROUP, AT(missing), .example = "{ after = \"3 x every\"; }" },
+    { "schedule", CONFIG_GROUP, AT(schedule),
+      .example = "{ days = [\"mon\"]; from = \"06:00\"; until = \"18:00\"; }" },
+    { "inhibited_by", CONFIG_STRINGS, AT(inhibited_by), .most = "8", .example = "[\"quiet\"]" },
+    { "flapping", CONFIG_GROUP, AT(flapping),
+      .example = "{ changes = 8; within = \"1h\"; calm = \"1h\"; }" },
+    { "escalate", CONFIG_GROUP, AT(escalate),
+      .example = "{ after = \"30m\"; channels = [\"ioc\"]; }" },
+    { "use", CONFIG_STRING, AT(use), .example = "durian" },
+    { "overrides", CONFIG_GROUPS, AT(overrides), .most = "256",
+      .example = "( { stations = [\"my-tho-1\"]; levels = ( { severity = \"severe\"; raise = 4.0; "
+                 "} ); } )" },
 };
 #undef AT
 const struct config_schema schema_rule = SCHEMA("rule", rule_keys);
+
+struct override_read {
+    struct config_list stations, levels;
+};
+
+#define AT(member) offsetof(struct override_read, member)
+static const struct config_key override_keys[] = {
+    { "stations", CONFIG_STRINGS, AT(stations), .required = true, .least = "1", .most = "1024",
+      .example = "[\"my-tho-1\"]" },
+    { "levels", CONFIG_GROUPS, AT(levels), .required = true, .least = "1", .most = "4",
+      .example = "( { severity = \"severe\"; raise = 4.0; } )" },
+};
+#undef AT
+const struct config_schema schema_override = SCHEMA("override", override_keys);
 
 struct file_read {
     struct config_list rules;
@@ -98,139 +103,20 @@ static const struct config_key file_keys[] = {
 };
 const struct config_schema schema_rules_file = SCHEMA("rules file", file_keys);
 
+/* A rule, or what an override made of the last one before it that is not derived. */
+struct gathered {
+    struct rule rule;
+    bool derived;
+    int inhibit_line;
+};
+
 /* The rulebook as it grows, and the kinds that stations have, sorted. */
 struct gathering {
-    struct rule *rules;
+    struct gathered *rules;
     size_t count, capacity;
     const char **kinds;
     size_t kind_count;
 };
-
-/* ---- levels ---- */
-
-static void spread(enum rule_direction direction, const struct config_limit *limit, double *low,
-                   double *high)
-{
-    *low = direction == RULE_ABOVE ? NAN : limit->values[0];
-    *high = direction == RULE_BELOW ? NAN : limit->values[direction == RULE_OUTSIDE ? 1 : 0];
-}
-
-/* One number, or two for "outside". */
-static bool check_shape(const struct config_node *node, const char *key,
-                        enum rule_direction direction, const struct config_limit *limit)
-{
-    size_t wanted = direction == RULE_OUTSIDE ? 2 : 1;
-    if (limit->count == wanted) {
-        return true;
-    }
-    config_complain_at(node, key,
-                       wanted == 2 ? "\"%s\" is one number; direction \"outside\" needs two, such "
-                                     "as (6.5, 8.5)"
-                                   : "\"%s\" is two numbers; only direction \"outside\" takes two",
-                       key);
-    return false;
-}
-
-static bool check_order(const struct config_node *node, const char *key,
-                        const struct config_limit *limit)
-{
-    if (limit->count < 2 || limit->values[0] < limit->values[1]) {
-        return true;
-    }
-    config_complain_at(node, key, "\"%s\" is (%g, %g); the lower limit comes first and is below",
-                       key, limit->values[0], limit->values[1]);
-    return false;
-}
-
-static void check_clear(const struct config_node *node, const struct rule_level *level)
-{
-    if (level->clear_high > level->raise_high) {
-        config_complain_at(node, "clear", "\"clear\" %g lies beyond \"raise\" %g; write %g or less",
-                           level->clear_high, level->raise_high, level->raise_high);
-    }
-    if (level->clear_low < level->raise_low) {
-        config_complain_at(node, "clear", "\"clear\" %g lies beyond \"raise\" %g; write %g or more",
-                           level->clear_low, level->raise_low, level->raise_low);
-    }
-}
-
-/* A reading outside the parameter's range fails; where failed ones take part, or readings are added
- * up or counted, any limit can be met. */
-static void check_reachable(const struct config_node *node, const struct rule *rule,
-                            const struct rule_level *level)
-{
-    const struct phusa_parameter *parameter = rule->parameter;
-    bool added = rule->window.given &&
-                 (rule->window.statistic == RULE_SUM || rule->window.statistic == RULE_COUNT);
-    if (parameter == NULL || added || (rule->accept & FLAG_BIT(PHUSA_FLAG_FAIL)) != 0) {
-        return;
-    }
-    bool by_high = level->raise_high <= parameter->maximum; /* false for NAN */
-    bool by_low = level->raise_low >= parameter->minimum;
-    if (!by_high && !by_low) {
-        config_complain_at(node, "raise",
-                           "\"raise\" can never be met: %s lies between %g and %g, and a reading "
-                           "outside fails",
-                           parameter->name.data, parameter->minimum, parameter->maximum);
-    }
-}
-
-static bool read_limits(const struct config_node *node, enum rule_direction direction,
-                        struct level_read *read, struct rule_level *level)
-{
-    if (read->clear.count == 0) {
-        read->clear = read->raise;
-    }
-    if (!check_shape(node, "raise", direction, &read->raise) ||
-        !check_shape(node, "clear", direction, &read->clear) ||
-        !check_order(node, "raise", &read->raise) || !check_order(node, "clear", &read->clear)) {
-        return false;
-    }
-    spread(direction, &read->raise, &level->raise_low, &level->raise_high);
-    spread(direction, &read->clear, &level->clear_low, &level->clear_high);
-    return true;
-}
-
-static bool has_severity(const struct rule *rule, enum severity severity)
-{
-    for (size_t i = 0; i < rule->level_count; i++) {
-        if (rule->levels[i].severity == severity) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void insert_level(struct rule *rule, const struct rule_level *level)
-{
-    size_t place = rule->level_count++;
-    for (; place > 0 && rule->levels[place - 1].severity > level->severity; place--) {
-        rule->levels[place] = rule->levels[place - 1];
-    }
-    rule->levels[place] = *level;
-}
-
-static void read_level(const struct config_node *node, struct rule *rule)
-{
-    struct level_read read = { 0 };
-    if (!config_read_group(node, &schema_level, &read)) {
-        return;
-    }
-    struct rule_level level = { .severity = (enum severity)(read.severity + SEVERITY_MINOR),
-                                .for_ns = read.for_ns,
-                                .clear_for_ns = read.clear_for_ns };
-    if (has_severity(rule, level.severity)) {
-        config_complain_at(node, "severity", "severity \"%s\" stands twice in this rule; keep one",
-                           severity_name(level.severity));
-        return;
-    }
-    if (!read_limits(node, rule->direction, &read, &level)) {
-        return;
-    }
-    check_clear(node, &level);
-    check_reachable(node, rule, &level);
-    insert_level(rule, &level);
-}
 
 /* ---- when a rule holds, and what it judges ---- */
 
@@ -321,36 +207,18 @@ static void check_kind(struct loader *loader, const struct gathering *gathering,
                        config_nearest_hint(&nearest, hint, sizeof hint));
 }
 
-static void complain_station(struct loader *loader, const struct config_node *node, const char *id)
-{
-    char hint[128];
-    const struct registry *registry = &loader->settings->registry;
-    struct config_nearest nearest = { .word = id };
-    for (size_t i = 0; i < registry->count && !mistakes_full(loader->mistakes); i++) {
-        config_nearest_offer(&nearest, registry->stations[i].id);
-    }
-    config_complain(node, "unknown station \"%.64s\"%s", id,
-                    nearest.best == NULL ? "; add it to the stations"
-                                         : config_nearest_hint(&nearest, hint, sizeof hint));
-}
-
 /* The kept id of a station that the rule may name, or NULL. */
 static const char *find_station(struct loader *loader, const struct config_node *node,
                                 const char *id, const char *kind)
 {
-    const struct station *station = registry_find(&loader->settings->registry, phusa_text_of(id));
-    if (station == NULL) {
-        if (loader->registry_whole) {
-            complain_station(loader, node, id);
-        }
-        return NULL;
-    }
-    if (kind != NULL && strcmp(station->kind, kind) != 0 && loader->registry_whole) {
+    const struct station *station = loader_station(loader, node, id);
+    if (station != NULL && kind != NULL && strcmp(station->kind, kind) != 0 &&
+        loader->registry_whole) {
         config_complain(node, "station \"%s\" is of kind \"%s\", the rule is for \"%.64s\"", id,
                         station->kind, kind);
         return NULL;
     }
-    return station->id;
+    return station == NULL ? NULL : station->id;
 }
 
 static void set_stations(struct loader *loader, const struct config_list *list, struct rule *rule)
@@ -366,70 +234,54 @@ static void set_stations(struct loader *loader, const struct config_list *list, 
     rule->stations = stations;
 }
 
-static bool find_channel(const struct settings *settings, const char *id, size_t *found)
+/* A text like an id that is nearly a template's was meant to be one. */
+static void check_no_template(struct loader *loader, const struct config_node *node,
+                              const char *text)
 {
-    for (size_t i = 0; i < settings->channel_count; i++) {
-        if (settings->channels[i].id != NULL && strcmp(settings->channels[i].id, id) == 0) {
-            *found = i;
-            return true;
-        }
+    const struct template_book *book = &loader->settings->templates;
+    struct config_nearest nearest = { .word = text };
+    bool like_id = phusa_id_valid(phusa_text_of(text));
+    for (size_t i = 0; like_id && i < book->count && !mistakes_full(loader->mistakes); i++) {
+        config_nearest_offer(&nearest, book->templates[i].id);
     }
-    return false;
-}
-
-static void complain_channel(const struct settings *settings, const struct config_node *node,
-                             const char *id)
-{
-    char hint[128];
-    struct config_nearest nearest = { .word = id };
-    for (size_t i = 0; i < settings->channel_count; i++) {
-        if (settings->channels[i].id != NULL) {
-            config_nearest_offer(&nearest, settings->channels[i].id);
-        }
-    }
-    config_complain(node, "unknown channel \"%.64s\"%s", id,
-                    nearest.best == NULL ? "; add it to channels in the configuration file"
-                                         : config_nearest_hint(&nearest, hint, sizeof hint));
-}
-
-void load_rule_channels(struct loader *loader, const struct config_list *list, struct rule *rule)
-{
-    if ((loader->need & SETTINGS_SERVICES) == 0) {
-        return;
-    }
-    for (size_t i = 0; i < list->count; i++) {
-        const struct config_node *node = config_element(list->node, i);
-        const char *id = config_string_at(list, i);
-        size_t found = 0;
-        if (!find_channel(loader->settings, id, &found)) {
-            complain_channel(loader->settings, node, id);
-            continue;
-        }
-        bool twice = false;
-        for (size_t j = 0; j < rule->channel_count; j++) {
-            twice = twice || rule->channels[j] == found;
-        }
-        if (twice) {
-            config_complain(node, "channel \"%s\" is listed twice; keep one", id);
-        } else {
-            rule->channels[rule->channel_count++] = found;
-        }
+    if (nearest.best != NULL && (loader->need & SETTINGS_SERVICES) != 0) {
+        char hint[128];
+        config_complain(node, "no template is called \"%.64s\"%s", text,
+                        config_nearest_hint(&nearest, hint, sizeof hint));
     }
 }
 
-/* A message is a string for both languages or a group of vi and en; none = the rule's id. */
+static void set_template(struct loader *loader, const struct config_node *node, struct rule *rule)
+{
+    const char *text = config_string(node);
+    rule->message = template_find(&loader->settings->templates, text);
+    if (rule->message != NULL && rule->parameter != NULL) {
+        rule->message_vi = template_hazard(rule->message, rule->parameter->label_vi, LANGUAGE_VI);
+        rule->message_en = template_hazard(rule->message, rule->parameter->label_en, LANGUAGE_EN);
+    } else if (rule->message == NULL) {
+        check_no_template(loader, node, text);
+        rule->message_vi = rule->message_en = arena_text(loader->arena, text);
+    }
+}
+
+/* A message is the id of a template, a string for both languages or a group of vi and en; none =
+ * the rule's id. */
 static void set_message(struct loader *loader, const struct config_node *node, struct rule *rule)
 {
     struct message_read read = { rule->id, rule->id };
     if (node != NULL && config_is_group(node)) {
         (void)config_read_group(node, &schema_message, &read);
-    } else if (node != NULL && config_string(node) != NULL && config_check_line(node, "message")) {
-        read.vi = read.en = arena_text(loader->arena, config_string(node));
-    } else if (node != NULL && config_string(node) == NULL) {
-        config_complain(node, "\"message\" wants a string, or { vi = \"...\"; en = \"...\"; }");
     }
     rule->message_vi = read.vi;
     rule->message_en = read.en;
+    if (node == NULL || config_is_group(node)) {
+        return;
+    }
+    if (config_string(node) == NULL) {
+        config_complain(node, "\"message\" wants a string, or { vi = \"...\"; en = \"...\"; }");
+    } else if (config_check_line(node, "message")) {
+        set_template(loader, node, rule);
+    }
 }
 
 /* ---- one rule ---- */
@@ -449,22 +301,24 @@ static bool check_rule_id(struct loader *loader, const struct config_node *node,
     return true;
 }
 
-static struct rule *add_rule(struct loader *loader, struct gathering *gathering,
-                             const struct config_node *node)
+static struct gathered *add_rule(struct loader *loader, struct gathering *gathering,
+                                 const struct config_node *node)
 {
     if (gathering->count == RULES_MAX) {
         config_complain(node, "more than %d rules", RULES_MAX);
         return NULL;
     }
-    struct rule *rules = arena_extend(loader->arena, gathering->rules, gathering->count,
-                                      &gathering->capacity, sizeof *rules);
+    struct gathered *rules = arena_extend(loader->arena, gathering->rules, gathering->count,
+                                          &gathering->capacity, sizeof *rules);
     if (rules == NULL) {
         return NULL;
     }
     gathering->rules = rules;
-    struct rule *rule = &rules[gathering->count++];
-    *rule = (struct rule){ .file = loader->open_file, .line = config_line(node) };
-    return rule;
+    struct gathered *added = &rules[gathering->count++];
+    *added = (struct gathered){
+        .rule = { .file = loader->open_file, .line = config_line(node), .threshold = NAN }
+    };
+    return added;
 }
 
 static void resolve_names(struct loader *loader, const struct gathering *gathering,
@@ -479,7 +333,147 @@ static void resolve_names(struct loader *loader, const struct gathering *gatheri
     }
     set_stations(loader, &read->stations, rule);
     load_rule_tags(loader, read->tags, rule);
-    load_rule_channels(loader, &read->channels, rule);
+    rule->channel_count = load_channel_names(loader, &read->channels, rule->channels);
+}
+
+/* What makes it a rule of silence, of change or of values; false when that cannot be told. */
+static bool set_subject(const struct config_node *node, const struct rule_read *read,
+                        struct rule *rule)
+{
+    load_rule_subject(node, read->rate, read->missing, rule);
+    bool directed = config_at(node, "direction") != node;
+    if (rule->subject == RULE_MISSING && directed) {
+        config_complain_at(node, "direction",
+                           "\"direction\" has no meaning in a rule with \"missing\"; leave it out");
+    } else if (rule->subject != RULE_MISSING && !directed) {
+        config_complain(node, "missing key \"direction\" in rule; write direction = \"above\";");
+    }
+    rule->direction =
+        rule->subject == RULE_MISSING ? RULE_ABOVE : (enum rule_direction)read->direction;
+    return rule->subject == RULE_MISSING || read->direction != DIRECTION_UNKNOWN;
+}
+
+static void set_use(const struct config_node *node, const char *use, struct rule *rule)
+{
+    if (use != NULL && check_id(node, "use", use)) {
+        rule->use = use;
+    }
+}
+
+static void fill_rule(struct loader *loader, const struct gathering *gathering,
+                      const struct config_node *node, const struct rule_read *read,
+                      struct rule *rule)
+{
+    rule->id = read->id != NULL && check_rule_id(loader, node, read->id) ? read->id : "";
+    rule->kind = read->kind;
+    rule->enabled = read->enabled;
+    rule->max_gap_ns = read->max_gap_ns;
+    rule->live_within_ns = read->live_within_ns;
+    set_period(loader, node, read, rule);
+    set_window(loader, node, read, rule);
+    set_accept(&read->accept, rule);
+    resolve_names(loader, gathering, node, read, rule);
+    set_message(loader, read->message, rule);
+    if (rule->window.given && rule->parameter != NULL) {
+        load_check_windows(loader, node, read->window, rule);
+    }
+    set_use(node, read->use, rule);
+    rule->flapping = loader->settings->alarms.flapping;
+    if (read->flapping != NULL) {
+        load_flapping(read->flapping, &rule->flapping);
+    }
+    load_rule_schedule(read->schedule, &rule->schedule);
+    load_rule_escalation(loader, read->escalate, &rule->escalation);
+    load_rule_inhibitors(loader, &read->inhibited_by, rule);
+    if (set_subject(node, read, rule)) {
+        load_levels(&read->levels, rule);
+    }
+}
+
+/* ---- stations with levels of their own ---- */
+
+static bool among(const char *const *ids, size_t count, const char *id)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(ids[i], id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The rule is for the station, and no override before is. */
+static bool check_override_station(struct loader *loader, const struct config_node *node,
+                                   const struct rule *rule, const char *id)
+{
+    const struct station *station = registry_find(&loader->settings->registry, phusa_text_of(id));
+    if (among(rule->except, rule->except_count, id)) {
+        config_complain(node, "station \"%s\" stands in two overrides; keep one", id);
+        return false;
+    }
+    if ((rule->station_count > 0 && !among(rule->stations, rule->station_count, id)) ||
+        (station != NULL && !rule_tags_match(rule, station))) {
+        config_complain(node, "station \"%s\" is not among those that the rule is for", id);
+        return false;
+    }
+    return true;
+}
+
+static void read_override(struct loader *loader, struct gathering *gathering, size_t base,
+                          const struct config_node *node, const char **except)
+{
+    struct override_read read = { .stations = { NULL, 0 } };
+    (void)config_read_group(node, &schema_override, &read);
+    const char **stations = arena_alloc(loader->arena, read.stations.count, sizeof *stations);
+    struct gathered *added = add_rule(loader, gathering, node);
+    if (added == NULL || stations == NULL) {
+        return;
+    }
+    struct rule *rule = &gathering->rules[base].rule; /* adding may have moved it */
+    size_t count = 0;
+    for (size_t i = 0; i < read.stations.count; i++) {
+        const struct config_node *element = config_element(read.stations.node, i);
+        const char *id =
+            find_station(loader, element, config_string_at(&read.stations, i), rule->kind);
+        if (id != NULL && check_override_station(loader, element, rule, id)) {
+            stations[count++] = id;
+            except[rule->except_count++] = id;
+        }
+    }
+    int line = added->rule.line;
+    added->derived = true;
+    added->rule = *rule;
+    added->rule.line = line;
+    added->rule.stations = stations;
+    added->rule.station_count = count;
+    added->rule.except = NULL;
+    added->rule.except_count = 0;
+    load_levels(&read.levels, &added->rule);
+}
+
+static size_t count_override_stations(const struct config_list *overrides)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < overrides->count; i++) {
+        const struct config_node *node = config_element(overrides->node, i);
+        const struct config_node *stations = config_at(node, "stations");
+        count += stations == node ? 0 : config_count(stations);
+    }
+    return count;
+}
+
+static void read_overrides(struct loader *loader, struct gathering *gathering, size_t base,
+                           const struct config_list *overrides)
+{
+    size_t most = count_override_stations(overrides);
+    const char **except = arena_alloc(loader->arena, most, sizeof *except);
+    if (overrides->count == 0 || except == NULL) {
+        return;
+    }
+    gathering->rules[base].rule.except = except;
+    for (size_t i = 0; i < overrides->count; i++) {
+        read_override(loader, gathering, base, config_element(overrides->node, i), except);
+    }
 }
 
 static void read_rule(struct loader *loader, struct gathering *gathering,
@@ -487,27 +481,14 @@ static void read_rule(struct loader *loader, struct gathering *gathering,
 {
     struct rule_read read = { .direction = DIRECTION_UNKNOWN };
     (void)config_read_group(node, &schema_rule, &read);
-    struct rule *rule = add_rule(loader, gathering, node);
-    if (rule == NULL) {
+    struct gathered *added = add_rule(loader, gathering, node);
+    if (added == NULL) {
         return;
     }
-    rule->id = read.id != NULL && check_rule_id(loader, node, read.id) ? read.id : "";
-    rule->kind = read.kind;
-    rule->enabled = read.enabled;
-    rule->direction = (enum rule_direction)read.direction;
-    rule->max_gap_ns = read.max_gap_ns;
-    rule->live_within_ns = read.live_within_ns;
-    set_period(loader, node, &read, rule);
-    set_window(loader, node, &read, rule);
-    set_accept(&read.accept, rule);
-    resolve_names(loader, gathering, node, &read, rule);
-    set_message(loader, read.message, rule);
-    if (rule->window.given && rule->parameter != NULL) {
-        load_check_windows(loader, node, read.window, rule);
-    }
-    bool judged = read.direction != DIRECTION_UNKNOWN;
-    for (size_t i = 0; judged && i < read.levels.count; i++) {
-        read_level(config_element(read.levels.node, i), rule);
+    fill_rule(loader, gathering, node, &read, &added->rule);
+    added->inhibit_line = config_line(config_at(node, "inhibited_by"));
+    if (added->rule.level_count > 0) {
+        read_overrides(loader, gathering, gathering->count - 1, &read.overrides);
     }
 }
 
@@ -539,23 +520,37 @@ static void gather_kinds(struct loader *loader, struct gathering *gathering)
 
 static int compare_rules(const void *left, const void *right)
 {
-    const struct rule *const *a = left, *const *b = right;
-    int order = strcmp((*a)->id, (*b)->id);
+    const struct gathered *const *a = left, *const *b = right;
+    int order = strcmp((*a)->rule.id, (*b)->rule.id);
     return order != 0 ? order : (*a > *b) - (*a < *b); /* by place: in the order of the files */
 }
 
-static void check_unique(struct loader *loader, const struct gathering *gathering)
+/* Those that were written, by id. */
+struct sorted {
+    const struct gathered **rules;
+    size_t count;
+};
+
+static struct sorted sort_rules(struct loader *loader, const struct gathering *gathering)
 {
-    const struct rule **sorted = arena_alloc(loader->arena, gathering->count, sizeof *sorted);
-    if (sorted == NULL) {
-        return;
+    struct sorted sorted = { .rules = NULL };
+    const struct gathered **rules = arena_alloc(loader->arena, gathering->count, sizeof *rules);
+    for (size_t i = 0; rules != NULL && i < gathering->count; i++) {
+        if (!gathering->rules[i].derived) {
+            rules[sorted.count++] = &gathering->rules[i];
+        }
     }
-    for (size_t i = 0; i < gathering->count; i++) {
-        sorted[i] = &gathering->rules[i];
+    sorted.rules = rules;
+    if (sorted.count > 0) {
+        qsort(rules, sorted.count, sizeof *rules, compare_rules);
     }
-    qsort(sorted, gathering->count, sizeof *sorted, compare_rules);
-    for (size_t i = 1; i < gathering->count; i++) {
-        const struct rule *first = sorted[i - 1], *second = sorted[i];
+    return sorted;
+}
+
+static void check_unique(struct loader *loader, const struct sorted *sorted)
+{
+    for (size_t i = 1; i < sorted->count; i++) {
+        const struct rule *first = &sorted->rules[i - 1]->rule, *second = &sorted->rules[i]->rule;
         if (second->id[0] != '\0' && strcmp(first->id, second->id) == 0) {
             loader_complain(loader, second->file, second->line,
                             "rule \"%s\" is already defined at %s:%d; give each its own id",
@@ -564,16 +559,85 @@ static void check_unique(struct loader *loader, const struct gathering *gatherin
     }
 }
 
-/* Those that are switched off were checked like all others; from here on they do not exist. */
-static size_t drop_disabled(struct rule *rules, size_t count)
+/* ---- what silences what ---- */
+
+static int compare_id(const void *id, const void *gathered)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (rules[i].enabled) {
-            rules[kept++] = rules[i];
+    return strcmp(id, (*(const struct gathered *const *)gathered)->rule.id);
+}
+
+static const struct gathered *find_rule(const struct sorted *sorted, const char *id)
+{
+    const struct gathered *const *found =
+        sorted->count == 0
+            ? NULL
+            : bsearch(id, sorted->rules, sorted->count, sizeof *sorted->rules, compare_id);
+    return found == NULL ? NULL : *found;
+}
+
+static void complain_inhibitor(struct loader *loader, const struct sorted *sorted,
+                               const struct gathered *gathered, const char *id)
+{
+    char hint[128];
+    struct config_nearest nearest = { .word = id };
+    for (size_t i = 0; i < sorted->count && !mistakes_full(loader->mistakes); i++) {
+        config_nearest_offer(&nearest, sorted->rules[i]->rule.id);
+    }
+    for (int i = 0; i < MAINTENANCE_COUNT; i++) {
+        config_nearest_offer(&nearest, loader->settings->maintenance.rules[i].id);
+    }
+    loader_complain(loader, gathered->rule.file, gathered->inhibit_line,
+                    "\"inhibited_by\" holds \"%.64s\", which is neither a rule nor an alarm of the "
+                    "collector's own%s",
+                    id, config_nearest_hint(&nearest, hint, sizeof hint));
+}
+
+/* Two that silence each other would both be silent. */
+static void check_inhibitor(struct loader *loader, const struct sorted *sorted,
+                            const struct gathered *gathered, const char *id)
+{
+    const struct rule *rule = &gathered->rule;
+    const struct gathered *other = find_rule(sorted, id);
+    if (other == NULL && maintenance_find(&loader->settings->maintenance, id) < 0) {
+        complain_inhibitor(loader, sorted, gathered, id);
+    } else if (other != NULL && (other == gathered || among(other->rule.inhibited_by,
+                                                            other->rule.inhibit_count, rule->id))) {
+        loader_complain(loader, rule->file, gathered->inhibit_line,
+                        "\"inhibited_by\" holds \"%s\", which is %s", id,
+                        other == gathered ? "this rule: it would never be told"
+                                          : "inhibited by this rule: neither would ever be told");
+    }
+}
+
+static void check_inhibitors(struct loader *loader, const struct sorted *sorted)
+{
+    for (size_t i = 0; i < sorted->count; i++) {
+        const struct rule *rule = &sorted->rules[i]->rule;
+        for (size_t j = 0; j < rule->inhibit_count; j++) {
+            check_inhibitor(loader, sorted, sorted->rules[i], rule->inhibited_by[j]);
         }
     }
-    return kept;
+}
+
+/* Those that are switched off were checked like all others; from here on they do not exist. */
+static void keep_enabled(struct loader *loader, const struct gathering *gathering)
+{
+    struct rule *rules = arena_alloc(loader->arena, gathering->count, sizeof *rules);
+    const struct rule *base = NULL;
+    size_t kept = 0;
+    for (size_t i = 0; rules != NULL && i < gathering->count; i++) {
+        if (!gathering->rules[i].rule.enabled) {
+            continue;
+        }
+        rules[kept] = gathering->rules[i].rule;
+        if (gathering->rules[i].derived) {
+            rules[kept].base = base;
+        } else {
+            base = &rules[kept];
+        }
+        kept++;
+    }
+    loader->settings->rulebook = (struct rulebook){ rules, kept };
 }
 
 void load_rules(struct loader *loader, const struct config_node *phusa, const char *name)
@@ -581,7 +645,8 @@ void load_rules(struct loader *loader, const struct config_node *phusa, const ch
     struct gathering gathering = { 0 };
     gather_kinds(loader, &gathering);
     (void)source_each(loader, phusa, "rules", name, read_rules_file, &gathering);
-    check_unique(loader, &gathering);
-    size_t kept = drop_disabled(gathering.rules, gathering.count);
-    loader->settings->rulebook = (struct rulebook){ gathering.rules, kept };
+    struct sorted sorted = sort_rules(loader, &gathering);
+    check_unique(loader, &sorted);
+    check_inhibitors(loader, &sorted);
+    keep_enabled(loader, &gathering);
 }

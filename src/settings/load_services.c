@@ -1,4 +1,4 @@
-/* Broker, journal, store, http and channels. */
+/* Broker, journal, store and http. */
 #include <string.h>
 
 #include "settings/load.h"
@@ -45,7 +45,7 @@ static void load_broker(struct loader *loader, const struct config_node *group)
     *broker = read.kept;
     broker->uri = read.uri == NULL ? NULL : check_broker(loader, group, read.uri);
     if (broker->uri != NULL) {
-        (void)check_ca(group, broker->ca, broker->uri);
+        (void)check_ca(group, broker->ca, broker->uri, "ssl://");
     }
     check_password_user(group, broker->user, read.password_file);
     broker->password = source_secret(loader, group, "password_file", read.password_file);
@@ -144,7 +144,7 @@ static void load_store(struct loader *loader, const struct config_node *group)
     struct store_settings *store = &loader->settings->store;
     *store = read.kept;
     if (store->url != NULL && check_url(group, "url", store->url)) {
-        (void)check_ca(group, store->ca, store->url);
+        (void)check_ca(group, store->ca, store->url, "https://");
     }
     check_password_user(group, store->user, read.password_file);
     store->password = source_secret(loader, group, "password_file", read.password_file);
@@ -198,74 +198,6 @@ static void load_http(struct loader *loader, const struct config_node *group)
     }
     http->token = source_secret(loader, group, "token_file", read.token_file);
     check_token(group, http->token);
-}
-
-/* ---- channels ---- */
-
-struct channel_read {
-    struct channel_settings kept;
-    const char *secret_file;
-};
-
-static const char *const channel_kinds[] = { "webhook", NULL };
-
-#define AT(member) offsetof(struct channel_read, member)
-static const struct config_key channel_keys[] = {
-    { "id", CONFIG_STRING, AT(kept.id), .required = true, .example = "ioc" },
-    { "kind", CONFIG_CHOICE, AT(kept.kind), .required = true, .choices = channel_kinds },
-    { "url", CONFIG_STRING, AT(kept.url), .required = true,
-      .example = "https://ioc.example/alarm" },
-    { "secret_file", CONFIG_STRING, AT(secret_file), .fallback = "", .example = "ioc.secret" },
-    { "ca", CONFIG_STRING, AT(kept.ca), .fallback = "", .example = "ca.pem" },
-    { "timeout", CONFIG_DURATION, AT(kept.timeout_ns), .fallback = "10s", .least = "100ms",
-      .most = "2m" },
-};
-#undef AT
-const struct config_schema schema_channel = SCHEMA("channel", channel_keys);
-
-static void check_unique(const struct settings *settings, const struct config_node *group,
-                         const char *id)
-{
-    for (size_t i = 0; i < settings->channel_count; i++) {
-        const struct channel_settings *other = &settings->channels[i];
-        if (other->id != NULL && strcmp(other->id, id) == 0) {
-            config_complain_at(group, "id",
-                               "channel \"%s\" is already defined at %s:%d; give each its own id",
-                               id, other->file, other->line);
-            return;
-        }
-    }
-}
-
-static void load_channel(struct loader *loader, const struct config_node *group,
-                         struct channel_settings *channel)
-{
-    struct channel_read read = { .secret_file = NULL };
-    (void)config_read_group(group, &schema_channel, &read);
-    *channel = read.kept;
-    channel->file = loader->settings->file;
-    channel->line = config_line(group);
-    if (channel->id != NULL && check_id(group, "id", channel->id)) {
-        check_unique(loader->settings, group, channel->id);
-    }
-    if (channel->url != NULL && check_url(group, "url", channel->url)) {
-        (void)check_ca(group, channel->ca, channel->url);
-    }
-    channel->secret = source_secret(loader, group, "secret_file", read.secret_file);
-    channel->ca = source_readable(loader, group, "ca", channel->ca);
-}
-
-static void load_channels(struct loader *loader, const struct config_list *list)
-{
-    struct channel_settings *channels = arena_alloc(loader->arena, list->count, sizeof *channels);
-    if (channels == NULL) {
-        return;
-    }
-    loader->settings->channels = channels;
-    for (size_t i = 0; i < list->count; i++) {
-        load_channel(loader, config_element(list->node, i), &channels[i]);
-        loader->settings->channel_count++;
-    }
 }
 
 /* ---- all ---- */

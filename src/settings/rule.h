@@ -136,7 +136,8 @@ struct rule {
 /* True if the station's tags are those that the rule asks for, or it asks for none. */
 bool rule_tags_match(const struct rule *rule, const struct station *station);
 
-/* True if it judges readings of that station. */
+/* True if the rule is for the station: its kind, its tags, and the ids that it lists or leaves to
+ * another of the same id. */
 bool rule_concerns(const struct rule *rule, const struct station *station);
 
 struct rulebook {

@@ -11,14 +11,17 @@
 
 extern const struct config_schema schema_outermost, schema_phusa;
 extern const struct config_schema schema_broker, schema_journal, schema_store, schema_http,
-    schema_channel, schema_maintenance, schema_windows;
+    schema_channel, schema_pace, schema_quiet, schema_board, schema_alarms, schema_stop,
+    schema_flapping, schema_maintenance, schema_silence, schema_windows;
+extern const struct config_schema schema_messages_file, schema_template, schema_words,
+    schema_actions;
 extern const struct config_schema schema_parameters_file, schema_unit, schema_conversion,
     schema_parameter;
 extern const struct config_schema schema_quality_file, schema_quality, schema_stuck_bus;
 extern const struct config_schema schema_stations_file, schema_station, schema_station_qc,
     schema_derive, schema_trap;
 extern const struct config_schema schema_rules_file, schema_rule, schema_level, schema_message,
-    schema_window;
+    schema_window, schema_rate, schema_missing, schema_schedule, schema_escalate, schema_override;
 
 /* All of them; NULL-terminated. */
 extern const struct config_schema *const schemas[];

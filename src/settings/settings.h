@@ -101,10 +101,11 @@ struct maintenance_settings {
     double quiet_every; /* silence of so many `every`, but at least quiet_least_ns, is an alarm */
     int64_t quiet_least_ns; /* default 3 x every, at least 15 min */
     /* One rule for each, without levels, with a parameter of its own that is in no catalogue; its
-     * channels are maintenance.channels, by default all. Ids: "reports-missing", "disk-full",
-     * "spool-full", "broker-drops", "journal", "never-seen", "quiet", "flat", "clock-wrong",
-     * "site-silent", "link-down". The station ids they are about: the station's, or
-     * that of `self`. */
+     * channels are maintenance.channels, by default all; not enabled when it stands in
+     * maintenance.off. Its template is that of the same id, if there is one. Ids:
+     * "reports-missing", "disk-full", "spool-full", "broker-drops", "journal", "never-seen",
+     * "quiet", "flat", "clock-wrong", "site-silent", "link-down". The station ids they are about:
+     * the station's, or that of `self`. */
     struct rule rules[MAINTENANCE_COUNT];
     /* The collector as a station of the alarms about itself: site "collector", id = the broker's
      * client_id if that is an id, else "phusa" (as without SETTINGS_SERVICES). No station of the
@@ -122,6 +123,7 @@ struct alarm_settings {
     double site_share;             /* of a site's stations silent at once: one alarm; default 0.5 */
     int64_t link_grace_ns; /* after the broker's link is up again stations have so long to be
                               heard before they count as silent; default 5 min */
+    struct rule_flapping flapping; /* of rules without their own; default 8 within 1 h, calm 1 h */
 };
 
 /* The maintenance alarm of that id; -1 if it is none. */

@@ -4,9 +4,11 @@
  *
  *   name,channel,address,site,station,use,language,threshold,quiet_from,quiet_until,active
  *
- * The header line is required, the order of columns free, name, site and further unknown columns
- * may be missing. RFC 4180: quotes where a field has a comma. Lines that are wrong are named and
- * left out; the others count. An address stands in a log with its middle left out only.
+ * The header line is required, the order of columns free; channel, address and one of site and
+ * station are needed, the others may be missing, unknown ones are passed over. RFC 4180: quotes
+ * where a field has the separator, which is a semicolon or a tab where the header has that and no
+ * comma, as spreadsheets write it. Lines that are wrong are named and left out; the others count.
+ * An address stands in a log with its middle left out only.
  */
 #ifndef SETTINGS_SUBSCRIBER_H
 #define SETTINGS_SUBSCRIBER_H
@@ -15,11 +17,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/problem.h"
 #include "settings/channel.h"
 
 #define SUBSCRIBERS_MAX        100000
 #define SUBSCRIBER_ADDRESS_MAX 254 /* bytes; RFC 5321, section 4.5.3.1 */
 #define ADDRESS_MASKED_MAX     64
+#define SUBSCRIBER_FILE_MAX    ((size_t)64 << 20) /* bytes */
+#define SUBSCRIBER_ROW_MAX     4096               /* bytes of one line */
+#define SUBSCRIBER_FIELDS_MAX  64                 /* columns */
+#define SUBSCRIBER_BAD_MAX     100  /* wrong lines that are named; the rest is counted */
+#define SUBSCRIBER_RULES_MAX   1000 /* rules made of subscribers' own limits */
+#define SUBSCRIBER_HEADER                                                                          \
+    "name,channel,address,site,station,use,language,threshold,quiet_from,quiet_until,active\n"
+
+enum subscriber_column {
+    SUBSCRIBER_NAME,
+    SUBSCRIBER_CHANNEL,
+    SUBSCRIBER_ADDRESS,
+    SUBSCRIBER_SITE,
+    SUBSCRIBER_STATION,
+    SUBSCRIBER_USE,
+    SUBSCRIBER_LANGUAGE,
+    SUBSCRIBER_THRESHOLD,
+    SUBSCRIBER_QUIET_FROM,
+    SUBSCRIBER_QUIET_UNTIL,
+    SUBSCRIBER_ACTIVE,
+    SUBSCRIBER_COLUMNS
+};
 
 struct subscriber {
     const char *name;    /* may be "" */
@@ -39,11 +64,43 @@ struct subscribers {
     const struct subscriber *items; /* active or not, in the order of the file */
     size_t count;
     size_t bad; /* lines left out */
+    /* The first of them: "file:line: what, and what would be right". */
+    const char *const *mistakes;
+    size_t mistake_count;
 };
+
+/* A line of the table: a text for each column, "" where there is none. */
+struct subscriber_row {
+    const char *of[SUBSCRIBER_COLUMNS];
+    int line; /* where it begins */
+};
+
+struct subscriber_rows {
+    void *context;
+    void (*row)(void *context, const struct subscriber_row *row); /* texts live during the call */
+    void (*bad)(void *context, int line, const char *what);
+};
+
+/* Reads a table's form; false when its header cannot be used (which is told as bad, too). Pure. */
+bool subscribers_each_row(struct phusa_text csv, const struct subscriber_rows *to);
+
+struct settings;
+
+/*
+ * Makes a subscriber of a row, whose channel, site, station and use must be those of the settings;
+ * its texts point into these, into the row and into `address`. False with what is wrong.
+ */
+bool subscriber_make(const struct settings *settings, const struct subscriber_row *row,
+                     struct subscriber *subscriber, char address[SUBSCRIBER_ADDRESS_MAX + 1],
+                     struct problem *problem);
+
+/* The line of a table that is read as this subscriber, under SUBSCRIBER_HEADER. Terminated; returns
+ * its length, 0 if it does not fit, which cannot be with SUBSCRIBER_ROW_MAX. */
+size_t subscriber_print(const struct subscriber *subscriber, char *out, size_t capacity);
 
 /* A phone number in E.164 ("+84901234567"; "0901234567" and "84901234567" are taken as Vietnamese
  * and rewritten, spaces, dots and hyphens left out). False if it cannot be one: 8 to 15 digits
- * after the plus, and for +84 a length that exists. out has room for 17 bytes. */
+ * after the plus, and for +84 a mobile number of today. out has room for 17 bytes. */
 bool subscriber_phone(struct phusa_text text, char out[17]);
 
 /* An e-mail address of the plain form local@domain. */

@@ -7,13 +7,13 @@
 /* ---- what a template does not say ---- */
 
 static const char *const defaults[TEMPLATE_PARTS][LANGUAGES] = {
-    [TEMPLATE_RAISED] = { "{source}: {hazard} – {station}: {label} {value} {unit} ({limit}) lúc "
+    [TEMPLATE_RAISED] = { "{source}: {hazard} – {station}: {value} {unit} ({limit}) lúc "
                           "{time}. Mức: {severity}. {action} {stop}",
-                          "{source}: {hazard} – {station}: {label} {value} {unit} ({limit}) at "
+                          "{source}: {hazard} – {station}: {value} {unit} ({limit}) at "
                           "{time}. Severity: {severity}. {action} {stop}" },
-    [TEMPLATE_CLEARED] = { "{source}: hết cảnh báo {hazard} – {station}: {label} {value} {unit} "
+    [TEMPLATE_CLEARED] = { "{source}: hết cảnh báo {hazard} – {station}: {value} {unit} "
                            "lúc {time}. {action} {stop}",
-                           "{source}: over: {hazard} – {station}: {label} {value} {unit} at "
+                           "{source}: over: {hazard} – {station}: {value} {unit} at "
                            "{time}. {action} {stop}" },
     [TEMPLATE_BRIEF_RAISED] = { "{source}: {hazard}, {station} {value} {unit} {time}. {action} "
                                 "{stop}",
@@ -81,7 +81,7 @@ const struct message_template *template_find(const struct template_book *book, c
                : bsearch(id, book->templates, book->count, sizeof *book->templates, compare_id);
 }
 
-int template_field_find(struct phusa_text name)
+const char *template_field_name(enum template_field field)
 {
     static const char *const names[TEMPLATE_FIELDS] = {
         [FIELD_SOURCE] = "source", [FIELD_HAZARD] = "hazard", [FIELD_STATION] = "station",
@@ -90,8 +90,13 @@ int template_field_find(struct phusa_text name)
         [FIELD_WAS] = "was",       [FIELD_LIMIT] = "limit",   [FIELD_TIME] = "time",
         [FIELD_SINCE] = "since",   [FIELD_ACTION] = "action", [FIELD_STOP] = "stop",
     };
+    return names[field];
+}
+
+int template_field_find(struct phusa_text name)
+{
     for (int i = 0; i < TEMPLATE_FIELDS; i++) {
-        if (phusa_text_equal(name, phusa_text_of(names[i]))) {
+        if (phusa_text_equal(name, phusa_text_of(template_field_name((enum template_field)i)))) {
             return i;
         }
     }

@@ -103,6 +103,9 @@ const char *template_action(const struct message_template *template, enum severi
 const char *template_hazard(const struct message_template *template, const char *label,
                             enum language language);
 
+/* Its name as templates have it. */
+const char *template_field_name(enum template_field field);
+
 /* The field of that name, or -1. */
 int template_field_find(struct phusa_text name);
 

@@ -905,6 +905,358 @@ static void each_broken_configuration_gives_its_messages(void **state)
     assert_true(count >= 30);
 }
 
+static char *read_text(const char *path)
+{
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    char *text = calloc(1, 1 << 20);
+    assert_non_null(text);
+    assert_true(fread(text, 1, (1 << 20) - 1, file) > 0);
+    assert_int_equal(fclose(file), 0);
+    return text;
+}
+
+/* ---- channels, messages, rules and subscribers ---- */
+
+static void load_file(struct fixture *fixture, const char *file)
+{
+    enum settings_status status =
+        settings_load(file, SETTINGS_ALL, &fixture->settings, &fixture->errors);
+    settings_errors_print(&fixture->errors, stderr);
+    assert_int_equal(status, SETTINGS_OK);
+}
+
+static const struct channel_settings *find_channel(const struct fixture *fixture, const char *id)
+{
+    for (size_t i = 0; i < fixture->settings->channel_count; i++) {
+        if (strcmp(fixture->settings->channels[i].id, id) == 0) {
+            return &fixture->settings->channels[i];
+        }
+    }
+    fail_msg("no channel %s", id);
+    return NULL;
+}
+
+static void channels_have_what_their_kind_needs(void **state)
+{
+    struct fixture *fixture = *state;
+    load_file(fixture, "config/channels-example.cfg");
+    const struct channel_settings *mail = find_channel(fixture, "mail");
+    assert_int_equal(mail->kind, CHANNEL_EMAIL);
+    assert_string_equal(mail->url, "smtp://mail.example.vn:587");
+    assert_true(mail->starttls && mail->subscribers);
+    assert_int_equal(mail->to_count, 1);
+    assert_int_equal(mail->pace.burst, 3);
+    assert_int_equal(mail->pace.gather_ns, MINUTE_NS);
+    assert_int_equal(mail->quiet.from_s, 21 * 3600);
+    assert_int_equal(mail->quiet.until_s, 5 * 3600);
+    assert_int_equal(mail->quiet.below, SEVERITY_SEVERE);
+    const struct channel_settings *sms = find_channel(fixture, "sms");
+    assert_string_equal(sms->method, "GET");
+    assert_string_equal(sms->accepted, "Accepted for delivery");
+    assert_int_equal(sms->pace.gather_ns, MINUTE_NS);
+    const struct channel_settings *zalo = find_channel(fixture, "zalo");
+    assert_string_equal(zalo->method, "POST");
+    assert_string_equal(zalo->content_type, "application/json");
+    assert_string_equal(zalo->headers[0], "Authorization: Bearer {password}");
+    assert_null(zalo->headers[1]);
+    assert_true(zalo->quiet.from_s == zalo->quiet.until_s);
+    const struct channel_settings *boards = find_channel(fixture, "boards");
+    assert_null(boards->url);
+    assert_int_equal(boards->board_count, 2);
+    assert_int_equal(boards->boards[0].station_count, 2);
+    assert_string_equal(boards->boards[1].calm, "BINH THUONG");
+    assert_true(boards->boards[1].ascii && boards->boards[1].width == 16);
+    assert_string_equal(find_channel(fixture, "cap")->status, "Exercise");
+    const struct channel_settings *soc = find_channel(fixture, "soc");
+    assert_int_equal(soc->facility, 16);
+    assert_int_equal(soc->language, LANGUAGE_EN);
+    const struct channel_settings *ioc = find_channel(fixture, "ioc");
+    assert_int_equal(ioc->pace.gather_ns, 0);
+    assert_string_equal(fixture->settings->alarms.source, "Chi cục Thủy lợi");
+}
+
+static void servers_of_channels_are_normalised(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *channel, *url;
+        bool starttls;
+    } cases[] = {
+        { "kind = \"email\"; url = \"smtp://a\"; from = \"a@b\"; to = [\"a@b\"];", "smtp://a:25",
+          true },
+        { "kind = \"email\"; url = \"smtp://127.0.0.1:2525/\"; from = \"a@b\"; to = [\"a@b\"];",
+          "smtp://127.0.0.1:2525", false },
+        { "kind = \"email\"; url = \"smtps://a\"; from = \"a@b\"; to = [\"a@b\"];", "smtps://a:465",
+          false },
+        { "kind = \"email\"; url = \"smtp://a\"; starttls = false; from = \"a@b\"; to = [\"a@b\"];",
+          "smtp://a:25", false },
+        { "kind = \"syslog\"; url = \"udp://a\";", "udp://a:514", false },
+        { "kind = \"syslog\"; url = \"tcp://a\";", "tcp://a:601", false },
+        { "kind = \"syslog\"; url = \"tls://[::1]\";", "tls://[::1]:6514", false },
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char text[512];
+        (void)snprintf(text, sizeof text,
+                       "phusa : { parameters = \"parameters.cfg\"; broker : { uri ="
+                       " \"tcp://h:1\"; }; journal : { path = \"j\"; }; store : { url ="
+                       " \"http://h\"; }; channels : ( { id = \"c\"; %s } ); };",
+                       cases[i].channel);
+        put(fixture, "phusa.cfg", text);
+        load_good(fixture, SETTINGS_SERVICES);
+        assert_string_equal(fixture->settings->channels[0].url, cases[i].url);
+        assert_int_equal(fixture->settings->channels[0].starttls, cases[i].starttls);
+    }
+}
+
+static const struct rule *find_rule(const struct fixture *fixture, const char *id, size_t nth)
+{
+    const struct rulebook *rulebook = &fixture->settings->rulebook;
+    for (size_t i = 0; i < rulebook->count; i++) {
+        if (strcmp(rulebook->rules[i].id, id) == 0 && nth-- == 0) {
+            return &rulebook->rules[i];
+        }
+    }
+    fail_msg("no rule %s", id);
+    return NULL;
+}
+
+static const struct station *station_of(const struct fixture *fixture, const char *id)
+{
+    return registry_find(&fixture->settings->registry, phusa_text_of(id));
+}
+
+static void rules_have_more_than_levels(void **state)
+{
+    struct fixture *fixture = *state;
+    load_file(fixture, "config/channels-example.cfg");
+    const struct rule *durian = find_rule(fixture, "salinity-durian", 0);
+    assert_string_equal(durian->message->id, "salinity-durian");
+    assert_string_equal(durian->message_vi, "Xâm nhập mặn");
+    assert_string_equal(durian->use, "durian");
+    assert_true(isnan(durian->threshold));
+    assert_int_equal(durian->inhibit_count, 2);
+    assert_string_equal(durian->inhibited_by[1], "clock-wrong");
+    assert_int_equal(durian->flapping.changes, 6);
+    assert_int_equal(durian->flapping.within_ns, 120 * MINUTE_NS);
+    assert_int_equal(durian->escalation.after_ns, 30 * MINUTE_NS);
+    assert_int_equal(durian->escalation.channel_count, 1);
+    const struct rule *rises = find_rule(fixture, "salinity-rises", 0);
+    assert_int_equal(rises->subject, RULE_RATE);
+    assert_int_equal(rises->rate_over_ns, 180 * MINUTE_NS);
+    assert_int_equal(rises->schedule.days, 0x1f);
+    assert_int_equal(rises->schedule.until_s, 18 * 3600);
+    assert_int_equal(rises->flapping.changes, 8); /* the common one */
+    const struct rule *missing = find_rule(fixture, "salinity-missing", 0);
+    assert_int_equal(missing->subject, RULE_MISSING);
+    assert_true(missing->missing_every == 3 && missing->missing_ns == 0);
+    assert_int_equal(missing->level_count, 2);
+    assert_true(isnan(missing->levels[0].raise_high));
+    assert_null(missing->message);
+    assert_int_equal(missing->schedule.days, 0);
+}
+
+static void overrides_are_rules_of_the_same_id(void **state)
+{
+    struct fixture *fixture = *state;
+    load_file(fixture, "config/channels-example.cfg");
+    const struct rule *base = find_rule(fixture, "salinity-durian", 0);
+    const struct rule *other = find_rule(fixture, "salinity-durian", 1);
+    const struct station *one = station_of(fixture, "my-tho-1"),
+                         *two = station_of(fixture, "my-tho-2");
+    assert_null(base->base);
+    assert_ptr_equal(other->base, base);
+    assert_int_equal(base->level_count, 2);
+    assert_int_equal(other->level_count, 1);
+    assert_true(other->levels[0].raise_high == 0.8);
+    assert_true(rule_concerns(base, one) && !rule_concerns(base, two));
+    assert_true(rule_concerns(other, two) && !rule_concerns(other, one));
+}
+
+static void own_limits_make_rules(void **state)
+{
+    struct fixture *fixture = *state;
+    load_file(fixture, "config/channels-example.cfg");
+    const struct subscribers *subscribers = &fixture->settings->subscribers;
+    assert_int_equal(subscribers->bad, 0);
+    assert_int_equal(subscribers->count, 4);
+    assert_string_equal(subscribers->items[0].address, "+84901234567");
+    assert_string_equal(subscribers->items[1].name, "Trần Thị Bình, tổ 3");
+    assert_string_equal(subscribers->items[2].site, "my-tho");
+    assert_false(subscribers->items[3].active);
+    const struct rule *own = find_rule(fixture, "salinity-durian-0-8", 0);
+    assert_ptr_equal(own->base, find_rule(fixture, "salinity-durian", 0));
+    assert_true(own->threshold == 0.8 && own->levels[0].raise_high == 0.8);
+    assert_true(fabs(own->levels[0].clear_high - 0.64) < 1e-12); /* 0.4 of 0.5 */
+    assert_int_equal(own->level_count, 1);
+    assert_int_equal(own->levels[0].severity, SEVERITY_MODERATE);
+    assert_int_equal(own->station_count, 1);
+    assert_string_equal(own->stations[0], "my-tho-1");
+    assert_int_equal(own->channel_count, 1);
+    assert_string_equal(fixture->settings->channels[own->channels[0]].id, "sms");
+    assert_int_equal(own->escalation.after_ns, 0);
+}
+
+/* Puts `with` over a piece of text that is at least as long. */
+static void replace(char *text, const char *piece, const char *with)
+{
+    char *at = strstr(text, piece);
+    assert_non_null(at);
+    memset(at, ' ', strlen(piece));
+    memcpy(at, with, strlen(with));
+}
+
+/* Every template of the shipped rules fits, with the longest names, into one SMS. */
+static void shipped_messages_fit(void **state)
+{
+    struct fixture *fixture = *state;
+    char *text = read_text("config/channels-example.cfg");
+    replace(text, "\"rules-example.cfg\"", "\"rules\"");
+    replace(text, "\"subscribers-example.csv\"", "\"\"");
+    static const char *const folders[] = { "parameters.cfg", "quality.cfg", "stations", "rules",
+                                           "messages" };
+    char here[PATH_CHARS], path[PATH_CHARS + 64], target[PATH_CHARS + 64];
+    assert_non_null(getcwd(here, sizeof here));
+    (void)snprintf(path, sizeof path, "%s/shipped", fixture->folder);
+    make_folder(fixture, "shipped");
+    for (size_t i = 0; i < COUNT(folders); i++) {
+        (void)snprintf(target, sizeof target, "%s/config/%s", here, folders[i]);
+        (void)snprintf(path, sizeof path, "%s/shipped/%s", fixture->folder, folders[i]);
+        assert_int_equal(symlink(target, path), 0);
+    }
+    put(fixture, "shipped/phusa.cfg", text);
+    free(text);
+    (void)snprintf(path, sizeof path, "%s/shipped/phusa.cfg", fixture->folder);
+    load_file(fixture, path);
+    size_t named = 0;
+    for (size_t i = 0; i < fixture->settings->rulebook.count; i++) {
+        named += fixture->settings->rulebook.rules[i].message != NULL ? 1 : 0;
+    }
+    assert_int_equal(named, fixture->settings->rulebook.count);
+    for (size_t i = 0; i < MAINTENANCE_COUNT; i++) {
+        assert_non_null(fixture->settings->maintenance.rules[i].message);
+    }
+}
+
+static const char subscribers_phusa[] =
+    "phusa : { parameters = \"parameters.cfg\"; stations = \"stations\"; rules = \"rules\";"
+    " subscribers = \"people.csv\"; broker : { uri = \"tcp://h:1\"; }; journal : { path = \"j\"; };"
+    " store : { url = \"http://h\"; }; channels : (\n"
+    "  { id = \"ioc\"; kind = \"webhook\"; url = \"http://h\"; },\n"
+    "  { id = \"sms\"; kind = \"sms\"; url = \"http://h/?to={to}&t={text}\"; subscribers = true; "
+    "},\n"
+    "  { id = \"mail\"; kind = \"email\"; url = \"smtp://h\"; from = \"a@b\"; subscribers = true; "
+    "} ); };";
+
+static const char subscribers_rules[] =
+    "rules : ( { id = \"salt\"; kind = \"water\"; parameter = \"salinity\"; direction = \"above\";"
+    " use = \"rice\"; levels = ( { severity = \"severe\"; raise = 4.0; clear = 3.0; } );"
+    " max_gap = \"1h\"; channels = [\"sms\"]; },\n"
+    "{ id = \"low\"; kind = \"water\"; parameter = \"level\"; direction = \"below\"; use = "
+    "\"boats\";"
+    " levels = ( { severity = \"minor\"; raise = -1.0; clear = 0; } ); max_gap = \"1h\";"
+    " channels = [\"sms\"]; },\n"
+    "{ id = \"both\"; kind = \"water\"; parameter = \"level\"; direction = \"outside\";"
+    " use = \"both\"; levels = ( { severity = \"minor\"; raise = (-1.0, 1.0); } );"
+    " max_gap = \"1h\"; } );";
+
+static void put_subscribers(const struct fixture *fixture, const char *csv)
+{
+    put(fixture, "phusa.cfg", subscribers_phusa);
+    put(fixture, "rules/a.cfg", subscribers_rules);
+    put(fixture, "people.csv", csv);
+}
+
+static void a_table_of_subscribers_is_read(void **state)
+{
+    struct fixture *fixture = *state;
+    put_subscribers(fixture, "\xEF\xBB\xBFstation;use;address;channel;threshold;note\r\n"
+                             "s1;rice;090 123.45-67;sms;2,5;\"a \"\"b\"\"; c\"\r\n"
+                             "\r\n"
+                             "s1;rice;84912345678;sms;2,5;x\r\n"
+                             "s1;boats;0084912345678;sms;-2;x");
+    load_good(fixture, SETTINGS_ALL);
+    const struct subscribers *subscribers = &fixture->settings->subscribers;
+    for (size_t i = 0; i < subscribers->mistake_count; i++) {
+        (void)fprintf(stderr, "%s\n", subscribers->mistakes[i]);
+    }
+    assert_int_equal(subscribers->count, 3);
+    assert_int_equal(subscribers->bad, 0);
+    assert_string_equal(subscribers->items[0].address, "+84901234567");
+    assert_int_equal(subscribers->items[1].line, 4);
+    const struct rule *salt = find_rule(fixture, "salt-2-5", 0);
+    assert_true(salt->levels[0].raise_high == 2.5 && salt->levels[0].clear_high == 1.875);
+    const struct rule *low = find_rule(fixture, "low-m2", 0);
+    assert_true(low->levels[0].raise_low == -2 && low->levels[0].clear_low == -1);
+    assert_int_equal(fixture->settings->rulebook.count, 5);
+
+    put_subscribers(fixture, "");
+    load_good(fixture, SETTINGS_ALL);
+    assert_int_equal(fixture->settings->subscribers.count, 0);
+}
+
+static void wrong_lines_of_subscribers_are_named_and_left_out(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const expected[] = {
+        "people.csv:2: \"012***\" is no mobile number; write it such as \"0901234567\"",
+        "people.csv:3: \"fax\" is no channel with subscribers = true",
+        "people.csv:4: \"ioc\" is no channel with subscribers = true",
+        "people.csv:5: unknown station \"s2\"",
+        "people.csv:6: no rule has the use \"tea\"",
+        "people.csv:7: \"language\" is \"fr\"; write vi or en",
+        "people.csv:8: \"threshold\" is \"much\"; write a number such as 0.8",
+        "people.csv:9: quiet_from and quiet_until are times such as 21:00 and 05:00, or both empty",
+        "people.csv:10: \"active\" is \"maybe\"; write yes or no",
+        "people.csv:11: the line has not as many fields as the header",
+        "people.csv:12: a quote stands inside a field without quotes; double it and quote the "
+        "field",
+        "people.csv:13: there is neither a site nor a station",
+        "people.csv:14: \"***@x\" is no e-mail address; write it such as \"name@example.vn\"",
+        "people.csv:15: no rule of this use is for this place and names the channel; nothing would "
+        "ever be sent",
+        "people.csv:16: the own limit 3 has no use; say which rules it stands for",
+        "people.csv:20: a quote does not end",
+        "people.csv:18: the same wish stands in line 17; keep one",
+        "people.csv:19: an own limit cannot stand for rules with two limits",
+    };
+    put_subscribers(
+        fixture,
+        "channel,address,site,station,use,language,threshold,quiet_from,quiet_until,active\n"
+        "sms,0123456789,,s1,rice,,,,,\n"
+        "fax,0901234567,,s1,rice,,,,,\n"
+        "ioc,0901234567,,s1,rice,,,,,\n"
+        "sms,0901234567,,s2,rice,,,,,\n"
+        "sms,0901234567,,s1,tea,,,,,\n"
+        "sms,0901234567,,s1,rice,fr,,,,\n"
+        "sms,0901234567,,s1,rice,,much,,,\n"
+        "sms,0901234567,,s1,rice,,,21:00,,\n"
+        "sms,0901234567,,s1,rice,,,,,maybe\n"
+        "sms,0901234567,,s1\n"
+        "sms,09012\"34567,,s1,rice,,,,,\n"
+        "sms,0901234567,,,rice,,,,,\n"
+        "mail,@x,,s1,rice,,,,,\n"
+        "mail,a@x,,s1,rice,,,,,\n"
+        "mail,a@x,,s1,,,3,,,\n"
+        "sms,0901234567,my-tho,,rice,,,,,\n"
+        "sms,0901234567,my-tho,,rice,,,,,yes\n"
+        "sms,0901234567,,s1,both,,3,,,\n"
+        "sms,\"0901234567,,s1,both,,,,,\n");
+    load_good(fixture, SETTINGS_ALL);
+    const struct subscribers *subscribers = &fixture->settings->subscribers;
+    assert_int_equal(subscribers->mistake_count, COUNT(expected));
+    for (size_t i = 0; i < COUNT(expected); i++) {
+        const char *mistake = strstr(subscribers->mistakes[i], "people.csv");
+        assert_non_null(mistake);
+        assert_string_equal(mistake, expected[i]);
+    }
+    assert_int_equal(subscribers->bad, COUNT(expected));
+    put_subscribers(fixture, "name,address\nx,0901234567\n");
+    load_good(fixture, SETTINGS_ALL);
+    assert_non_null(strstr(fixture->settings->subscribers.mistakes[0],
+                           "people.csv:1: the header must name channel, address, and site or"));
+}
+
 /* ---- what is shipped ---- */
 
 static void the_shipped_configuration_is_right(void **state)
@@ -954,17 +1306,6 @@ static void the_shipped_configuration_is_right(void **state)
 }
 
 /* ---- every key is documented ---- */
-
-static char *read_text(const char *path)
-{
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    char *text = calloc(1, 1 << 20);
-    assert_non_null(text);
-    assert_true(fread(text, 1, (1 << 20) - 1, file) > 0);
-    assert_int_equal(fclose(file), 0);
-    return text;
-}
 
 /* The man page has a comment "keys of a TITLE" for each table, and after it a line
  * ".It Ic KEY No (facts)" for each key, with its default and limits. */
@@ -1030,7 +1371,12 @@ static void every_key_is_in_the_samples(void **state)
                                          "config/stations/tien-river.cfg",
                                          "config/stations/phu-quoc.cfg",
                                          "config/stations/pest-traps-tien-giang.cfg",
-                                         "config/rules/salinity.cfg" };
+                                         "config/rules/salinity.cfg",
+                                         "config/rules-example.cfg",
+                                         "config/channels-example.cfg",
+                                         "config/messages/salinity.cfg",
+                                         "config/messages/equipment.cfg",
+                                         "config/messages/air.cfg" };
     char *texts[COUNT(files)];
     for (size_t i = 0; i < COUNT(files); i++) {
         texts[i] = read_text(files[i]);
@@ -1079,6 +1425,14 @@ int main(void)
         WITH_FOLDER(secrets_are_never_repeated),
         WITH_FOLDER(twenty_thousand_stations_load),
         WITH_FOLDER(each_broken_configuration_gives_its_messages),
+        WITH_FOLDER(channels_have_what_their_kind_needs),
+        WITH_FOLDER(servers_of_channels_are_normalised),
+        WITH_FOLDER(rules_have_more_than_levels),
+        WITH_FOLDER(overrides_are_rules_of_the_same_id),
+        WITH_FOLDER(own_limits_make_rules),
+        WITH_FOLDER(shipped_messages_fit),
+        WITH_FOLDER(a_table_of_subscribers_is_read),
+        WITH_FOLDER(wrong_lines_of_subscribers_are_named_and_left_out),
         WITH_FOLDER(the_shipped_configuration_is_right),
         cmocka_unit_test(every_key_is_in_the_manual),
         cmocka_unit_test(every_key_is_in_the_samples),
