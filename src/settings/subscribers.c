@@ -1,6 +1,5 @@
 /* The table of subscribers: RFC 4180 read and written, and what its fields must be. */
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,16 +250,10 @@ bool subscribers_each_row(struct phusa_text csv, const struct subscriber_rows *t
 
 /* ---- what the fields must be ---- */
 
-static bool wrong(struct problem *problem, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
 /* False, for what is returned. */
-static bool wrong(struct problem *problem, const char *format, ...)
+static bool wrong(struct problem *problem, const char *before, const char *text, const char *after)
 {
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(problem->text, sizeof problem->text, format, arguments);
-    va_end(arguments);
+    problem_set(problem, "%s%.64s%s", before, text, after);
     return false;
 }
 
@@ -277,19 +270,19 @@ static bool take_address(const struct settings *settings, const struct subscribe
         }
     }
     if (channel == NULL || !channel->subscribers) {
-        return wrong(problem, "\"%.64s\" is no channel with subscribers = true",
-                     row->of[SUBSCRIBER_CHANNEL]);
+        return wrong(problem, "\"", row->of[SUBSCRIBER_CHANNEL],
+                     "\" is no channel with subscribers = true");
     }
     subscriber->channel = channel->id;
     subscriber->address = address;
     if (channel->kind == CHANNEL_SMS) {
         return subscriber_phone(phusa_text_of(text), address) ||
-               wrong(problem, "\"%s\" is no mobile number; write it such as \"0901234567\"",
-                     subscriber_mask(text, masked));
+               wrong(problem, "\"", subscriber_mask(text, masked),
+                     "\" is no mobile number; write it such as \"0901234567\"");
     }
     if (!subscriber_email(phusa_text_of(text))) {
-        return wrong(problem, "\"%s\" is no e-mail address; write it such as \"name@example.vn\"",
-                     subscriber_mask(text, masked));
+        return wrong(problem, "\"", subscriber_mask(text, masked),
+                     "\" is no e-mail address; write it such as \"name@example.vn\"");
     }
     (void)snprintf(address, SUBSCRIBER_ADDRESS_MAX + 1, "%s", text);
     return true;
@@ -313,17 +306,17 @@ static bool take_place(const struct settings *settings, const struct subscriber_
     if (id[0] == '\0') {
         subscriber->site = site[0] == '\0' ? NULL : find_site(&settings->registry, site);
         if (site[0] == '\0') {
-            return wrong(problem, "there is neither a site nor a station");
+            return wrong(problem, "there is neither a site nor a station", "", "");
         }
-        return subscriber->site != NULL || wrong(problem, "no station is of site \"%.64s\"", site);
+        return subscriber->site != NULL || wrong(problem, "no station is of site \"", site, "\"");
     }
     const struct station *station = registry_find(&settings->registry, phusa_text_of(id));
     if (station == NULL) {
-        return wrong(problem, "unknown station \"%.64s\"", id);
+        return wrong(problem, "unknown station \"", id, "\"");
     }
     subscriber->station = station->id;
     return site[0] == '\0' || strcmp(site, station->site) == 0 ||
-           wrong(problem, "the station is not of site \"%.64s\"; leave one of them empty", site);
+           wrong(problem, "the station is not of site \"", site, "\"; leave one of them empty");
 }
 
 static bool take_use(const struct settings *settings, const char *use,
@@ -337,14 +330,14 @@ static bool take_use(const struct settings *settings, const char *use,
             return true;
         }
     }
-    return use[0] == '\0' || wrong(problem, "no rule has the use \"%.64s\"", use);
+    return use[0] == '\0' || wrong(problem, "no rule has the use \"", use, "\"");
 }
 
 static bool take_language(const char *text, struct subscriber *subscriber, struct problem *problem)
 {
     subscriber->language = strcmp(text, "en") == 0 ? LANGUAGE_EN : LANGUAGE_VI;
     return subscriber->language == LANGUAGE_EN || text[0] == '\0' || strcmp(text, "vi") == 0 ||
-           wrong(problem, "\"language\" is \"%.64s\"; write vi or en", text);
+           wrong(problem, "\"language\" is \"", text, "\"; write vi or en");
 }
 
 /* "0.8", or "0,8" as spreadsheets in Vietnamese have it. */
@@ -363,10 +356,9 @@ static bool take_threshold(const char *text, struct subscriber *subscriber, stru
                 phusa_double_parse(number, (size_t)length, &subscriber->threshold) &&
                 isfinite(subscriber->threshold);
     if (good && subscriber->use[0] == '\0') {
-        return wrong(problem, "the own limit %.64s has no use; say which rules it stands for",
-                     text);
+        return wrong(problem, "the own limit ", text, " has no use; say which rules it stands for");
     }
-    return good || wrong(problem, "\"threshold\" is \"%.64s\"; write a number such as 0.8", text);
+    return good || wrong(problem, "\"threshold\" is \"", text, "\"; write a number such as 0.8");
 }
 
 /* "21:00" to seconds of the day, -1 if it is none. */
@@ -398,8 +390,9 @@ static bool take_quiet(const struct subscriber_row *row, struct subscriber *subs
     subscriber->quiet.from_s = time_of_day(from);
     subscriber->quiet.until_s = time_of_day(until);
     if (subscriber->quiet.from_s < 0 || subscriber->quiet.until_s < 0) {
-        return wrong(problem, "quiet_from and quiet_until are times such as 21:00 and 05:00, or "
-                              "both empty");
+        return wrong(problem,
+                     "quiet_from and quiet_until are times such as 21:00 and 05:00, or both empty",
+                     "", "");
     }
     return true;
 }
@@ -408,7 +401,7 @@ static bool take_active(const char *text, struct subscriber *subscriber, struct 
 {
     subscriber->active = strcmp(text, "no") != 0;
     return !subscriber->active || text[0] == '\0' || strcmp(text, "yes") == 0 ||
-           wrong(problem, "\"active\" is \"%.64s\"; write yes or no", text);
+           wrong(problem, "\"active\" is \"", text, "\"; write yes or no");
 }
 
 bool subscriber_make(const struct settings *settings, const struct subscriber_row *row,
