@@ -33,7 +33,8 @@
 #define EXTRA_LINE_MAX  4096         /* longest of them */
 #define INDEX_HOURS     48 /* hourly indices that may still be corrected: WINDOW_REACH_HOURS + 12 */
 #define INDEX_DAYS      3
-#define INDEX_HOUR_MAX  2562000 /* of any window; hours in 63 bits of nanoseconds, less any offset */
+#define INDEX_HOUR_MAX  2562000 /* of any window; hours in 63 bits of nanoseconds, less any offset \
+                                 */
 #define CORRECTED_KINDS WINDOW_KINDS
 #define CORRECTED_HOURS 64 /* windows that late readings changed: as long ago as people may ask */
 #define CORRECTIONS_MAX 48 /* of them with what was told first: one late hour changes 35 */

@@ -74,6 +74,5 @@ bool rule_concerns(const struct rule *rule, const struct station *station)
 {
     return strcmp(rule->kind, station->kind) == 0 && rule_tags_match(rule, station) &&
            !is_among(rule->except, rule->except_count, station->id) &&
-           (rule->station_count == 0 ||
-            is_among(rule->stations, rule->station_count, station->id));
+           (rule->station_count == 0 || is_among(rule->stations, rule->station_count, station->id));
 }

@@ -106,7 +106,7 @@ static void what_is_unknown_is_a_question_mark(void **state)
     folds_to("\xc0\xafx", "??x");         /* overlong "/" */
     folds_to("\xed\xa0\x80", "???");      /* a surrogate */
     folds_to("\xf4\x90\x80\x80", "????"); /* above U+10FFFF */
-    folds_to("\xe1\xba(", "?\?(");         /* cut off within a letter */
+    folds_to("\xe1\xba(", "?\?(");        /* cut off within a letter */
     folds_to("", "");
 }
 
