@@ -72,6 +72,7 @@ static enum outbox_status connect(struct outbox *outbox, const char *synchronous
         sqlite3_busy_timeout(*db, BUSY_TIMEOUT_MS) != SQLITE_OK ||
         sqlite3_exec(*db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_file_control(*db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep) != SQLITE_OK ||
+        sqlite3_exec(*db, "PRAGMA cache_size = -4096", NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(*db, synchronous, NULL, NULL, NULL) != SQLITE_OK) {
         return outbox_failed(outbox, *db, outbox->path, problem);
     }
@@ -127,19 +128,21 @@ void outbox_forget_slots(struct outbox *outbox)
 
 static enum outbox_status read_state(struct outbox *outbox, struct problem *problem)
 {
-    int64_t position = 0, waiting = 0, newest = 0, newest_event = 0;
+    int64_t position = 0, waiting = 0, newest = 0, newest_event = 0, last_message = 0;
     sqlite3 *db = outbox->writer;
     if (!outbox_query_integer(db, "SELECT value FROM meta WHERE name = 'position'", &position) ||
         !outbox_query_integer(db, "SELECT count(*) FROM message WHERE state < 2", &waiting) ||
         !outbox_query_integer(db, "SELECT max(id) FROM transition", &newest) ||
-        !outbox_query_integer(db, "SELECT max(id) FROM event", &newest_event)) {
+        !outbox_query_integer(db, "SELECT max(id) FROM event", &newest_event) ||
+        !outbox_query_integer(db, "SELECT value FROM meta WHERE name = 'message'", &last_message)) {
         return outbox_failed(outbox, db, outbox->path, problem);
     }
     outbox->position = (uint64_t)position;
     outbox->counters.waiting = (uint64_t)waiting;
     outbox->newest = newest;
     outbox->newest_event = newest_event;
-    outbox->trimmed = outbox->swept = outbox->oldest = 0;
+    outbox->trimmed = outbox->swept = 0;
+    outbox->last_message = last_message;
     outbox_forget_slots(outbox);
     return OUTBOX_OK;
 }

@@ -51,7 +51,7 @@ struct batch {
     uint64_t position;
     wall_time now;
     uint64_t added, dropped, transitions;
-    int64_t trimmed, swept, newest, newest_event;
+    int64_t trimmed, swept, newest, newest_event, last_message;
 };
 
 /* One notice in the making: what its rows have in common. */
@@ -155,6 +155,7 @@ static bool insert_letter(struct entry *entry)
     outbox_bind_text(outbox, W_LETTER, 2, (struct phusa_text){ letter->body, letter->body_length });
     outbox_bind_text(outbox, W_LETTER, 3,
                      (struct phusa_text){ letter->details, letter->details_length });
+    outbox_bind_integer(outbox, W_LETTER, 4, entry->batch->now.ns);
     return outbox_run(outbox, W_LETTER);
 }
 
@@ -206,8 +207,7 @@ static int64_t row_of(struct entry *entry, const struct recipient *recipient)
 static void touch(struct outbox *outbox, const struct recipient *recipient)
 {
     struct known_slot *slot = &outbox->slots[recipient->slot];
-    if (!slot->touched) {
-        slot->touched = true;
+    if (slot->added++ == 0) {
         slot->due_ns = recipient->due_ns;
         outbox->touched[outbox->touched_count++] = recipient->slot;
     } else if (recipient->due_ns < slot->due_ns) {
@@ -236,6 +236,7 @@ static bool insert_message(struct entry *entry, const struct recipient *recipien
     outbox_bind_integer(outbox, W_MESSAGE, 4, entry->notice->to);
     outbox_bind_integer(outbox, W_MESSAGE, 5, entry->batch->now.ns);
     outbox_bind_integer(outbox, W_MESSAGE, 6, recipient->due_ns);
+    outbox_bind_integer(outbox, W_MESSAGE, 7, ++entry->batch->last_message);
     touch(outbox, recipient);
     entry->batch->added++;
     return outbox_run(outbox, W_MESSAGE);
@@ -271,29 +272,13 @@ static bool insert_notice(struct entry *entry)
     return !entry->failed;
 }
 
-/* The recipients of the batch have something to look for. */
-static bool touch_recipients(struct outbox *outbox, const struct batch *batch)
-{
-    for (size_t i = 0; i < outbox->touched_count; i++) {
-        struct known_slot *slot = &outbox->slots[outbox->touched[i]];
-        slot->touched = false;
-        outbox_bind_integer(outbox, W_TOUCH, 1, slot->row);
-        outbox_bind_integer(outbox, W_TOUCH, 2, slot->due_ns);
-        outbox_bind_integer(outbox, W_TOUCH, 3, batch->now.ns);
-        if (!outbox_run(outbox, W_TOUCH)) {
-            return false;
-        }
-    }
-    outbox->touched_count = 0;
-    return true;
-}
-
 bool outbox_end_message(struct outbox *outbox, enum statement end, enum statement promote,
-                        int64_t id, enum message_state state, int64_t now_ns, bool *ended)
+                        struct message_id id, enum message_state state, int64_t now_ns, bool *ended)
 {
-    outbox_bind_integer(outbox, end, 1, id);
-    outbox_bind_integer(outbox, end, 2, state);
-    outbox_bind_integer(outbox, end, 3, now_ns);
+    outbox_bind_integer(outbox, end, 1, id.recipient);
+    outbox_bind_integer(outbox, end, 2, id.id);
+    outbox_bind_integer(outbox, end, 3, state);
+    outbox_bind_integer(outbox, end, 4, now_ns);
     if (!outbox_run(outbox, end)) {
         return false;
     }
@@ -302,36 +287,81 @@ bool outbox_end_message(struct outbox *outbox, enum statement end, enum statemen
     if (!*ended) {
         return true;
     }
-    outbox_bind_integer(outbox, promote, 1, id);
+    outbox_bind_integer(outbox, promote, 1, id.recipient);
+    outbox_bind_integer(outbox, promote, 2, id.id);
     return outbox_run(outbox, promote);
 }
 
-/* Drops the oldest until no more than waiting_max wait. The oldest of all is always ready. */
-static bool drop_surplus(struct outbox *outbox, struct batch *batch)
+/* While more than waiting_max wait, the oldest of a recipient goes for each that he got. The
+ * oldest is always ready. */
+static bool drop_surplus(struct outbox *outbox, struct batch *batch, const struct known_slot *slot)
 {
     uint64_t waiting = outbox->counters.waiting + batch->added;
-    for (; waiting - batch->dropped > outbox->waiting_max; batch->dropped++) {
-        outbox_bind_integer(outbox, W_OLDEST, 1, outbox->oldest);
-        int64_t id = run_for_id(outbox, W_OLDEST);
+    for (uint64_t i = 0; i < slot->added && waiting - batch->dropped > outbox->waiting_max; i++) {
+        outbox_bind_integer(outbox, W_OLDEST, 1, slot->row);
+        struct message_id id = { slot->row, run_for_id(outbox, W_OLDEST) };
         bool ended = false;
-        if (id == 0 ||
-            !outbox_end_message(outbox, W_END, W_PROMOTE, id, DROPPED, batch->now.ns, &ended) ||
+        if (!outbox_end_message(outbox, W_END, W_PROMOTE, id, DROPPED, batch->now.ns, &ended) ||
             !ended) {
-            outbox->oldest = 0;
             return false;
         }
-        outbox->oldest = id;
+        batch->dropped++;
     }
     return true;
 }
 
-static bool prune(struct outbox *outbox, const struct batch *batch)
+/* The recipient has something to look for, and what he got long ago goes. */
+static bool touch_recipient(struct outbox *outbox, struct batch *batch,
+                            const struct known_slot *slot)
 {
-    outbox_bind_integer(outbox, W_PRUNE, 1, batch->now.ns - OUTBOX_KEEP_NS);
-    outbox_bind_integer(outbox, W_PRUNE, 2, (int64_t)(PRUNE_STEP + 2 * batch->added));
-    outbox_bind_integer(outbox, W_FORGET, 1, batch->now.ns - 2 * OUTBOX_KEEP_NS);
-    outbox_bind_integer(outbox, W_FORGET, 2, TRIM_STEP);
-    return outbox_run(outbox, W_PRUNE) && outbox_run(outbox, W_FORGET);
+    outbox_bind_integer(outbox, W_TOUCH, 1, slot->row);
+    outbox_bind_integer(outbox, W_TOUCH, 2, slot->due_ns);
+    outbox_bind_integer(outbox, W_TOUCH, 3, batch->now.ns);
+    outbox_bind_integer(outbox, W_PRUNE, 1, slot->row);
+    outbox_bind_integer(outbox, W_PRUNE, 2, batch->now.ns - OUTBOX_KEEP_NS);
+    outbox_bind_integer(outbox, W_PRUNE, 3, (int64_t)(PRUNE_STEP + 2 * slot->added));
+    return outbox_run(outbox, W_TOUCH) && outbox_run(outbox, W_PRUNE) &&
+           drop_surplus(outbox, batch, slot);
+}
+
+static bool touch_recipients(struct outbox *outbox, struct batch *batch)
+{
+    for (size_t i = 0; i < outbox->touched_count; i++) {
+        struct known_slot *slot = &outbox->slots[outbox->touched[i]];
+        if (!touch_recipient(outbox, batch, slot)) {
+            return false;
+        }
+        slot->added = 0;
+    }
+    outbox->touched_count = 0;
+    outbox_bind_integer(outbox, W_COUNTER, 1, batch->last_message);
+    return batch->added == 0 || outbox_run(outbox, W_COUNTER);
+}
+
+/* Runs one that finds an id; *id is 0 when there is none. */
+static bool find_id(struct outbox *outbox, enum statement which, int64_t *id)
+{
+    sqlite3_stmt *find = outbox->statements[which];
+    int result = sqlite3_step(find);
+    *id = result == SQLITE_ROW ? sqlite3_column_int64(find, 0) : 0; /* NULL reads as 0 */
+    return sqlite3_reset(find) == SQLITE_OK && (result == SQLITE_ROW || result == SQLITE_DONE);
+}
+
+/* One who has heard of nothing for long is forgotten, at each commit. */
+static bool forget_idle(struct outbox *outbox, const struct batch *batch)
+{
+    int64_t idle = 0;
+    outbox_bind_integer(outbox, W_IDLE, 1, batch->now.ns - 2 * OUTBOX_KEEP_NS);
+    if (!find_id(outbox, W_IDLE, &idle)) {
+        return false;
+    }
+    if (idle == 0) {
+        return true;
+    }
+    outbox_forget_slots(outbox); /* one of them may be his */
+    outbox_bind_integer(outbox, W_FORGET_MESSAGES, 1, idle);
+    outbox_bind_integer(outbox, W_FORGET, 1, idle);
+    return outbox_run(outbox, W_FORGET_MESSAGES) && outbox_run(outbox, W_FORGET);
 }
 
 /* Committed before this need not be kept; INT64_MIN: all is. */
@@ -339,15 +369,6 @@ static int64_t kept_from(const struct batch *batch)
 {
     int64_t keep_ns = batch->settings == NULL ? 0 : batch->settings->alarms.keep_ns;
     return keep_ns > 0 && keep_ns < batch->now.ns ? batch->now.ns - keep_ns : INT64_MIN;
-}
-
-/* Runs one that finds an id; *id is 0 when there is none. */
-static bool find_id(struct outbox *outbox, enum statement which, int64_t *id)
-{
-    sqlite3_stmt *find = outbox->statements[which];
-    bool found = sqlite3_step(find) == SQLITE_ROW;
-    *id = found ? sqlite3_column_int64(find, 0) : 0; /* NULL reads as 0 */
-    return sqlite3_reset(find) == SQLITE_OK && found;
 }
 
 /* Those that were kept earlier, as the last told of their series, are looked at again: otherwise
@@ -384,7 +405,7 @@ static bool sweep(struct outbox *outbox, struct batch *batch)
     }
     outbox_bind_integer(outbox, W_SWEEP, 1, outbox->swept);
     outbox_bind_integer(outbox, W_SWEEP, 2, batch->swept);
-    outbox_bind_integer(outbox, W_SWEEP, 3, batch->newest);
+    outbox_bind_integer(outbox, W_SWEEP, 3, batch->now.ns - OUTBOX_KEEP_NS);
     return batch->swept == 0 || outbox_run(outbox, W_SWEEP);
 }
 
@@ -423,8 +444,7 @@ static enum outbox_status fill(struct outbox *outbox, struct batch *batch, struc
     }
     outbox_bind_integer(outbox, W_POSITION, 1, (int64_t)batch->position);
     if (!outbox_run(outbox, W_POSITION) || !touch_recipients(outbox, batch) ||
-        !drop_surplus(outbox, batch) || !prune(outbox, batch) || !trim(outbox, batch) ||
-        !sweep(outbox, batch)) {
+        !forget_idle(outbox, batch) || !trim(outbox, batch) || !sweep(outbox, batch)) {
         return outbox_failed(outbox, outbox->writer, "commit", problem);
     }
     return OUTBOX_OK;
@@ -444,7 +464,6 @@ static enum outbox_status commit(struct outbox *outbox, struct batch *batch,
         if (sqlite3_get_autocommit(outbox->writer) == 0) {
             (void)outbox_run(outbox, W_ROLLBACK);
         }
-        outbox->oldest = 0;
         outbox_forget_slots(outbox); /* their rows may never have been */
     }
     return status;
@@ -462,6 +481,7 @@ enum outbox_status outbox_commit(struct outbox *outbox, const struct notice *not
         batch.trimmed = outbox->trimmed;
         batch.newest = outbox->newest;
         batch.newest_event = outbox->newest_event;
+        batch.last_message = outbox->last_message;
         status = commit(outbox, &batch, problem);
     }
     if (status == OUTBOX_OK) {
@@ -469,6 +489,7 @@ enum outbox_status outbox_commit(struct outbox *outbox, const struct notice *not
         outbox->swept = batch.swept;
         outbox->newest = batch.newest;
         outbox->newest_event = batch.newest_event;
+        outbox->last_message = batch.last_message;
         outbox->counters.transitions += batch.transitions;
         outbox->counters.waiting += batch.added - batch.dropped;
         outbox->counters.dropped += batch.dropped;

@@ -15,7 +15,8 @@ static const char common[] =
     " until_ns INTEGER NOT NULL, life TEXT NOT NULL, committed_ns INTEGER NOT NULL);"
     "CREATE INDEX event_time ON event(time_ns);"
     "CREATE TABLE letter("
-    " id INTEGER PRIMARY KEY, body TEXT NOT NULL, details TEXT NOT NULL);"
+    " id INTEGER PRIMARY KEY, body TEXT NOT NULL, details TEXT NOT NULL,"
+    " created_ns INTEGER NOT NULL);"
     "CREATE TABLE recipient("
     " id INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, address TEXT NOT NULL,"
     " language INTEGER NOT NULL, subscriber INTEGER NOT NULL, burst_ns INTEGER NOT NULL,"
@@ -24,14 +25,13 @@ static const char common[] =
     "CREATE INDEX recipient_next ON recipient(channel, next_ns) WHERE next_ns IS NOT NULL;"
     "CREATE INDEX recipient_used ON recipient(used_ns) WHERE next_ns IS NULL;"
     "CREATE TABLE message("
-    " id INTEGER PRIMARY KEY AUTOINCREMENT, transition_id INTEGER NOT NULL,"
-    " recipient INTEGER NOT NULL, series INTEGER NOT NULL, severity INTEGER NOT NULL,"
+    " recipient INTEGER NOT NULL, id INTEGER NOT NULL, transition_id INTEGER NOT NULL, series "
+    "INTEGER NOT NULL, severity INTEGER NOT NULL,"
     " state INTEGER NOT NULL, parcel INTEGER NOT NULL, created_ns INTEGER NOT NULL,"
     " due_ns INTEGER NOT NULL, sent_ns INTEGER, tries INTEGER NOT NULL, refused_ns INTEGER,"
-    " problem TEXT);"
+    " problem TEXT, PRIMARY KEY(recipient, id)) WITHOUT ROWID;"
     "CREATE INDEX message_series ON message(recipient, series) WHERE state < 2;"
-    "CREATE INDEX message_ready ON message(recipient, due_ns) WHERE state = 1;"
-    "CREATE INDEX message_done ON message(created_ns) WHERE state >= 2;";
+    "CREATE INDEX message_ready ON message(recipient, due_ns) WHERE state = 1;";
 
 /* That of version 1, with two columns more. */
 static const char own[] =
@@ -79,7 +79,8 @@ static const char make_over[] =
     "INSERT OR IGNORE INTO series_name SELECT rule || '/' || station, id FROM series;"
     "INSERT INTO letter SELECT m.transition_id, coalesce(nullif(max(m.body), ''), json_object("
     " 'rule', t.rule, 'site', t.site, 'station', t.station, 'parameter', t.parameter, 'from',"
-    " t.before, 'to', t.after, 'time', t.time_ns / 1000000000, 'key', t.key)), ''"
+    " t.before, 'to', t.after, 'time', t.time_ns / 1000000000, 'key', t.key)), '', "
+    "max(m.created_ns)"
     " FROM message_1 m JOIN transition t ON t.id = m.transition_id GROUP BY m.transition_id;"
     "INSERT INTO recipient(channel, address, language, subscriber, burst_ns, burst_count,"
     " gathering, next_ns, used_ns) SELECT channel, '', 0, 0, 0, 0, 0,"
@@ -88,17 +89,19 @@ static const char make_over[] =
     " created_ns, due_ns, tries) SELECT m.id, m.transition_id, r.id, n.id, s.severity, m.state, 0,"
     " m.created_ns, m.created_ns, 0 FROM message_1 m JOIN recipient r ON r.channel = m.channel"
     " JOIN series_name n ON n.name = m.series JOIN series s ON s.id = n.id;"
+    "INSERT INTO meta SELECT 'message', coalesce(max(id), 0) FROM message_1;"
     "DROP TABLE series_name; DROP TABLE message_1;";
 
 static const char *const schema[] = { own, common, now_ours, NULL };
 static const char *const migration[] = { make_room, common, make_over, now_ours, NULL };
 
 #define END_SQL                                                                                    \
-    "UPDATE message SET state = ?2, sent_ns = ?3, tries = tries + (?2 = 2)"                        \
-    " WHERE id = ?1 AND state < 2"
+    "UPDATE message SET state = ?3, sent_ns = ?4, tries = tries + (?3 = 2)"                        \
+    " WHERE recipient = ?1 AND id = ?2 AND state < 2"
 #define PROMOTE_SQL                                                                                \
-    "UPDATE message SET state = 1 WHERE id = (SELECT min(w.id) FROM message w, message d"          \
-    " WHERE d.id = ?1 AND w.recipient = d.recipient AND w.series = d.series AND w.state < 2)"
+    "UPDATE message SET state = 1 WHERE recipient = ?1 AND id = (SELECT min(id) FROM message"      \
+    " WHERE recipient = ?1 AND state < 2 AND series ="                                             \
+    " (SELECT series FROM message WHERE recipient = ?1 AND id = ?2))"
 #define FAIL_SQL                                                                                   \
     "UPDATE message SET tries = tries + 1, due_ns = max(due_ns, ?2), problem = ?3,"                \
     " refused_ns = CASE WHEN ?4 = 0 THEN NULL ELSE coalesce(refused_ns, ?4) END"
@@ -116,7 +119,7 @@ const char *const outbox_sql[STATEMENTS] = {
     [W_EVENT] = "INSERT INTO event(position, time_ns, rule, site, station, parameter, event,"
                 " severity, who, text, until_ns, life, committed_ns)"
                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-    [W_LETTER] = "INSERT INTO letter VALUES (?1, ?2, ?3)",
+    [W_LETTER] = "INSERT INTO letter VALUES (?1, ?2, ?3, ?4)",
     [W_SERIES] = "INSERT INTO series(rule, site, station, parameter, told, severity, value,"
                  " channels) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
                  " ON CONFLICT(rule, station, parameter) DO UPDATE SET site = excluded.site,"
@@ -128,18 +131,23 @@ const char *const outbox_sql[STATEMENTS] = {
                     " ON CONFLICT(channel, address) DO UPDATE SET language = excluded.language,"
                     " subscriber = excluded.subscriber RETURNING id",
     [W_MESSAGE] = "INSERT INTO message(transition_id, recipient, series, severity, created_ns,"
-                  " due_ns, state, parcel, tries) VALUES (?1, ?2, ?3, ?4, ?5, ?6,"
-                  " NOT EXISTS (SELECT 1 FROM message WHERE recipient = ?2 AND series = ?3"
-                  " AND state < 2), 0, 0)",
+                  " due_ns, state, parcel, tries, id) VALUES (?1, ?2, ?3, ?4, ?5, ?6,"
+                  " NOT EXISTS (SELECT 1 FROM message INDEXED BY message_series WHERE recipient = "
+                  "?2 AND series = ?3"
+                  " AND state < 2), 0, 0, ?7)",
     [W_HURRY] = "UPDATE message SET due_ns = ?3 WHERE recipient = ?1 AND series = ?2 AND state < 2"
                 " AND tries = 0 AND due_ns > ?3",
     [W_TOUCH] = "UPDATE recipient SET used_ns = ?3, next_ns = CASE WHEN next_ns IS NULL THEN ?2"
                 " WHEN gathering THEN next_ns ELSE min(next_ns, ?2) END WHERE id = ?1",
-    [W_OLDEST] = "SELECT id FROM message WHERE id >= ?1 AND state < 2 ORDER BY id LIMIT 1",
+    [W_OLDEST] = "SELECT id FROM message WHERE recipient = ?1 AND state = 1"
+                 " ORDER BY due_ns, id LIMIT 1",
     [W_END] = END_SQL,
     [W_PROMOTE] = PROMOTE_SQL,
-    [W_PRUNE] = "DELETE FROM message WHERE id IN (SELECT id FROM message WHERE state >= 2"
-                " AND created_ns < ?1 ORDER BY created_ns LIMIT ?2)",
+    [W_COUNTER] = "INSERT INTO meta VALUES ('message', ?1)"
+                  " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+    [W_PRUNE] = "DELETE FROM message WHERE recipient = ?1 AND id IN (SELECT id FROM (SELECT id,"
+                " created_ns, state FROM message WHERE recipient = ?1 ORDER BY id LIMIT ?3)"
+                " WHERE created_ns < ?2 AND state >= 2)",
     [W_EXPIRED] = "SELECT max(id) FROM (SELECT id, committed_ns FROM transition WHERE id > ?1"
                   " ORDER BY id LIMIT ?2) WHERE committed_ns < ?3 OR id <= ?4",
     [W_TRIM] = "DELETE FROM transition WHERE id <= ?1 AND NOT EXISTS (SELECT 1 FROM series"
@@ -148,26 +156,30 @@ const char *const outbox_sql[STATEMENTS] = {
     [W_TRIM_EVENTS] = "DELETE FROM event WHERE id IN (SELECT id FROM (SELECT id, committed_ns"
                       " FROM event ORDER BY id LIMIT ?1) WHERE committed_ns < ?2 OR id <= ?3)",
     [W_SWEEP_TO] = "SELECT max(id) FROM (SELECT id FROM letter WHERE id > ?1 ORDER BY id LIMIT ?2)",
-    [W_SWEEP] = "DELETE FROM letter WHERE id > ?1 AND id <= ?2 AND id < coalesce("
-                "(SELECT transition_id FROM message ORDER BY id LIMIT 1), ?3)"
+    [W_SWEEP] = "DELETE FROM letter WHERE id > ?1 AND id <= ?2 AND created_ns < ?3"
                 " AND NOT EXISTS (SELECT 1 FROM series WHERE told = letter.id AND severity > 0)",
-    [W_FORGET] = "DELETE FROM recipient WHERE id IN (SELECT id FROM recipient WHERE next_ns IS NULL"
-                 " AND used_ns < ?1 ORDER BY used_ns LIMIT ?2)",
+    [W_IDLE] = "SELECT id FROM recipient WHERE next_ns IS NULL AND used_ns < ?1"
+               " ORDER BY used_ns LIMIT 1",
+    [W_FORGET_MESSAGES] = "DELETE FROM message WHERE recipient = ?1",
+    [W_FORGET] = "DELETE FROM recipient WHERE id = ?1",
     [S_BEGIN] = "BEGIN IMMEDIATE",
     [S_COMMIT] = "COMMIT",
     [S_ROLLBACK] = "ROLLBACK",
     [S_NEXT] = "SELECT id, address, language, subscriber, burst_ns, burst_count, next_ns"
                " FROM recipient WHERE channel = ?1 AND next_ns IS NOT NULL ORDER BY next_ns, id"
                " LIMIT 1",
-    [S_HEAD] = "SELECT id, parcel, due_ns, created_ns, tries, refused_ns FROM message"
+    [S_HEAD] = "SELECT id, parcel, due_ns, created_ns, tries, refused_ns FROM message INDEXED BY "
+               "message_ready"
                " WHERE recipient = ?1 AND state = 1 ORDER BY due_ns, id LIMIT 1",
     [S_PUT_OFF] = "UPDATE recipient SET next_ns = ?2, gathering = ?3 WHERE id = ?1",
-    [S_READY] = "SELECT m.id, l.body, l.details FROM message m LEFT JOIN letter l"
-                " ON l.id = m.transition_id WHERE m.recipient = ?1 AND m.state = 1"
-                " AND m.due_ns <= ?2 AND m.parcel = 0 ORDER BY m.due_ns, m.id LIMIT ?3",
+    [S_READY] =
+        "SELECT m.id, l.body, l.details FROM message m INDEXED BY message_ready LEFT JOIN letter l"
+        " ON l.id = m.transition_id WHERE m.recipient = ?1 AND m.state = 1"
+        " AND m.due_ns <= ?2 AND m.parcel = 0 ORDER BY m.due_ns, m.id LIMIT ?3",
     /* but for what stands behind another of its series that is not for this digest */
     [S_GATHER] = "UPDATE message SET parcel = ?2 WHERE recipient = ?1 AND state < 2 AND parcel = 0"
-                 " AND due_ns <= ?3 AND NOT EXISTS (SELECT 1 FROM message e WHERE e.recipient = ?1"
+                 " AND due_ns <= ?3 AND NOT EXISTS (SELECT 1 FROM message e INDEXED BY "
+                 "message_series WHERE e.recipient = ?1"
                  " AND e.series = message.series AND e.state < 2 AND e.id < message.id"
                  " AND (e.parcel NOT IN (0, ?2) OR e.due_ns > ?3))",
     [S_DIGEST] = "SELECT d.id, l.body, l.details FROM (SELECT max(id) AS id, transition_id,"
@@ -180,9 +192,10 @@ const char *const outbox_sql[STATEMENTS] = {
     [S_PROMOTE] = PROMOTE_SQL,
     [S_END_PARCEL] = "UPDATE message SET state = ?3, sent_ns = ?4, tries = tries + (?3 = 2)"
                      " WHERE recipient = ?1 AND parcel = ?2 AND state < 2",
-    [S_PROMOTE_ALL] = "UPDATE message SET state = 1 WHERE state = 0 AND id IN (SELECT min(id)"
+    [S_PROMOTE_ALL] = "UPDATE message SET state = 1 WHERE recipient = ?1 AND state = 0 AND id IN"
+                      " (SELECT min(id)"
                       " FROM message WHERE recipient = ?1 AND state < 2 GROUP BY series)",
-    [S_FAIL] = FAIL_SQL " WHERE id = ?1 AND state < 2",
+    [S_FAIL] = FAIL_SQL " WHERE recipient = ?1 AND id = ?5 AND state < 2",
     [S_FAIL_PARCEL] = FAIL_SQL " WHERE recipient = ?1 AND parcel = ?5 AND state < 2",
     [S_SETTLE] = "UPDATE recipient SET burst_ns = ?2, burst_count = ?3, gathering = 0, next_ns ="
                  " (SELECT due_ns FROM message WHERE recipient = ?1 AND state = 1"

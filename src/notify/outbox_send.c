@@ -255,8 +255,8 @@ static bool end_each(struct outbox *outbox, const struct outbox_parcel *parcel,
 {
     for (size_t i = 0; i < parcel->count; i++) {
         bool waited = false;
-        if (!outbox_end_message(outbox, S_END, S_PROMOTE, parcel->letters[i].id, state, now.ns,
-                                &waited)) {
+        const struct message_id id = { parcel->recipient, parcel->letters[i].id };
+        if (!outbox_end_message(outbox, S_END, S_PROMOTE, id, state, now.ns, &waited)) {
             return false;
         }
         *ended += waited;
@@ -331,7 +331,8 @@ static bool fail_messages(struct outbox *outbox, const struct outbox_parcel *par
     bool good = true;
     for (size_t i = 0; good && i < parcel->count; i++) {
         bind_failure(outbox, S_FAIL, failure);
-        outbox_bind_integer(outbox, S_FAIL, 1, parcel->letters[i].id);
+        outbox_bind_integer(outbox, S_FAIL, 1, parcel->recipient);
+        outbox_bind_integer(outbox, S_FAIL, 5, parcel->letters[i].id);
         good = outbox_run(outbox, S_FAIL);
     }
     return good;

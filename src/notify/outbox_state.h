@@ -10,14 +10,15 @@
  * event               what operators did and what befell an alarm; kept for the same time, at most
  *                     OUTBOX_EVENTS_MAX of them.
  * letter              what is told of a transition, under its id: once, however many are told.
- *                     Kept while there are messages of it, and while it is what an alarm that is
- *                     not normal was told last.
+ *                     Kept for OUTBOX_KEEP_NS, and while it is what an alarm that is not normal was
+ *                     told last; what waits for longer is given up.
  * recipient           an address of a channel ("" where a channel has none), with its pace: when
  *                     a burst of messages to it began and how many have gone. next_ns: when to
  *                     look for messages to it (NULL: none waits); gathering: that the pace put it
  *                     off, and not a message of its own.
- * message             what one recipient is to be told of one transition; `state` is 0 behind
- *                     another of its series, 1 ready, 2 sent, 3 given up, 4 dropped. due_ns: not
+ * message             lies beside the others of its recipient, so that a digest of thousands
+ *                     changes a few pages. What one recipient is to be told of one transition;
+ * `state` is 0 behind another of its series, 1 ready, 2 sent, 3 given up, 4 dropped. due_ns: not
  *                     before (quiet hours, or a try that failed). parcel: 0, or the id of the first
  *                     message of the digest it goes in, which stays together at each try.
  *
@@ -64,6 +65,7 @@ enum statement {
     W_OLDEST,
     W_END,
     W_PROMOTE,
+    W_COUNTER,
     W_PRUNE,
     W_EXPIRED,
     W_TRIM,
@@ -71,6 +73,8 @@ enum statement {
     W_TRIM_EVENTS,
     W_SWEEP_TO,
     W_SWEEP,
+    W_IDLE,
+    W_FORGET_MESSAGES,
     W_FORGET,
     WRITER_STATEMENTS,
     S_BEGIN = WRITER_STATEMENTS,
@@ -98,11 +102,15 @@ enum statement {
     STATEMENTS
 };
 
+struct message_id {
+    int64_t recipient, id;
+};
+
 /* What the outbox knows of a slot of the recipients, while it is open. */
 struct known_slot {
     int64_t row;    /* in the table recipient; 0 = not looked up */
     int64_t due_ns; /* earliest message of the batch under way */
-    bool touched;   /* has one */
+    uint64_t added; /* messages of that batch; 0 = it has none */
 };
 
 struct outbox {
@@ -120,7 +128,7 @@ struct outbox {
     int64_t newest_event; /* likewise */
     int64_t trimmed; /* up to this id all transitions were looked at and what may go has gone */
     int64_t swept;   /* likewise for letters; begins anew when it has come to the end */
-    int64_t oldest;  /* no message below this id waits */
+    int64_t last_message; /* id */
     /* for whom messages are */
     const struct settings *settings; /* that the index is of; compared, never read */
     struct recipients *recipients;
@@ -163,7 +171,8 @@ void outbox_bind_string(struct outbox *outbox, enum statement which, int at, con
 
 /* Ends a waiting message and makes the next of its series ready. *ended tells whether it waited. */
 bool outbox_end_message(struct outbox *outbox, enum statement end, enum statement promote,
-                        int64_t id, enum message_state state, int64_t now_ns, bool *ended);
+                        struct message_id id, enum message_state state, int64_t now_ns,
+                        bool *ended);
 
 /* A text of a row; "" for NULL. */
 void outbox_copy_column(sqlite3_stmt *statement, int column, char *text, size_t capacity);

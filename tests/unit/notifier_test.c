@@ -580,7 +580,8 @@ static void break_outbox(void)
     sqlite3 *db = NULL;
     struct problem problem = { "" };
     assert_int_equal(sqlite3_open(sample_path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "DROP TABLE message", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DROP TABLE message; DROP TABLE meta", NULL, NULL, NULL),
+                     SQLITE_OK);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
     assert_int_equal(outbox_commit(outbox, NULL, 0, NULL, 1, now, &problem), OUTBOX_FAILED);
 }

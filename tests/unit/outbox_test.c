@@ -304,12 +304,31 @@ static void prunes_old_messages(void **state)
     commit(&notice, 1, 1);
     assert_true(take("ioc"));
     mark(OUTBOX_SENT);
-    commit_at(NULL, 0, 2, (wall_time){ now.ns + 30 * DAY_NS });
-    assert_int_equal(query("SELECT count(*) FROM message"), 2);
-    commit_at(NULL, 0, 3, (wall_time){ now.ns + 30 * DAY_NS + 1 });
-    assert_int_equal(query("SELECT count(*) FROM message"), 1); /* the topic's still waits */
-    assert_int_equal(query("SELECT count(*) FROM transition"), 1);
-    assert_true(take(CHANNEL_RETAINED));
+    commit_at(&notice, 1, 2, (wall_time){ now.ns + 30 * DAY_NS });
+    assert_int_equal(query("SELECT count(*) FROM message"), 4);
+    commit_at(&notice, 1, 3, (wall_time){ now.ns + 30 * DAY_NS + 1 });
+    assert_int_equal(query("SELECT count(*) FROM message"), 5); /* the topic's still wait */
+    assert_int_equal(query("SELECT count(*) FROM transition"), 3);
+    for (int i = 0; i < 2; i++) { /* to the last letter, and anew from the first */
+        commit_at(NULL, 0, 3, (wall_time){ now.ns + 30 * DAY_NS + 1 });
+    }
+    assert_int_equal(query("SELECT count(*) FROM letter"), 2);
+    assert_int_equal(query("SELECT count(*) FROM message WHERE state = 1"), 2);
+}
+
+static void forgets_whom_nothing_concerns(void **state)
+{
+    (void)state;
+    struct notice both = sample_notice(RULE_BOTH, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR);
+    struct notice ioc = sample_notice(RULE_IOC, 0, 0, SEVERITY_NORMAL, SEVERITY_MINOR);
+    commit(&both, 1, 1);
+    assert_true(take("farmers"));
+    mark(OUTBOX_SENT);
+    commit_at(&ioc, 1, 2, (wall_time){ now.ns + 61 * DAY_NS });
+    assert_int_equal(query("SELECT count(*) FROM recipient"), 2);
+    assert_int_equal(query("SELECT count(*) FROM message"), 4);
+    commit_at(&both, 1, 3, (wall_time){ now.ns + 62 * DAY_NS }); /* and is known again */
+    assert_true(take_at("farmers", &one_by_one, (wall_time){ now.ns + 62 * DAY_NS }));
 }
 
 static void a_failed_commit_leaves_nothing(void **state)
@@ -576,6 +595,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(gives_up_unknown_channels, make, clean),
         cmocka_unit_test_setup_teardown(drops_the_oldest_beyond_the_limit, make, clean),
         cmocka_unit_test_setup_teardown(prunes_old_messages, make, clean),
+        cmocka_unit_test_setup_teardown(forgets_whom_nothing_concerns, make, clean),
         cmocka_unit_test_setup_teardown(a_failed_commit_leaves_nothing, make, clean),
         cmocka_unit_test_setup_teardown(refuses_what_is_no_outbox, make, clean),
         cmocka_unit_test_setup_teardown(old_transitions_go, make, clean),
