@@ -1,9 +1,7 @@
 #include "base/transfer.h"
 
-#define WAIT_MS 1000 /* longest sleep between two looks at the abort flag */
-#define KEEPALIVE_S                                                                                \
-    30L /* TCP keep-alive: a silent middlebox is noticed before the next request                   \
-         */
+#define WAIT_MS     1000 /* longest sleep between two looks at the abort flag */
+#define KEEPALIVE_S 30L  /* TCP keep-alive: a silent middlebox is noticed before the next one */
 
 CURLcode transfer_run(CURLM *multi, const atomic_bool *aborted)
 {

@@ -117,7 +117,7 @@ static void copy_subject(const char *subject, char copy[SUBJECT_MAX])
 
 static void put_subject(struct page *page, const char *subject)
 {
-    char copy[SUBJECT_MAX];
+    char copy[SUBJECT_MAX] = { 0 };
     copy_subject(subject, copy);
     put(page, "Subject: ");
     if (is_plain_subject(copy)) {
