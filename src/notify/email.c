@@ -7,7 +7,6 @@
  * mail can pass, and the whole channel waits.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/smtp.h"
 #include "notify/delivery.h"
@@ -19,7 +18,7 @@
 
 struct email {
     struct smtp_client *client;
-    char *from;
+    const char *from;
     char subject[SUBJECT_MAX], text[TEXT_MAX], mail[MIME_MAX(TEXT_MAX)];
 };
 
@@ -79,7 +78,6 @@ static void email_free(void *self)
 {
     struct email *email = self;
     smtp_client_free(email->client);
-    free(email->from);
     free(email);
 }
 
@@ -110,8 +108,8 @@ bool email_open(struct carrier *carrier, const struct channel_settings *channel,
         return false;
     }
     email->client = client_of(channel);
-    email->from = strdup(channel->from);
-    if (email->client == NULL || email->from == NULL) {
+    email->from = channel->from;
+    if (email->client == NULL) {
         email_free(email);
         problem_set(problem, "out of memory");
         return false;

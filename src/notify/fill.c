@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ESCAPED_MAX 8 /* the longest escape: "&quot;", "\u001f" */
+#define ESCAPED_MAX 8 /* the longest escape: "\u001f" */
 
 struct page {
     char *out;
@@ -28,28 +28,9 @@ static bool is_unreserved(unsigned char byte)
            (byte >= '0' && byte <= '9') || (byte != '\0' && strchr("-._~", byte) != NULL);
 }
 
-static const char *xml_name(unsigned char byte)
-{
-    switch (byte) {
-    case '&':
-        return "&amp;";
-    case '<':
-        return "&lt;";
-    case '>':
-        return "&gt;";
-    case '"':
-        return "&quot;";
-    case '\'':
-        return "&#39;";
-    default:
-        return NULL;
-    }
-}
-
 /* The escape of a byte; "" when it stands for itself. */
 static void escape_byte(unsigned char byte, enum fill_escape escape, char out[ESCAPED_MAX])
 {
-    const char *name;
     out[0] = '\0';
     switch (escape) {
     case FILL_PERCENT:
@@ -63,10 +44,6 @@ static void escape_byte(unsigned char byte, enum fill_escape escape, char out[ES
         } else if (byte < ' ') {
             (void)snprintf(out, ESCAPED_MAX, "\\u%04x", byte);
         }
-        break;
-    case FILL_XML:
-        name = byte < ' ' && byte != '\n' ? " " : xml_name(byte);
-        (void)snprintf(out, ESCAPED_MAX, "%s", name == NULL ? "" : name);
         break;
     case FILL_LINE:
         (void)snprintf(out, ESCAPED_MAX, "%s", byte < ' ' || byte == 0x7f ? " " : "");
@@ -122,12 +99,5 @@ size_t fill_template(const char *template, const struct fill_value *values, size
 
 enum fill_escape fill_escape_of(const char *content_type)
 {
-    if (content_type == NULL || content_type[0] == '\0' ||
-        strcasestr(content_type, "x-www-form-urlencoded") != NULL) {
-        return FILL_PERCENT;
-    }
-    if (strcasestr(content_type, "json") != NULL) {
-        return FILL_JSON;
-    }
-    return strcasestr(content_type, "xml") != NULL ? FILL_XML : FILL_LINE;
+    return strstr(content_type, "json") != NULL ? FILL_JSON : FILL_PERCENT;
 }

@@ -11,7 +11,6 @@
 enum fill_escape {
     FILL_PERCENT, /* URLs and forms: all but RFC 3986's unreserved characters */
     FILL_JSON,    /* within the quotes of a JSON string */
-    FILL_XML,     /* within an element or a quoted attribute */
     FILL_LINE     /* plain text and headers: control characters are spaces */
 };
 
@@ -19,8 +18,7 @@ struct fill_value {
     const char *name, *text; /* UTF-8 */
 };
 
-/* The escapes of a body of this type: "application/json; charset=utf-8" ... NULL or "" is a form;
- * case is ignored. */
+/* The escapes of a body of this type; a form unless it is some JSON. */
 enum fill_escape fill_escape_of(const char *content_type);
 
 /* Writes the template with its values; terminated. Returns the length, 0 if it does not fit. */

@@ -5,7 +5,9 @@
  *   url = "http://127.0.0.1:13013/cgi-bin/sendsms?username={user}&password={password}&from={from}"
  *         "&to={to}&text={text}&coding={coding}&charset=UTF-8";   accepted = "delivery";
  *
- * which answers 202 and "0: Accepted for delivery" or "3: Queued for later delivery".
+ * which answers 202 and "0: Accepted for delivery" or "3: Queued for later delivery"; its user
+ * there needs concatenation = true and max-messages = 4 for digests. A gateway that takes a message
+ * and fails later tells nobody: there are no delivery reports here.
  *
  * Texts are without diacritics, in GSM 7 bit; with `diacritics` in UCS-2 where a text has any. A
  * single message is one part, always: one that were longer is cut at a word, which is said in the
@@ -42,9 +44,7 @@
 
 struct sms {
     struct http_client *client;
-    char *id, *url, *user, *password, *from, *method, *body, *content_type, *accepted;
-    char *headers[CHANNEL_HEADERS_MAX];
-    bool diacritics;
+    const struct channel_settings *channel;
     unsigned long cut; /* texts that were too long for one part */
     char text[PLAIN_MAX], filled_url[REQUEST_MAX], filled_body[REQUEST_MAX];
     char filled_headers[CHANNEL_HEADERS_MAX][HEADER_MAX], type_header[HEADER_MAX];
@@ -56,7 +56,7 @@ struct sms {
 /* What the phone shows, in the coding that it needs. */
 static enum sms_coding encode(const struct sms *sms, const char *text, char out[PLAIN_MAX])
 {
-    if (sms->diacritics && !gsm7_writable(phusa_text_of(text))) {
+    if (sms->channel->diacritics && !gsm7_writable(phusa_text_of(text))) {
         (void)snprintf(out, PLAIN_MAX, "%s", text);
         return SMS_UCS2;
     }
@@ -69,7 +69,7 @@ static void note_cut(struct sms *sms)
 {
     sms->cut++;
     if ((sms->cut & (sms->cut - 1)) == 0) {
-        log_warning("notify %s: a text was cut to one short message, %lu so far", sms->id,
+        log_warning("notify %s: a text was cut to one short message, %lu so far", sms->channel->id,
                     sms->cut);
     }
 }
@@ -125,7 +125,7 @@ static void copy_words(const struct sms *sms, char words[WORDS_MAX + 1])
 {
     const char *at = sms->answer.body + strspn(sms->answer.body, " \t\r\n");
     size_t used = 0;
-    bool secret = sms->password[0] != '\0' && strstr(at, sms->password) != NULL;
+    bool secret = sms->channel->password[0] != '\0' && strstr(at, sms->channel->password) != NULL;
     while (!secret && used < WORDS_MAX && (unsigned char)*at >= ' ' && *at != '?' && *at != '&') {
         size_t digits = digits_at(at);
         bool plain = (unsigned char)*at < 0x7f;
@@ -148,8 +148,8 @@ static enum delivery judge(const struct sms *sms, struct problem *problem)
     char words[WORDS_MAX + 1];
     int code = sms->answer.code;
     bool taken = code >= 200 && code < 300;
-    if (taken && strstr(sms->answer.body, sms->accepted) != NULL &&
-        (sms->accepted[0] != '\0' || !is_web_page(sms->answer.body))) {
+    if (taken && strstr(sms->answer.body, sms->channel->accepted) != NULL &&
+        (sms->channel->accepted[0] != '\0' || !is_web_page(sms->answer.body))) {
         return DELIVERY_DONE;
     }
     copy_words(sms, words);
@@ -184,13 +184,14 @@ static bool fill_headers(struct sms *sms, const struct fill_value *values,
                          struct http_request *request)
 {
     size_t count = 0;
-    if (sms->body[0] != '\0') {
-        (void)snprintf(sms->type_header, HEADER_MAX, "Content-Type: %s", sms->content_type);
+    if (sms->channel->body[0] != '\0') {
+        (void)snprintf(sms->type_header, HEADER_MAX, "Content-Type: %s",
+                       sms->channel->content_type);
         request->headers[count++] = sms->type_header;
     }
-    for (size_t i = 0; i < CHANNEL_HEADERS_MAX && sms->headers[i] != NULL; i++) {
-        if (fill_template(sms->headers[i], values, FIELDS, FILL_LINE, sms->filled_headers[i],
-                          HEADER_MAX) == 0) {
+    for (size_t i = 0; i < CHANNEL_HEADERS_MAX && sms->channel->headers[i] != NULL; i++) {
+        if (fill_template(sms->channel->headers[i], values, FIELDS, FILL_LINE,
+                          sms->filled_headers[i], HEADER_MAX) == 0) {
             return false;
         }
         request->headers[count++] = sms->filled_headers[i];
@@ -201,18 +202,18 @@ static bool fill_headers(struct sms *sms, const struct fill_value *values,
 static bool fill_request(struct sms *sms, const struct fill_value *values,
                          struct http_request *request)
 {
-    *request = (struct http_request){ .method = sms->method, .url = sms->filled_url };
-    if (sms->body[0] != '\0') {
+    *request = (struct http_request){ .method = sms->channel->method, .url = sms->filled_url };
+    if (sms->channel->body[0] != '\0') {
         request->body = sms->filled_body;
-        request->body_length =
-            fill_template(sms->body, values, FIELDS, fill_escape_of(sms->content_type),
-                          sms->filled_body, sizeof sms->filled_body);
+        request->body_length = fill_template(sms->channel->body, values, FIELDS,
+                                             fill_escape_of(sms->channel->content_type),
+                                             sms->filled_body, sizeof sms->filled_body);
         if (request->body_length == 0) {
             return false;
         }
     }
     return fill_headers(sms, values, request) &&
-           fill_template(sms->url, values, FIELDS, FILL_PERCENT, sms->filled_url,
+           fill_template(sms->channel->url, values, FIELDS, FILL_PERCENT, sms->filled_url,
                          sizeof sms->filled_url) > 0;
 }
 
@@ -238,13 +239,13 @@ static enum delivery deliver(void *self, const struct parcel *parcel, struct pro
         return DELIVERY_REFUSED;
     }
     enum sms_coding coding =
-        parcel->count == 1 ? single_text(sms, parcel) : digest_text(sms, parcel);
+        parcel->count + parcel->more == 1 ? single_text(sms, parcel) : digest_text(sms, parcel);
     const struct fill_value values[FIELDS] = {
         { "to", parcel->recipient },
         { "text", sms->text },
-        { "from", sms->from },
-        { "user", sms->user },
-        { "password", sms->password },
+        { "from", sms->channel->from },
+        { "user", sms->channel->user },
+        { "password", sms->channel->password },
         { "key", parcel->key },
         { "coding", coding == SMS_UCS2 ? "2" : "0" },
     };
@@ -268,63 +269,25 @@ static void sms_free(void *self)
 {
     struct sms *sms = self;
     http_client_free(sms->client);
-    char *const strings[] = { sms->id,     sms->url,  sms->user,         sms->password, sms->from,
-                              sms->method, sms->body, sms->content_type, sms->accepted };
-    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
-        free(strings[i]);
-    }
-    for (size_t i = 0; i < CHANNEL_HEADERS_MAX; i++) {
-        free(sms->headers[i]);
-    }
     free(sms);
-}
-
-static bool copy_string(char **copy, const char *string, const char *fallback)
-{
-    *copy = strdup(string == NULL || string[0] == '\0' ? fallback : string);
-    return *copy != NULL;
-}
-
-static bool copy_headers(struct sms *sms, const struct channel_settings *channel)
-{
-    for (size_t i = 0; i < CHANNEL_HEADERS_MAX && channel->headers[i] != NULL; i++) {
-        if (!copy_string(&sms->headers[i], channel->headers[i], "")) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool copy_channel(struct sms *sms, const struct channel_settings *channel)
-{
-    bool has_body = channel->body != NULL && channel->body[0] != '\0';
-    struct http_options options = { .ca_file = channel->ca,
-                                    .total_ms = (long)(channel->timeout_ns / MILLI_NS) };
-    sms->diacritics = channel->diacritics;
-    sms->client = http_client_create(&options);
-    return sms->client != NULL && copy_string(&sms->id, channel->id, "") &&
-           copy_string(&sms->url, channel->url, "") && copy_string(&sms->user, channel->user, "") &&
-           copy_string(&sms->password, channel->password, "") &&
-           copy_string(&sms->from, channel->from, "") &&
-           copy_string(&sms->method, channel->method, has_body ? "POST" : "GET") &&
-           copy_string(&sms->body, channel->body, "") &&
-           copy_string(&sms->content_type, channel->content_type,
-                       "application/x-www-form-urlencoded") &&
-           copy_string(&sms->accepted, channel->accepted, "") && copy_headers(sms, channel);
 }
 
 bool sms_open(struct carrier *carrier, const struct channel_settings *channel,
               const struct carrier_means *means, struct problem *problem)
 {
     (void)means;
+    struct http_options options = { .ca_file = channel->ca,
+                                    .total_ms = (long)(channel->timeout_ns / MILLI_NS) };
     struct sms *sms = calloc(1, sizeof *sms);
-    if (sms == NULL || !copy_channel(sms, channel)) {
-        if (sms != NULL) {
-            sms_free(sms);
-        }
+    struct http_client *client = http_client_create(&options);
+    if (sms == NULL || client == NULL) {
+        free(sms);
+        http_client_free(client);
         problem_set(problem, "out of memory");
         return false;
     }
+    sms->client = client;
+    sms->channel = channel;
     carrier->self = sms;
     carrier->deliver = deliver;
     carrier->abort = abort_request;

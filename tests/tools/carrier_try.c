@@ -64,6 +64,12 @@ static const char *text_of(const json_t *object, const char *name)
     return text == NULL ? "" : text;
 }
 
+static const char *text_or(const json_t *object, const char *name, const char *fallback)
+{
+    const char *text = text_of(object, name);
+    return text[0] == '\0' ? fallback : text;
+}
+
 static double number_of(const json_t *object, const char *name, double fallback)
 {
     const json_t *value = json_object_get(object, name);
@@ -173,9 +179,9 @@ static void read_channel(const json_t *from, struct channel_settings *channel)
         .from = text_of(from, "from"),
         .link = text_of(from, "link"),
         .starttls = flag_of(from, "starttls"),
-        .method = text_of(from, "method"),
+        .method = text_or(from, "method", "GET"),
         .body = text_of(from, "body"),
-        .content_type = text_of(from, "content_type"),
+        .content_type = text_or(from, "content_type", "application/x-www-form-urlencoded"),
         .accepted = text_of(from, "accepted"),
         .diacritics = flag_of(from, "diacritics"),
         .path = text_of(from, "path"),
@@ -200,6 +206,8 @@ static void read_texts(const json_t *from, struct letter *letter)
     letter->hazard = pair_of(from, "hazard");
     letter->text = pair_of(from, "text");
     letter->brief = pair_of(from, "brief");
+    letter->text_stop = pair_of(from, "text_stop");
+    letter->brief_stop = pair_of(from, "brief_stop");
     letter->line = pair_of(from, "line");
     letter->action = pair_of(from, "action");
     letter->stop = pair_of(from, "stop");
@@ -372,7 +380,9 @@ static void deliver(struct carrier *carrier, const json_t *from)
     struct parcel parcel = {
         .letters = letters,
         .count = read_letters(json_object_get(from, "letters"), letters),
+        .more = (size_t)number_of(from, "more", 0),
         .recipient = text_of(from, "recipient"),
+        .subscriber = flag_of(from, "subscriber"),
         .language = language_of(from),
         .key = text_of(from, "key"),
     };
