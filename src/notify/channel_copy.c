@@ -33,7 +33,7 @@ static const size_t texts[] = {
     offsetof(struct channel_settings, body),     offsetof(struct channel_settings, content_type),
     offsetof(struct channel_settings, accepted), offsetof(struct channel_settings, path),
     offsetof(struct channel_settings, sender),   offsetof(struct channel_settings, sender_name),
-    offsetof(struct channel_settings, status),
+    offsetof(struct channel_settings, status),   offsetof(struct channel_settings, link),
 };
 #define TEXTS (sizeof texts / sizeof texts[0])
 

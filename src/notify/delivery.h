@@ -240,8 +240,8 @@ struct carrier {
     void (*abort)(void *self); /* ends a delivery under way, from another thread */
     void (*free)(void *self);
     size_t most; /* letters it takes in one parcel; 1 .. PARCEL_LETTERS_MAX */
-    /* For those that must say again and again what is active: called when a delivery or
-     * refresh_ns has passed; NULL = no need. */
+    /* For those that must say again and again what is active: called after the start and whenever
+     * refresh_ns has passed, however much is delivered meanwhile; NULL = no need. */
     enum delivery (*refresh)(void *self, struct problem *problem);
     int64_t refresh_ns;
 };

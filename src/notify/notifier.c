@@ -241,7 +241,6 @@ static mono_time deliver(struct courier *courier)
     mono_time now = clock_mono();
     say_better(courier, now);
     schedule_done(&courier->schedule);
-    put_off_refresh(courier, now);
     courier->unmarked = UNMARKED_SENT;
     return mark(courier, now);
 }
@@ -569,7 +568,13 @@ static void courier_finish(struct courier *courier)
 /* --- the notifier ------------------------------------------------------------------------- */
 
 static const struct carriers own_carriers = {
-    .of = { [CHANNEL_WEBHOOK] = webhook_open },
+    .of = { [CHANNEL_WEBHOOK] = webhook_open,
+            [CHANNEL_ALERTMANAGER] = alertmanager_open,
+            [CHANNEL_EMAIL] = email_open,
+            [CHANNEL_SMS] = sms_open,
+            [CHANNEL_BOARD] = board_open,
+            [CHANNEL_CAP] = cap_open,
+            [CHANNEL_SYSLOG] = syslog_open },
     .retained = retained_open,
 };
 
