@@ -155,6 +155,17 @@ static bool create_outlet(struct collector *collector, struct problem *problem)
     return collector->outlet != NULL;
 }
 
+/* The folder of the first channel that writes CAP; NULL if there is none. */
+static const char *cap_folder(const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->channel_count; i++) {
+        if (settings->channels[i].kind == CHANNEL_CAP) {
+            return settings->channels[i].path;
+        }
+    }
+    return NULL;
+}
+
 static bool create_services(struct collector *collector, struct problem *problem)
 {
     const struct settings *settings = collector->first->settings;
@@ -162,6 +173,7 @@ static bool create_services(struct collector *collector, struct problem *problem
     struct notifier_publish publish = { collector, publish_alarm };
     struct console_source source = { .context = collector,
                                      .token = settings->http.token,
+                                     .cap_folder = cap_folder(settings),
                                      .requeue = collector_requeue,
                                      .totals = collector_fill_totals,
                                      .view = collector_make_view,

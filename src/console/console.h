@@ -2,8 +2,9 @@
  * What people and monitors see over HTTP: the status page on /, /healthz,
  * /readyz, /metrics, and as JSON the same view on /api/v1/status, the windows of a station on
  * /api/v1/windows and what came of every reading and report on /api/v1/ledger. The one thing that
- * can be changed is a POST to /api/v1/quarantine/requeue: what was set aside is taken again.
- * server.c is the only user of libmicrohttpd; page.c, metrics.c, status.c, windows.c and ledger.c
+ * can be changed is a POST to /api/v1/quarantine/requeue: what was set aside is taken again. The
+ * CAP messages that notify makes are served from their folder under /cap/ (files.c). server.c and
+ * files.c are the only users of libmicrohttpd; page.c, metrics.c, status.c, windows.c and ledger.c
  * turn a view into text and are pure (words.c: the words the page is made of; values.c: those of
  * the JSON). The view is taken through the functions of a console_source, which copy under the
  * owner's lock, so that a slow reader never holds up the pipeline.
@@ -311,6 +312,7 @@ struct console_source {
     /* What stands in the Authorization header of a request that changes something, after "Bearer ";
      * "" = there is none, nothing can be changed. */
     const char *token;
+    const char *cap_folder; /* of the files below /cap/ (files.h); NULL = there are none */
     /* Puts back what lies at these positions of the quarantine: 1 to CONSOLE_REQUEUE_MAX of them,
      * ascending, none twice. problem says what is wrong. NULL when there is no token. */
     enum console_requeue (*requeue)(void *context, const uint64_t *positions,

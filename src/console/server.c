@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "console/alarms.h"
+#include "console/files.h"
 #include "console/requeue.h"
 
 #define THREADS         2u
@@ -312,8 +313,19 @@ static const struct header common_headers[] = {
                                  "form-action 'none'; frame-ancestors 'none'" },
     { "X-Content-Type-Options", "nosniff" },
     { "Referrer-Policy", "no-referrer" },
-    { "Cache-Control", "no-store" },
 };
+
+/* Lets the response go. */
+static enum MHD_Result send_response(struct MHD_Connection *connection, unsigned code,
+                                     struct MHD_Response *response)
+{
+    for (size_t i = 0; i < sizeof common_headers / sizeof common_headers[0]; i++) {
+        (void)MHD_add_response_header(response, common_headers[i].name, common_headers[i].value);
+    }
+    enum MHD_Result result = MHD_queue_response(connection, code, response);
+    MHD_destroy_response(response);
+    return result;
+}
 
 /* Hands the text over to the server, which frees it. extra may be NULL. */
 static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned code, const char *type,
@@ -327,16 +339,12 @@ static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned cod
         text_buffer_free(text);
         return MHD_NO;
     }
-    for (size_t i = 0; i < sizeof common_headers / sizeof common_headers[0]; i++) {
-        (void)MHD_add_response_header(response, common_headers[i].name, common_headers[i].value);
-    }
     (void)MHD_add_response_header(response, "Content-Type", type);
+    (void)MHD_add_response_header(response, "Cache-Control", "no-store");
     if (extra != NULL) {
         (void)MHD_add_response_header(response, extra->name, extra->value);
     }
-    enum MHD_Result result = MHD_queue_response(connection, code, response);
-    MHD_destroy_response(response);
-    return result;
+    return send_response(connection, code, response);
 }
 
 static enum MHD_Result send_short(struct MHD_Connection *connection, unsigned code,
@@ -470,8 +478,24 @@ static void forget_request(void *context, struct MHD_Connection *connection, voi
     *state = NULL;
 }
 
+/* A page, or without a route a file. */
+static enum MHD_Result answer_get(const struct console *console, struct MHD_Connection *connection,
+                                  const struct route *route, const char *path)
+{
+    struct text_buffer text = { 0 };
+    unsigned code;
+    if (route != NULL) {
+        code = route->answer(console, connection, &text);
+        return send_made(connection, code, route->type, &text);
+    }
+    struct MHD_Response *file = files_respond(console->source.cap_folder, path, connection, &code);
+    return file != NULL ? send_response(connection, code, file)
+                        : send_short(connection, code, NULL, "not found\n");
+}
+
 static enum MHD_Result serve_get(const struct console *console, struct MHD_Connection *connection,
-                                 const struct route *route, size_t *length, void **state)
+                                 const struct route *route, const char *path, size_t *length,
+                                 void **state)
 {
     if (*state == NULL) { /* the head is there; the library wants to be answered at the end */
         *state = &head_seen;
@@ -481,9 +505,7 @@ static enum MHD_Result serve_get(const struct console *console, struct MHD_Conne
         *length = 0;
         return MHD_YES;
     }
-    struct text_buffer text = { 0 };
-    unsigned code = route->answer(console, connection, &text);
-    return send_made(connection, code, route->type, &text);
+    return answer_get(console, connection, route, path);
 }
 
 static enum MHD_Result serve(void *context, struct MHD_Connection *connection, const char *path,
@@ -501,13 +523,13 @@ static enum MHD_Result serve(void *context, struct MHD_Connection *connection, c
     if (taker != NULL && route == NULL) {
         return send_short(connection, MHD_HTTP_METHOD_NOT_ALLOWED, &posting, "only POST\n");
     }
-    if (route == NULL) {
+    if (route == NULL && strncmp(path, FILES_PATH, strlen(FILES_PATH)) != 0) {
         return send_short(connection, MHD_HTTP_NOT_FOUND, NULL, "not found\n");
     }
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
         return send_short(connection, MHD_HTTP_METHOD_NOT_ALLOWED, &reading, "only GET and HEAD\n");
     }
-    return serve_get(console, connection, route, upload_size, state);
+    return serve_get(console, connection, route, path, upload_size, state);
 }
 
 /* --- listening -------------------------------------------------------------------- */
