@@ -8,7 +8,7 @@
 #define ALERTMANAGER_REFRESH_NS (60 * SECOND_NS)
 /* An alert that is not posted again ends by itself after so long: no pause of the collector (a
  * restart, an upgrade) may look like the end of an alarm. */
-#define ALERTMANAGER_AHEAD_NS   (15 * 60 * SECOND_NS)
+#define ALERTMANAGER_AHEAD_NS   (900 * SECOND_NS)
 
 /*
  * The changes that the letters tell, as the JSON array of POST /api/v2/alerts: the alert of the

@@ -13,7 +13,7 @@
 #include "notify/delivery.h"
 
 #define BOARD_LINE_MAX 512 /* bytes of a line with its terminator; what does not fit is cut off */
-#define BOARD_TEXT_MAX (BOARD_LINES_MAX * BOARD_LINE_MAX)
+#define BOARD_TEXT_MAX ((size_t)BOARD_LINES_MAX * BOARD_LINE_MAX)
 
 /* Alarms as they come, the gravest first. */
 struct board_text {

@@ -56,7 +56,7 @@ static enum delivery deliver(void *self, const struct parcel *parcel, struct pro
 
 /* What is to be renewed: only composed while the outbox is being read, which others wait for. */
 struct renewals {
-    const struct cap_folder *folder;
+    struct cap_folder *folder;
     wall_time now;
     size_t count;
     struct cap_draft *drafts[RENEW_MAX];

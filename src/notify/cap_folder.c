@@ -12,7 +12,7 @@
 #define FRESH      ".new" /* of a file that was being replaced: files.h */
 #define FIRST_ROOM 64
 /* Files that are looked at when the folder is opened, which is more than we leave there. */
-#define SCAN_MAX   (2 * CAP_FILES_MAX)
+#define SCAN_MAX   ((size_t)2 * CAP_FILES_MAX)
 
 /* A message that is a file. */
 struct record {
@@ -29,9 +29,9 @@ struct cap_folder {
     const struct file_ops *files;
     struct cap_folder_settings settings;
     size_t count, room;
-    struct record **records; /* oldest first */
-    bool changed;            /* the feed is not what it should be */
-    char text[CAP_MESSAGE_MAX + 1];
+    struct record **records;    /* oldest first */
+    bool changed;               /* the feed is not what it should be */
+    char text[CAP_MESSAGE_MAX]; /* the message that is being made or read */
 };
 
 /* --- records -------------------------------------------------------------------- */
@@ -266,9 +266,9 @@ static void print_incident(const struct letter *letter, const char *series,
 }
 
 /* `newest` is the series' newest message, NULL if there is none. */
-static bool compose(const struct cap_folder *folder, const struct letter *letter,
-                    const char *series, const struct record *newest, const char *identifier,
-                    wall_time now, struct cap_draft **draft)
+static bool compose(struct cap_folder *folder, const struct letter *letter, const char *series,
+                    const struct record *newest, const char *identifier, wall_time now,
+                    struct cap_draft **draft)
 {
     const struct cap_folder_settings *settings = &folder->settings;
     char incident[CAP_INCIDENT_MAX + 1];
@@ -285,18 +285,16 @@ static bool compose(const struct cap_folder *folder, const struct letter *letter
         print_incident(letter, series, incident);
         message.incident = incident;
     }
-    struct cap_draft *made = malloc(sizeof *made + CAP_MESSAGE_MAX);
+    size_t length =
+        cap_write(letter, &message, &settings->source, folder->text, sizeof folder->text);
+    struct cap_draft *made = length == 0 ? NULL : malloc(sizeof *made + length + 1);
     if (made == NULL) {
         return false;
     }
     copy_slice(made->identifier, phusa_text_of(identifier));
-    made->length = cap_write(letter, &message, &settings->source, made->text, CAP_MESSAGE_MAX);
-    if (made->length == 0) {
-        free(made);
-        return false;
-    }
-    struct cap_draft *fitting = realloc(made, sizeof *made + made->length + 1);
-    *draft = fitting == NULL ? made : fitting;
+    copy_slice(made->text, (struct phusa_text){ folder->text, length });
+    made->length = length;
+    *draft = made;
     return true;
 }
 
@@ -308,7 +306,7 @@ static bool check(bool good, struct problem *problem)
     return good;
 }
 
-bool cap_folder_compose(const struct cap_folder *folder, const struct letter *letter, wall_time now,
+bool cap_folder_compose(struct cap_folder *folder, const struct letter *letter, wall_time now,
                         struct cap_draft **draft, struct problem *problem)
 {
     char series[CAP_INCIDENT_MAX + 1];
@@ -324,7 +322,7 @@ bool cap_folder_compose(const struct cap_folder *folder, const struct letter *le
     return check(compose(folder, letter, series, newest, letter->key, now, draft), problem);
 }
 
-bool cap_folder_renew(const struct cap_folder *folder, const struct letter *letter, wall_time now,
+bool cap_folder_renew(struct cap_folder *folder, const struct letter *letter, wall_time now,
                       struct cap_draft **draft, struct problem *problem)
 {
     char series[CAP_INCIDENT_MAX + 1], identifier[CAP_IDENTIFIER_MAX + 1];

@@ -45,7 +45,7 @@ struct cap_draft {
  * later than that of every message of the series. False with the problem when it is too
  * long or memory is out. To be freed with free().
  */
-bool cap_folder_compose(const struct cap_folder *folder, const struct letter *letter, wall_time now,
+bool cap_folder_compose(struct cap_folder *folder, const struct letter *letter, wall_time now,
                         struct cap_draft **draft, struct problem *problem);
 
 /*
@@ -53,7 +53,7 @@ bool cap_folder_compose(const struct cap_folder *folder, const struct letter *le
  * half of its time, so that no alarm expires while it is active. An alarm of which nothing
  * was said here is left to its letter.
  */
-bool cap_folder_renew(const struct cap_folder *folder, const struct letter *letter, wall_time now,
+bool cap_folder_renew(struct cap_folder *folder, const struct letter *letter, wall_time now,
                       struct cap_draft **draft, struct problem *problem);
 
 /* Makes the file. */
