@@ -72,6 +72,8 @@ static const struct config_key channel_keys[] = {
     { "diacritics", CONFIG_BOOL, AT(kept.diacritics), .fallback = "false" },
     { "boards", CONFIG_GROUPS, AT(boards), .most = "256",
       .example = "( { id = \"gate\"; site = \"my-tho\"; } )" },
+    { "link", CONFIG_STRING, AT(kept.link), .fallback = "", .most = "256",
+      .example = "https://iot.example.vn/alarms" },
     { "path", CONFIG_STRING, AT(kept.path), .fallback = "", .example = "/var/lib/phusa/cap" },
     { "sender", CONFIG_STRING, AT(kept.sender), .fallback = "", .most = "128",
       .example = "phusa@example.vn" },
@@ -110,8 +112,9 @@ static const struct {
     { "headers", SMS },        { "accepted", SMS },
     { "diacritics", SMS },     { "boards", BOARD },
     { "path", CAP },           { "sender", CAP },
-    { "sender_name", CAP },    { "status", CAP },
-    { "expires", CAP },        { "facility", SYSLOG },
+    { "link", MANAGER | CAP }, { "sender_name", CAP },
+    { "status", CAP },         { "expires", CAP },
+    { "facility", SYSLOG },
 };
 
 /* "email and sms" */
@@ -396,6 +399,20 @@ static void load_sms(struct loader *loader, const struct config_node *group,
     check_heard(group, &read->to, channel);
 }
 
+/* It stands in messages as it is. */
+static void check_link(const struct config_node *group, const struct channel_settings *channel)
+{
+    bool web =
+        strncmp(channel->link, "http://", 7) == 0 || strncmp(channel->link, "https://", 8) == 0;
+    if (channel->link[0] != '\0' && (!web || strpbrk(channel->link, " <>\"") != NULL)) {
+        config_complain_at(
+            group, "link",
+            "\"link\" is \"%.64s\"; write the address of a page about the alarms, such as "
+            "\"https://iot.example.vn/alarms\"",
+            channel->link);
+    }
+}
+
 static void load_cap(struct loader *loader, const struct config_node *group,
                      const struct channel_read *read, struct channel_settings *channel)
 {
@@ -435,6 +452,7 @@ static void load_kind(struct loader *loader, const struct config_node *group,
     case CHANNEL_WEBHOOK:
     case CHANNEL_ALERTMANAGER:
         load_web(group, channel);
+        check_link(group, channel);
         break;
     case CHANNEL_EMAIL:
         load_email(loader, group, read, channel);
@@ -450,6 +468,7 @@ static void load_kind(struct loader *loader, const struct config_node *group,
         break;
     case CHANNEL_CAP:
         load_cap(loader, group, read, channel);
+        check_link(group, channel);
         break;
     case CHANNEL_SYSLOG:
         load_syslog(loader, group, channel);
