@@ -143,10 +143,11 @@ static void tell(struct pipeline *pipeline, const struct notice *notice)
     }
 }
 
-static const char *life_name(const struct alarm_slot *slot, enum severity severity)
+static const char *life_name(const struct alarm_slot *slot)
 {
     static const struct alarm_life plain = { 0 };
-    return alarm_life_name(alarm_life_state(slot->life == NULL ? &plain : slot->life, severity));
+    const struct alarm_life *life = slot->life == NULL ? &plain : slot->life;
+    return alarm_life_name(alarm_life_state(life, slot->state.live.state, slot->state.told));
 }
 
 static void tell_change(struct pipeline *pipeline, const struct alarm_about *about,
@@ -164,7 +165,7 @@ static void tell_change(struct pipeline *pipeline, const struct alarm_about *abo
                              .transition = change->transition,
                              .tell = change->tell,
                              .position = pipeline->taking,
-                             .life = life_name(slot, slot->state.live.state),
+                             .life = life_name(slot),
                              .flapping = flapping };
     tell(pipeline, &notice);
 }
@@ -181,7 +182,7 @@ void alarms_record(struct pipeline *pipeline, const struct alarm_about *about,
                              .value = slot->state.value,
                              .tell = event->tell,
                              .position = pipeline->taking,
-                             .life = life_name(slot, slot->state.live.state),
+                             .life = life_name(slot),
                              .escalated = event->escalated,
                              .event = event->what,
                              .who = event->who,

@@ -338,7 +338,7 @@ static void list_alarm(struct alarm_list *list, const struct station *station,
     static const struct alarm_life plain = { 0 };
     const struct alarm_life *life = slot->life == NULL ? &plain : slot->life;
     enum severity severity = slot->state.live.state;
-    enum alarm_life_state state = alarm_life_state(life, severity);
+    enum alarm_life_state state = alarm_life_state(life, severity, slot->state.told);
     if (state == ALARM_NORMAL || (state == ALARM_SUPPRESSED && severity == SEVERITY_NORMAL)) {
         return;
     }

@@ -37,8 +37,10 @@ int alarm_verb_find(const char *name)
     return -1;
 }
 
-enum alarm_life_state alarm_life_state(const struct alarm_life *life, enum severity severity)
+enum alarm_life_state alarm_life_state(const struct alarm_life *life, enum severity severity,
+                                       enum severity told)
 {
+    bool unacknowledged = life->unacknowledged || severity > told;
     if (life->out_of_service) {
         return ALARM_OUT_OF_SERVICE;
     }
@@ -49,9 +51,9 @@ enum alarm_life_state alarm_life_state(const struct alarm_life *life, enum sever
         return ALARM_SUPPRESSED;
     }
     if (severity == SEVERITY_NORMAL) {
-        return life->unacknowledged ? ALARM_RETURNED : ALARM_NORMAL;
+        return unacknowledged ? ALARM_RETURNED : ALARM_NORMAL;
     }
-    return life->unacknowledged ? ALARM_UNACKED : ALARM_ACKED;
+    return unacknowledged ? ALARM_UNACKED : ALARM_ACKED;
 }
 
 bool alarm_life_held(const struct alarm_life *life)

@@ -67,7 +67,10 @@ struct alarm_life {
     int64_t tellings[RULE_FLAPPING_MAX]; /* the times of those looked back on, a ring */
 };
 
-enum alarm_life_state alarm_life_state(const struct alarm_life *life, enum severity severity);
+/* Of an alarm that is `severity` now, and of which people know that it is `told`: what is graver
+ * than they know nobody has acknowledged. */
+enum alarm_life_state alarm_life_state(const struct alarm_life *life, enum severity severity,
+                                       enum severity told);
 
 /* True if it is shelved, suppressed or out of service: nothing is told. */
 bool alarm_life_held(const struct alarm_life *life);

@@ -33,7 +33,7 @@ static enum alarm_verb_result act(struct alarm_life *life, enum alarm_verb verb)
 
 static const char *name_of(const struct alarm_life *life, enum severity severity)
 {
-    return alarm_life_name(alarm_life_state(life, severity));
+    return alarm_life_name(alarm_life_state(life, severity, severity));
 }
 
 /* --- names ------------------------------------------------------------------------------------ */
@@ -90,6 +90,16 @@ static void only_what_is_graver_wants_another_acknowledgement(void **state)
     assert_string_equal(name_of(&life, SEVERITY_MINOR), "ACKED");
     (void)tell(&life, SEVERITY_MINOR, SEVERITY_MODERATE, NOW + 2 * MINUTE);
     assert_string_equal(name_of(&life, SEVERITY_MODERATE), "UNACK");
+}
+
+static void what_people_do_not_know_nobody_has_acknowledged(void **state)
+{
+    (void)state;
+    struct alarm_life life = { 0 };
+    assert_int_equal(alarm_life_state(&life, SEVERITY_MINOR, SEVERITY_NORMAL), ALARM_UNACKED);
+    assert_int_equal(alarm_life_state(&life, SEVERITY_SEVERE, SEVERITY_MINOR), ALARM_UNACKED);
+    assert_int_equal(alarm_life_state(&life, SEVERITY_MINOR, SEVERITY_SEVERE), ALARM_ACKED);
+    assert_int_equal(alarm_life_state(&life, SEVERITY_NORMAL, SEVERITY_SEVERE), ALARM_NORMAL);
 }
 
 /* --- what holds it ------------------------------------------------------------------------------
@@ -494,6 +504,7 @@ int main(void)
         cmocka_unit_test(names_are_those_of_the_standard),
         cmocka_unit_test(it_goes_round_the_figure),
         cmocka_unit_test(only_what_is_graver_wants_another_acknowledgement),
+        cmocka_unit_test(what_people_do_not_know_nobody_has_acknowledged),
         cmocka_unit_test(nothing_is_told_while_something_holds_it),
         cmocka_unit_test(verbs_that_change_nothing_say_so),
         cmocka_unit_test(a_shelving_has_an_end),
