@@ -87,14 +87,14 @@ static void print_tail(const struct parcel *parcel, size_t left_out, char tail[T
 static size_t digest_text(const struct parcel *parcel, char *out, size_t capacity)
 {
     struct page page = { out, 0, capacity };
-    char heading[HEADING_MAX + 2], tail[TAIL_MAX], line[LETTER_LINE_MAX + 2];
+    char heading[HEADING_MAX], tail[TAIL_MAX], line[LETTER_LINE_MAX + 2];
     print_heading(parcel, heading);
     size_t length = strlen(heading);
     (void)snprintf(heading + length, sizeof heading - length, ":\n");
     if (capacity > 0) {
         out[0] = '\0';
     }
-    (void)put(&page, heading, 0);
+    (void)(put(&page, heading, 2) && put(&page, ":\n", 0));
     print_tail(parcel, parcel->count + parcel->more, tail); /* at its longest */
     size_t reserve = strlen(tail), shown = 0;
     for (bool fits = true; fits && shown < parcel->count; shown += fits) {

@@ -340,7 +340,7 @@ static void killed_at_random(void **state)
     size_t kills = 0;
     all_rounds = all_kills = all_lost = all_repeated = 0;
     for (int i = 0; i < RANDOM_KILLS; i++) {
-        kills += run_child(STEP_NONE, 0, (int64_t)(1 + draw_below(&draws, 20000)) * 1000);
+        kills += run_child(STEP_NONE, 0, (int64_t)(1 + draw_below(&draws, 60000)) * 1000);
     }
     judge(kills, "at random");
     print_message("%zu kills at random: %zu lost, %zu deliveries repeated\n", all_kills, all_lost,
