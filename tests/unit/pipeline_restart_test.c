@@ -63,6 +63,10 @@ static void take_notice(void *context, const struct notice *notice)
         (unsigned long long)notice->position, notice->rule->id, notice->station->id,
         (int)notice->from, (int)notice->to, (long long)notice->time_ns, (long long)notice->since_ns,
         notice->value, notice->historical, notice->transition, notice->tell);
+    say(context, "  %s %s%s%s %.*s %.*s %lld\n", notice->life,
+        notice->event == NULL ? "changes" : notice->event, notice->flapping ? " flapping" : "",
+        notice->escalated ? " to others" : "", (int)notice->who.length, notice->who.data,
+        (int)notice->text.length, notice->text.data, (long long)notice->until_ns);
 }
 
 static void take_set_aside(void *context, const struct set_aside *item)
@@ -149,9 +153,10 @@ static void say_view(struct transcript *transcript)
         say_station(transcript, &view.stations[i]);
     }
     for (size_t i = 0; i < view.alarm_count; i++) {
-        say(transcript, "alarm %s %s %d %lld %g\n", view.alarms[i].rule->id,
-            view.alarms[i].station->id, (int)view.alarms[i].severity,
-            (long long)view.alarms[i].since_ns, view.alarms[i].value);
+        const struct console_alarm *alarm = &view.alarms[i];
+        say(transcript, "alarm %s %s %d %lld %g %s %lld %d %d\n", alarm->rule->id,
+            alarm->station->id, (int)alarm->severity, (long long)alarm->since_ns, alarm->value,
+            alarm->life, (long long)alarm->shelved_until_ns, alarm->flapping, (int)alarm->told);
     }
     pipeline_view_free(&view);
 }
@@ -306,6 +311,24 @@ static void the_streams_bring_about_everything_that_matters(void **state)
                                           "notice level-hour",
                                           "notice temp-then",
                                           "notice air-bad",
+                                          "notice temp-calmed",
+                                          "notice level-office",
+                                          "notice level-rises",
+                                          "notice level-missing",
+                                          "notice quiet",
+                                          "notice flat",
+                                          "notice clock-wrong",
+                                          "notice site-silent",
+                                          "notice link-down",
+                                          "SHLVD shelve",
+                                          "OOSRV out-of-service",
+                                          "RTNUN changes",
+                                          " flapping ",
+                                          " calm ",
+                                          " suppressed ",
+                                          " released ",
+                                          " escalated to others",
+                                          " unshelve  ", /* by itself */
                                           ",salinity=" };
     size_t found[sizeof wanted / sizeof wanted[0]] = { 0 };
     struct draws draws = draws_begin();

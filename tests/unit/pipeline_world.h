@@ -71,17 +71,22 @@ static const struct phusa_parameter *const world_other_species[] = { &world_othe
         .given = true, .cumulative = true, .hold_ns = (holding)*SECOND_NS, .species = (all),       \
         .species_count = 1, .lamp = (of)                                                           \
     }
+#define WORLD_LISTED(list) .parameters = (list), .parameter_count = sizeof(list) / sizeof *(list)
+static const struct phusa_parameter *const world_listed[] = { &world_parameters[3],
+                                                              &world_parameters[7] };
+static const struct phusa_parameter *const world_other_listed[] = { &world_other_parameters[3] };
 static const struct station world_stations[] = {
-    { WORLD_STATION("s1", "water", 60), .qc = world_qc, .qc_count = 4,
+    { WORLD_STATION("s1", "water", 60), WORLD_LISTED(world_listed), .qc = world_qc, .qc_count = 4,
       .derivations = &world_salinity, .derivation_count = 1, .stuck_ns = 600 * SECOND_NS },
-    { WORLD_STATION("s2", "water", 300), .qc = world_qc, .qc_count = 4,
+    { WORLD_STATION("s2", "water", 300), WORLD_LISTED(world_listed), .qc = world_qc, .qc_count = 4,
       .stuck_ns = 600 * SECOND_NS },
     { WORLD_STATION("s3", "trap", 60),
       .trap = WORLD_TRAP(world_species, &world_parameters[2], 3600) },
     { WORLD_STATION("s4", "air", 600) },
 };
 static const struct station world_other_stations[] = {
-    { WORLD_STATION("s1", "water", 60), .qc = world_other_qc, .qc_count = 2 },
+    { WORLD_STATION("s1", "water", 60), WORLD_LISTED(world_other_listed), .qc = world_other_qc,
+      .qc_count = 2 },
     { WORLD_STATION("s3", "trap", 600),
       .trap = WORLD_TRAP(world_other_species, &world_other_parameters[2], 7200) },
     { WORLD_STATION("s4", "air", 600) },
@@ -97,6 +102,17 @@ static const struct station world_other_stations[] = {
     }
 #define WORLD_RULE(text, of, limit, lasting)                                                       \
     WORLD_RULE_OF("water", text, of, limit, lasting, .enabled = true)
+#define WORLD_CALMED(by)                                                                           \
+    .inhibited_by = (by), .inhibit_count = sizeof(by) / sizeof *(by),                              \
+    .flapping = { 4, 7200 * SECOND_NS, 1200 * SECOND_NS },                                         \
+    .escalation = { .after_ns = 600 * SECOND_NS, .from = SEVERITY_MINOR }
+#define WORLD_OFFICE .schedule = { 0x7F, 8 * 3600, 17 * 3600 }
+#define WORLD_RATE   .subject = RULE_RATE, .rate_over_ns = 1200 * SECOND_NS
+#define WORLD_MISSING                                                                              \
+    .subject = RULE_MISSING, .missing_every = 8,                                                   \
+    .escalation = { .after_ns = 300 * SECOND_NS, .from = SEVERITY_SEVERE }
+static const char *const world_calmed_by[] = { "ph-high", "quiet", "flat" };
+static const char *const world_silenced_by[] = { "link-down", "site-silent" };
 #define WORLD_HOUR .window = { true, RULE_MEAN, RULE_1H, 0.1 }, .live_within_ns = 7200 * SECOND_NS
 static const struct rule world_rules[] = {
     WORLD_RULE("level-high", &world_parameters[3], 5, 0),
@@ -107,12 +123,22 @@ static const struct rule world_rules[] = {
     WORLD_RULE_OF("water", "temp-then", &world_parameters[8], 5, 0,
                   .until_ns = WORLD_NOW_NS + 20000 * SECOND_NS),
     WORLD_RULE_OF("air", "air-bad", &world_parameters[9], 15, 0, .enabled = true),
+    WORLD_RULE("ph-high", &world_parameters[5], 7, 0),
+    WORLD_RULE_OF("water", "temp-calmed", &world_parameters[8], 5, 0,
+                  WORLD_CALMED(world_calmed_by)),
+    WORLD_RULE_OF("water", "level-office", &world_parameters[3], 5, 0, WORLD_OFFICE),
+    WORLD_RULE_OF("water", "level-rises", &world_parameters[3], 5, 0, WORLD_RATE),
+    WORLD_RULE_OF("water", "level-missing", &world_parameters[3], 0, 900, WORLD_MISSING),
 };
 static const struct rule world_other_rules[] = {
     WORLD_RULE("level-high", &world_other_parameters[3], 5, 0),
     WORLD_RULE("salinity-high", &world_other_parameters[6], 4.5, 120), /* judges otherwise */
     WORLD_RULE("temp-high", &world_other_parameters[7], 5, 30),
     WORLD_RULE_OF("air", "air-bad", &world_other_parameters[8], 15, 0, .enabled = true),
+    WORLD_RULE_OF("water", "temp-calmed", &world_other_parameters[7], 4.5, 0, /* otherwise */
+                  WORLD_CALMED(world_calmed_by)),
+    WORLD_RULE_OF("water", "level-rises", &world_other_parameters[3], 5, 0, WORLD_RATE),
+    WORLD_RULE_OF("water", "level-missing", &world_other_parameters[3], 0, 900, WORLD_MISSING),
 };
 
 static const struct phusa_parameter world_missing = { .name = { "missing_reports", 15 } };
@@ -120,10 +146,12 @@ static const struct station world_site = {
     .id = "my-tho", .site = "my-tho", .kind = "site", .name = "my-tho", .every_ns = 60 * SECOND_NS
 };
 
-#define WORLD_OWN(text)                                                                            \
+#define WORLD_OWN_HELD(text, holders)                                                              \
     {                                                                                              \
-        .id = (text), .parameter = &world_missing, .enabled = true                                 \
+        .id = (text), .parameter = &world_missing, .enabled = true,                                \
+        .inhibited_by = world_silenced_by, .inhibit_count = (holders)                              \
     }
+#define WORLD_OWN(text) WORLD_OWN_HELD(text, 0)
 #define WORLD_MAINTENANCE                                                                          \
     {                                                                                              \
         .gap_ns = 900 * SECOND_NS, .quiet_every = 3, .quiet_least_ns = 900 * SECOND_NS,            \
@@ -137,11 +165,11 @@ static const struct station world_site = {
             WORLD_OWN("spool-full"),                                                               \
             WORLD_OWN("broker-drops"),                                                             \
             WORLD_OWN("journal"),                                                                  \
-            WORLD_OWN("never-seen"),                                                               \
-            WORLD_OWN("quiet"),                                                                    \
+            WORLD_OWN_HELD("never-seen", 2),                                                       \
+            WORLD_OWN_HELD("quiet", 2),                                                            \
             WORLD_OWN("flat"),                                                                     \
             WORLD_OWN("clock-wrong"),                                                              \
-            WORLD_OWN("site-silent"),                                                              \
+            WORLD_OWN_HELD("site-silent", 1),                                                      \
             WORLD_OWN("link-down")                                                                 \
         }                                                                                          \
     }
@@ -309,6 +337,30 @@ static inline void world_requeue(struct world_stream *stream, size_t station,
     }
 }
 
+/* An operator does something: mostly what makes sense. */
+static inline void world_verb(struct world_stream *stream, size_t station, struct world_record *out)
+{
+    static const char *const verbs[] = { "ack",      "comment",        "shelve",
+                                         "unshelve", "out-of-service", "in-service",
+                                         "nothing" };
+    static const char *const rules[] = { "level-high",   "temp-calmed",   "level-office",
+                                         "level-rises",  "level-missing", "quiet",
+                                         "salinity-high" };
+    static const char *const others[] = { "site-silent", "my-tho", "link-down", "phusa" };
+    struct draws *draws = &stream->draws;
+    const char *rule = rules[draw_below(draws, 7)];
+    char id[] = { 's', (char)('1' + station), '\0' };
+    size_t other = 2 * draw_below(draws, 8);
+    const char *about = other < 4 ? others[other + 1] : id;
+    rule = other < 4 ? others[other] : rule;
+    (void)snprintf(
+        out->payload, WORLD_PAYLOAD,
+        "{\"do\":\"%s\",\"rule\":\"%s\",\"station\":\"%s\",\"who\":\"lan\",\"text\":"
+        "\"because\",\"until\":%lld}",
+        verbs[draw_below(draws, 7)], rule, about,
+        (long long)(stream->now_ns / SECOND_NS + (int64_t)draw_below(draws, 2000) - 100));
+}
+
 /* The next record of the stream. */
 static inline void world_next(struct world_stream *stream, struct world_record *out)
 {
@@ -316,7 +368,7 @@ static inline void world_next(struct world_stream *stream, struct world_record *
     struct draws *draws = &stream->draws;
     /* Half of it is of one station, so that its histories overflow. */
     size_t station = draw_below(draws, 2) == 0 ? 0 : (size_t)draw_below(draws, 5), leaf = 0;
-    uint64_t kind = draw_below(draws, 40);
+    uint64_t kind = draw_below(draws, 43);
     stream->now_ns += (int64_t)draw_below(draws, 90) * SECOND_NS;
     if (draw_below(draws, 150) == 0) {
         stream->now_ns -= (int64_t)draw_below(draws, 4000) * SECOND_NS; /* the clock steps back */
@@ -330,11 +382,18 @@ static inline void world_next(struct world_stream *stream, struct world_record *
     } else if (kind < 8) {
         out->record.kind = JOURNAL_REQUEUED;
         world_requeue(stream, station, out);
-    } else if (kind == 8) {
+    } else if (kind < 10) {
+        out->record.kind = JOURNAL_VERB;
+        world_verb(stream, station, out);
+    } else if (kind == 10) {
+        out->record.kind = JOURNAL_LINK;
+        (void)snprintf(out->payload, WORLD_PAYLOAD, "%s",
+                       draw_below(draws, 8) == 0 ? "down" : "up");
+    } else if (kind == 11) {
         (void)snprintf(out->payload, WORLD_PAYLOAD, "[{\"n\":");
-    } else if (kind == 9) {
+    } else if (kind == 12) {
         leaf = 2;
-    } else if (kind < 14) {
+    } else if (kind < 17) {
         leaf = 1;
         world_status(stream, station, out);
     } else {
