@@ -28,13 +28,14 @@
 #define NO_SERIES             UINT16_MAX
 #define ACCEPTED_MAX                                                                               \
     ((size_t)2 * PHUSA_REPORT_READINGS_MAX) /* derived ones are never more than these */
-#define FINALS_MAX      256          /* flags that have become final, before they are written */
-#define EXTRA_BYTES     (128u << 10) /* lines that are no readings, before they are handed on */
-#define EXTRA_LINE_MAX  4096         /* longest of them */
-#define INDEX_HOURS     48 /* hourly indices that may still be corrected: WINDOW_REACH_HOURS + 12 */
-#define INDEX_DAYS      3
-#define INDEX_HOUR_MAX  2562000 /* of any window; hours in 63 bits of nanoseconds, less any offset \
-                                 */
+#define FINALS_MAX     256          /* flags that have become final, before they are written */
+#define EXTRA_BYTES    (128u << 10) /* lines that are no readings, before they are handed on */
+#define EXTRA_LINE_MAX 4096         /* longest of them */
+#define INDEX_HOURS    48 /* hourly indices that may still be corrected: WINDOW_REACH_HOURS + 12 */
+#define INDEX_DAYS     3
+#define INDEX_HOUR_MAX                                                                             \
+    2562000 /* of any window; hours in 63 bits of nanoseconds, less any offset                     \
+             */
 #define CORRECTED_KINDS WINDOW_KINDS
 #define CORRECTED_HOURS 64 /* windows that late readings changed: as long ago as people may ask */
 #define CORRECTIONS_MAX 48 /* of them with what was told first: one late hour changes 35 */

@@ -89,8 +89,6 @@ static size_t digest_text(const struct parcel *parcel, char *out, size_t capacit
     struct page page = { out, 0, capacity };
     char heading[HEADING_MAX], tail[TAIL_MAX], line[LETTER_LINE_MAX + 2];
     print_heading(parcel, heading);
-    size_t length = strlen(heading);
-    (void)snprintf(heading + length, sizeof heading - length, ":\n");
     if (capacity > 0) {
         out[0] = '\0';
     }
