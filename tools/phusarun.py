@@ -482,6 +482,8 @@ class Parts:
         self.rules = self._path(text, "rules", rules)
         found = re.search(r'\bquality\s*[:=]\s*"([^"]*)"', text)  # for who asks: tests flag by range alone
         self.quality = (self.file.parent / found.group(1)).resolve() if found else None
+        found = re.search(r'\bmessages\s*[:=]\s*"([^"]+)"', text)  # other rules have texts of their own
+        self.messages = (self.file.parent / found.group(1)).resolve() if found and rules is None else None
         channels = re.search(r"\bchannels\s*[:=]\s*\((.*?)\)\s*;", text, re.S)
         self.channels = re.findall(r'\bid\s*[:=]\s*"([^"]+)"', channels.group(1)) if channels else []
 
@@ -547,6 +549,8 @@ class Collector(Part):
             "channels": [{"id": name, "kind": "webhook", "url": f"{webhook.url}/{name}"}
                          for name in parts.channels] if webhook else [],
         }
+        if parts.messages:
+            phusa["messages"] = parts.messages
         for key, value in extra.items():
             phusa[key] = {**phusa.get(key, {}), **value} if isinstance(value, dict) else value
         lines = [f"  {key} = {settings_text(value)};" for key, value in phusa.items()]

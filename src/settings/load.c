@@ -164,11 +164,11 @@ static void load_top(struct loader *loader, const struct config_node *phusa)
     if (needs(loader, SETTINGS_RULES) && require(phusa, "rules", top.rules)) {
         load_rules(loader, phusa, top.rules);
     }
-    if (needs(loader, SETTINGS_RULES) && needs(loader, SETTINGS_SERVICES)) {
+    /* What follows looks at rules and channels as a whole: they are right, or it waits. */
+    if (needs(loader, SETTINGS_RULES) && needs(loader, SETTINGS_SERVICES) &&
+        loader->mistakes->count == 0) {
         load_subscribers(loader, phusa, top.subscribers);
-        if (loader->mistakes->count == 0) {
-            check_messages(loader);
-        }
+        check_messages(loader);
     }
 }
 

@@ -93,7 +93,7 @@ void load_alarms(struct loader *loader, const struct config_node *group);
 /* A group of flapping, over what stands there; before it the common one. */
 void load_flapping(const struct config_node *group, struct rule_flapping *flapping);
 
-/* The table of the key `subscribers`, after the rules; name "" = none. */
+/* The table of the key `subscribers`, when all before it is without mistakes; name "" = none. */
 void load_subscribers(struct loader *loader, const struct config_node *phusa, const char *name);
 
 /* Adds the rules that subscribers' own limits make to the rulebook, which keeps its order before

@@ -202,7 +202,7 @@ static char *read_file(struct loader *loader, const struct config_node *phusa, c
 
 void load_subscribers(struct loader *loader, const struct config_node *phusa, const char *name)
 {
-    if (name[0] == '\0' || mistakes_full(loader->mistakes) || !loader->registry_whole) {
+    if (name[0] == '\0') {
         return;
     }
     struct gathering gathering = { .loader = loader, .path = source_path(loader, name) };

@@ -1,6 +1,7 @@
 /*
  * The settings, fed with any bytes: as the configuration file, and as the file of
- * parameters, of quality tests, of stations and of rules beside good others.
+ * parameters, of quality tests, of stations, of rules, of messages and of subscribers beside good
+ * others.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -24,7 +25,7 @@ const char *__lsan_default_suppressions(void)
     return "leak:libconfig\n";
 }
 
-enum role { PARAMETERS, QUALITY, STATIONS, RULES, ROLES };
+enum role { PARAMETERS, QUALITY, STATIONS, RULES, MESSAGES, SUBSCRIBERS, ROLES };
 
 static const char good_parameters[] =
     "parameters : ( { name = \"temp\"; vi = \"Nhiệt độ\"; en = \"Temperature\"; unit = \"Cel\";"
@@ -43,7 +44,12 @@ static const char good_stations[] =
     " parameters = [\"temp\"]; } );";
 static const char good_rules[] =
     "rules : ( { id = \"r1\"; kind = \"water\"; parameter = \"temp\"; direction = \"above\";"
+    " use = \"rice\"; message = \"m1\"; channels = [\"sms\"];"
     " levels = ( { severity = \"minor\"; raise = 30.0; } ); max_gap = \"1h\"; } );";
+static const char good_messages[] =
+    "messages : ( { id = \"m1\"; hazard = \"Nóng\"; actions = { minor = \"Che mát.\"; }; } );";
+static const char good_subscribers[] = "channel,address,station,use,threshold\n"
+                                       "sms,0901234567,s1,rice,25\n";
 
 /* A file in memory that holds bytes; its path stays good as long as the process lives. */
 struct memory_file {
@@ -80,7 +86,8 @@ static void load(const char *path)
 static void load_as(enum role role, const struct memory_file *input)
 {
     static struct memory_file top, good[ROLES];
-    const char *const texts[ROLES] = { good_parameters, good_quality, good_stations, good_rules };
+    const char *const texts[ROLES] = { good_parameters, good_quality,  good_stations,
+                                       good_rules,      good_messages, good_subscribers };
     const char *paths[ROLES];
     for (int i = 0; i < ROLES; i++) {
         if (good[i].fd == 0) {
@@ -88,15 +95,17 @@ static void load_as(enum role role, const struct memory_file *input)
         }
         paths[i] = i == (int)role ? input->path : good[i].path;
     }
-    char text[768];
-    int length =
-        snprintf(text, sizeof text,
-                 "phusa : { parameters = \"%s\"; quality = \"%s\"; stations = \"%s\";"
-                 " rules = \"%s\";"
-                 " broker : { uri = \"tcp://h:1\"; }; journal : { path = \"j\"; };"
-                 " store : { url = \"http://h\"; };"
-                 " channels : ( { id = \"ioc\"; kind = \"webhook\"; url = \"http://h\"; } ); };",
-                 paths[PARAMETERS], paths[QUALITY], paths[STATIONS], paths[RULES]);
+    char text[1024];
+    int length = snprintf(text, sizeof text,
+                          "phusa : { parameters = \"%s\"; quality = \"%s\"; stations = \"%s\";"
+                          " rules = \"%s\"; messages = \"%s\"; subscribers = \"%s\";"
+                          " broker : { uri = \"tcp://h:1\"; }; journal : { path = \"j\"; };"
+                          " store : { url = \"http://h\"; };"
+                          " channels : ( { id = \"ioc\"; kind = \"webhook\"; url = \"http://h\"; },"
+                          " { id = \"sms\"; kind = \"sms\"; url = \"http://h/?to={to}&t={text}\";"
+                          " subscribers = true; } ); };",
+                          paths[PARAMETERS], paths[QUALITY], paths[STATIONS], paths[RULES],
+                          paths[MESSAGES], paths[SUBSCRIBERS]);
     fill(&top, text, (size_t)length);
     load(top.path);
 }
