@@ -82,12 +82,6 @@ static double free_megabytes(const struct collector *collector)
 /* --- alarms about itself ------------------------------------------------------------------------
  */
 
-static const enum severity severity_of[MAINTENANCE_COUNT] = {
-    [MAINTENANCE_REPORTS_MISSING] = SEVERITY_MINOR, /* the pipeline's matter */
-    [MAINTENANCE_DISK_FULL] = SEVERITY_SEVERE,      [MAINTENANCE_SPOOL_FULL] = SEVERITY_SEVERE,
-    [MAINTENANCE_BROKER_DROPS] = SEVERITY_MODERATE, [MAINTENANCE_JOURNAL] = SEVERITY_MODERATE,
-};
-
 static void marker_path(const struct collector *collector, enum maintenance which,
                         char path[COLLECTOR_PATH_MAX])
 {
@@ -119,8 +113,8 @@ static void tell(struct collector *collector, enum maintenance which, bool raise
     wall_time now = clock_wall(&collector->clock);
     struct notice notice = { .rule = &settings->maintenance.rules[which],
                              .station = &settings->maintenance.self,
-                             .from = raised ? SEVERITY_NORMAL : severity_of[which],
-                             .to = raised ? severity_of[which] : SEVERITY_NORMAL,
+                             .from = raised ? SEVERITY_NORMAL : maintenance_severity(which),
+                             .to = raised ? maintenance_severity(which) : SEVERITY_NORMAL,
                              .time_ns = now.ns,
                              .since_ns = now.ns,
                              .value = value,

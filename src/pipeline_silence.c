@@ -20,10 +20,6 @@
 #define CLOCK_WRONG_NS   (60 * MINUTE_NS) /* and a clock that is wrong so long */
 #define PLACE_LEAST      3                /* stations of a site that can be silent together */
 
-#define LINK_SEVERITY    SEVERITY_SEVERE
-#define PLACE_SEVERITY   SEVERITY_MODERATE
-#define STATION_SEVERITY SEVERITY_MINOR
-
 /* --- places --------------------------------------------------------------------------------- */
 
 static int by_site(const void *key, const void *element)
@@ -130,12 +126,13 @@ static bool is_quiet(const struct pipeline *pipeline, const struct station_state
 
 /* since_ns is of no meaning unless it is so. */
 static void set(struct pipeline *pipeline, const struct alarm_about *about, enum maintenance which,
-                bool is_so, enum severity severity, int64_t since_ns)
+                bool is_so, int64_t since_ns)
 {
     int64_t begun_ns = is_so ? since_ns : pipeline->now_ns;
     const struct own_finding finding = {
-        .to = is_so && pipeline->settings->maintenance.rules[which].enabled ? severity
-                                                                            : SEVERITY_NORMAL,
+        .to = is_so && pipeline->settings->maintenance.rules[which].enabled
+                  ? maintenance_severity(which)
+                  : SEVERITY_NORMAL,
         .since_ns = begun_ns,
         .value = (double)((pipeline->now_ns - begun_ns) / SECOND_NS)
     };
@@ -169,7 +166,7 @@ static void judge_clock(struct pipeline *pipeline, struct station_state *state,
     }
     bool wrong =
         state->clock_wrong_ns != 0 && pipeline->now_ns - state->clock_wrong_ns >= CLOCK_WRONG_NS;
-    set(pipeline, about, MAINTENANCE_CLOCK_WRONG, wrong, STATION_SEVERITY, state->clock_wrong_ns);
+    set(pipeline, about, MAINTENANCE_CLOCK_WRONG, wrong, state->clock_wrong_ns);
 }
 
 static void judge_station(struct pipeline *pipeline, struct station_state *state)
@@ -178,12 +175,9 @@ static void judge_station(struct pipeline *pipeline, struct station_state *state
     int64_t missed = is_on(state, MAINTENANCE_NEVER_SEEN)
                          ? state->own[MAINTENANCE_NEVER_SEEN]->state.live.since_ns
                          : pipeline->listening.from_ns;
-    set(pipeline, &about, MAINTENANCE_NEVER_SEEN, is_never_seen(pipeline, state), STATION_SEVERITY,
-        missed);
-    set(pipeline, &about, MAINTENANCE_QUIET, is_quiet(pipeline, state), STATION_SEVERITY,
-        state->ledger.last_seen_ns);
-    set(pipeline, &about, MAINTENANCE_FLAT, state->stuck.stuck, STATION_SEVERITY,
-        state->stuck.since_ns);
+    set(pipeline, &about, MAINTENANCE_NEVER_SEEN, is_never_seen(pipeline, state), missed);
+    set(pipeline, &about, MAINTENANCE_QUIET, is_quiet(pipeline, state), state->ledger.last_seen_ns);
+    set(pipeline, &about, MAINTENANCE_FLAT, state->stuck.stuck, state->stuck.since_ns);
     judge_clock(pipeline, state, &about);
 }
 
@@ -222,7 +216,9 @@ static void judge_place(struct pipeline *pipeline, struct place *place)
     bool most = place->count >= PLACE_LEAST && (double)place->overdue >= least;
     bool silent = most && (on || place->silent > 0);
     bool enabled = pipeline->settings->maintenance.rules[MAINTENANCE_SITE_SILENT].enabled;
-    const struct own_finding finding = { .to = silent && enabled ? PLACE_SEVERITY : SEVERITY_NORMAL,
+    const struct own_finding finding = { .to = silent && enabled
+                                                   ? maintenance_severity(MAINTENANCE_SITE_SILENT)
+                                                   : SEVERITY_NORMAL,
                                          .since_ns = pipeline->now_ns,
                                          .value = (double)place->silent };
     alarms_set_own(pipeline, &about, MAINTENANCE_SITE_SILENT, &finding);
@@ -233,7 +229,7 @@ void silence_tick(struct pipeline *pipeline)
     struct alarm_about collector = about_collector(pipeline);
     const struct listening *listening = &pipeline->listening;
     bool down = listening->down && pipeline->now_ns - listening->down_ns >= LINK_DOWN_NS;
-    set(pipeline, &collector, MAINTENANCE_LINK_DOWN, down, LINK_SEVERITY, listening->down_ns);
+    set(pipeline, &collector, MAINTENANCE_LINK_DOWN, down, listening->down_ns);
     alarms_tick_own(pipeline, &collector);
     count_silent(pipeline);
     for (size_t i = 0; i < pipeline->place_count; i++) {

@@ -23,11 +23,13 @@ int cli_calc(int argc, char **argv);
 int cli_decode(int argc, char **argv);
 int cli_journal(int argc, char **argv);
 int cli_ledger(int argc, char **argv);
+int cli_messages(int argc, char **argv);
 int cli_qc(int argc, char **argv);
 int cli_quarantine(int argc, char **argv);
 int cli_replay(int argc, char **argv);
 int cli_resend(int argc, char **argv);
 int cli_rules(int argc, char **argv);
+int cli_subscribers(int argc, char **argv);
 int cli_tap(int argc, char **argv);
 
 /* Loads what is needed of a configuration and prints its mistakes; NULL if there are any. */

@@ -19,6 +19,8 @@ static const struct command {
     { "replay", cli_replay, "which alarms the past would have raised" },
     { "rules", cli_rules, "tests of rules, written as data" },
     { "alarms", cli_alarms, "alarms: what is active, what befell them, what to do with them" },
+    { "subscribers", cli_subscribers, "who wants to be warned: list, add, import, opt out" },
+    { "messages", cli_messages, "what people are told, by every rule, in both languages" },
     { "calc", cli_calc, "salinity, EC25, oxygen, ammonia, VN_AQI: of values or tables" },
 };
 
@@ -26,7 +28,7 @@ static void print_usage(FILE *out)
 {
     (void)fputs("usage: phusa COMMAND [OPTION ...]\n", out);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
-        (void)fprintf(out, "  %-10s  %s\n", commands[i].name, commands[i].summary);
+        (void)fprintf(out, "  %-11s  %s\n", commands[i].name, commands[i].summary);
     }
     (void)fputs("  --help, --version; `phusa COMMAND --help` says more\n", out);
 }

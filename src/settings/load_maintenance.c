@@ -101,6 +101,24 @@ static const struct wording wordings[MAINTENANCE_COUNT] = {
                                 "check the broker and the network" },
 };
 
+enum severity maintenance_severity(enum maintenance which)
+{
+    static const enum severity severities[MAINTENANCE_COUNT] = {
+        [MAINTENANCE_REPORTS_MISSING] = SEVERITY_MINOR,
+        [MAINTENANCE_DISK_FULL] = SEVERITY_SEVERE,
+        [MAINTENANCE_SPOOL_FULL] = SEVERITY_SEVERE,
+        [MAINTENANCE_BROKER_DROPS] = SEVERITY_MODERATE,
+        [MAINTENANCE_JOURNAL] = SEVERITY_MODERATE,
+        [MAINTENANCE_NEVER_SEEN] = SEVERITY_MINOR,
+        [MAINTENANCE_QUIET] = SEVERITY_MINOR,
+        [MAINTENANCE_FLAT] = SEVERITY_MINOR,
+        [MAINTENANCE_CLOCK_WRONG] = SEVERITY_MINOR,
+        [MAINTENANCE_SITE_SILENT] = SEVERITY_MODERATE,
+        [MAINTENANCE_LINK_DOWN] = SEVERITY_SEVERE,
+    };
+    return severities[which];
+}
+
 int maintenance_find(const struct maintenance_settings *maintenance, const char *rule)
 {
     for (int i = 0; i < MAINTENANCE_COUNT; i++) {

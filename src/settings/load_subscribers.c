@@ -74,11 +74,12 @@ static bool concerns(const struct settings *settings, const struct rule *rule,
     return false;
 }
 
-static bool reached(const struct settings *settings, const struct subscriber *subscriber)
+bool subscriber_reached(const struct settings *settings, const struct subscriber *subscriber)
 {
     for (size_t i = 0; i < settings->rulebook.count; i++) {
         const struct rule *rule = &settings->rulebook.rules[i];
-        if (wanted(settings, rule, subscriber) && concerns(settings, rule, subscriber)) {
+        bool own = !isnan(rule->threshold); /* made of somebody's limit, for that one */
+        if (!own && wanted(settings, rule, subscriber) && concerns(settings, rule, subscriber)) {
             return true;
         }
     }
@@ -96,7 +97,7 @@ static void add_row(void *context, const struct subscriber_row *row)
     struct problem problem = { "" };
     if (!subscriber_make(loader->settings, row, &subscriber, address, &problem)) {
         add_bad(gathering, row->line, problem.text);
-    } else if (!reached(loader->settings, &subscriber)) {
+    } else if (!subscriber_reached(loader->settings, &subscriber)) {
         add_bad(gathering, row->line,
                 "no rule of this use is for this place and names the channel; nothing would ever "
                 "be sent");
@@ -216,7 +217,8 @@ void load_subscribers(struct loader *loader, const struct config_node *phusa, co
     drop_repeated(&gathering);
     load_own_limits(loader, gathering.items, gathering.count, &to);
     loader->settings->subscribers =
-        (struct subscribers){ .items = gathering.items,
+        (struct subscribers){ .path = gathering.path,
+                              .items = gathering.items,
                               .count = gathering.count,
                               .bad = gathering.bad,
                               .mistakes = gathering.mistakes,

@@ -126,6 +126,9 @@ struct alarm_settings {
     struct rule_flapping flapping; /* of rules without their own; default 8 within 1 h, calm 1 h */
 };
 
+/* How grave such an alarm is. */
+enum severity maintenance_severity(enum maintenance which);
+
 /* The maintenance alarm of that id; -1 if it is none. */
 int maintenance_find(const struct maintenance_settings *maintenance, const char *rule);
 

@@ -23,9 +23,10 @@
 #define SUBSCRIBERS_MAX        100000
 #define SUBSCRIBER_ADDRESS_MAX 254 /* bytes; RFC 5321, section 4.5.3.1 */
 #define ADDRESS_MASKED_MAX     64
-#define SUBSCRIBER_FILE_MAX    ((size_t)64 << 20) /* bytes */
-#define SUBSCRIBER_ROW_MAX     4096               /* bytes of one line */
-#define SUBSCRIBER_FIELDS_MAX  64                 /* columns */
+#define SUBSCRIBER_FILE_MAX    ((size_t)64 << 20)            /* bytes */
+#define SUBSCRIBER_ROW_MAX     4096                          /* bytes of one line */
+#define SUBSCRIBER_LINE_MAX    (2 * SUBSCRIBER_ROW_MAX + 64) /* as it is written, all quoted */
+#define SUBSCRIBER_FIELDS_MAX  64                            /* columns */
 #define SUBSCRIBER_BAD_MAX     100  /* wrong lines that are named; the rest is counted */
 #define SUBSCRIBER_RULES_MAX   1000 /* rules made of subscribers' own limits */
 #define SUBSCRIBER_HEADER                                                                          \
@@ -61,6 +62,7 @@ struct subscriber {
 };
 
 struct subscribers {
+    const char *path;               /* of the file, which need not be there; NULL = none is named */
     const struct subscriber *items; /* active or not, in the order of the file */
     size_t count;
     size_t bad; /* lines left out */
@@ -97,6 +99,16 @@ bool subscriber_make(const struct settings *settings, const struct subscriber_ro
 /* The line of a table that is read as this subscriber, under SUBSCRIBER_HEADER. Terminated; returns
  * its length, 0 if it does not fit, which cannot be with SUBSCRIBER_ROW_MAX. */
 size_t subscriber_print(const struct subscriber *subscriber, char *out, size_t capacity);
+
+/* The same of a row, as its texts stand there; room for SUBSCRIBER_LINE_MAX is enough. */
+size_t subscriber_row_print(const struct subscriber_row *row, char *out, size_t capacity);
+
+/* True if a rule of its use is for its place and goes to its channel, or is judged by its own
+ * limit: if anything would ever be sent. */
+bool subscriber_reached(const struct settings *settings, const struct subscriber *subscriber);
+
+/* The name of a column, as the header has it. */
+const char *subscriber_column_name(enum subscriber_column column);
 
 /* A phone number in E.164 ("+84901234567"; "0901234567" and "84901234567" are taken as Vietnamese
  * and rewritten, spaces, dots and hyphens left out). False if it cannot be one: 8 to 15 digits

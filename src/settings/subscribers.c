@@ -24,6 +24,11 @@ static const char *const column_names[SUBSCRIBER_COLUMNS] = {
     [SUBSCRIBER_ACTIVE] = "active",
 };
 
+const char *subscriber_column_name(enum subscriber_column column)
+{
+    return column_names[column];
+}
+
 /* ---- RFC 4180 ---- */
 
 struct reader {
@@ -468,6 +473,20 @@ static const char *or_nothing(const char *text)
     return text == NULL ? "" : text;
 }
 
+size_t subscriber_row_print(const struct subscriber_row *row, char *out, size_t capacity)
+{
+    struct line line = { out, capacity, 0 };
+    for (int i = 0; i < SUBSCRIBER_COLUMNS; i++) {
+        put_field(&line, row->of[i]);
+        put(&line, i + 1 < SUBSCRIBER_COLUMNS ? ',' : '\n');
+    }
+    if (line.used >= capacity) {
+        return 0;
+    }
+    out[line.used] = '\0';
+    return line.used;
+}
+
 size_t subscriber_print(const struct subscriber *subscriber, char *out, size_t capacity)
 {
     char number[PHUSA_DOUBLE_CHARS + 1], from[16] = "", until[16] = "";
@@ -488,14 +507,7 @@ size_t subscriber_print(const struct subscriber *subscriber, char *out, size_t c
         [SUBSCRIBER_QUIET_UNTIL] = until,
         [SUBSCRIBER_ACTIVE] = subscriber->active ? "yes" : "no",
     };
-    struct line line = { out, capacity, 0 };
-    for (int i = 0; i < SUBSCRIBER_COLUMNS; i++) {
-        put_field(&line, fields[i]);
-        put(&line, i + 1 < SUBSCRIBER_COLUMNS ? ',' : '\n');
-    }
-    if (line.used >= capacity) {
-        return 0;
-    }
-    out[line.used] = '\0';
-    return line.used;
+    struct subscriber_row row = { .line = subscriber->line };
+    memcpy(row.of, fields, sizeof fields);
+    return subscriber_row_print(&row, out, capacity);
 }
