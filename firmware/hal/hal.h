@@ -30,7 +30,8 @@ enum hal_result {
 enum hal_sample_kind {
     HAL_SAMPLE_VALUE,   /* value and state are set */
     HAL_SAMPLE_MISSING, /* the sensor had nothing for this moment */
-    HAL_SAMPLE_FAILED   /* the sensor did not answer */
+    HAL_SAMPLE_FAILED,  /* the sensor did not answer */
+    HAL_SAMPLE_PENDING  /* it is being measured: ask again in a later step */
 };
 
 struct hal_sample {
@@ -41,6 +42,9 @@ struct hal_sample {
 
 struct hal_sensors {
     void *context;
+    /* Begins to measure all channels for the scheduled moment; NULL if there is nothing to begin.
+     */
+    void (*begin)(void *context, int64_t at_ns);
     /*
      * Reads channel (0 .. count - 1 of the station's configuration) for the scheduled moment.
      * After a jump of the wall clock that moment may lie in the past: a sensor that can only
@@ -92,6 +96,67 @@ struct hal_network {
      * that wait the latest is enough: it says all that the earlier ones did.
      */
     enum hal_inbound (*receive)(void *context, void *buffer, size_t capacity, size_t *length);
+};
+
+/* --- bus ---------------------------------------------------------------------
+ * Bytes on a half-duplex line: RS-485, SDI-12 behind its level shifter, a plain UART.
+ * Nothing here waits: what takes time is asked for again in a later step.
+ */
+enum hal_parity { HAL_PARITY_NONE, HAL_PARITY_EVEN, HAL_PARITY_ODD };
+
+struct hal_line {
+    uint32_t baud;     /* 1,200 .. 115,200 */
+    uint8_t data_bits; /* 7 or 8 */
+    uint8_t stop_bits; /* 1 or 2 */
+    enum hal_parity parity;
+};
+
+struct hal_bus {
+    void *context;
+    /* Sets the line up, and forgets what came in. HAL_FAILED if the port cannot. */
+    enum hal_result (*configure)(void *context, const struct hal_line *line);
+    /*
+     * Sends all bytes (at most 256); the sender of the line is on only while they leave.
+     * HAL_AGAIN, nothing taken: earlier ones are still leaving.
+     */
+    enum hal_result (*write)(void *context, const void *bytes, size_t length);
+    /* True when all has left, the last stop bit included. */
+    bool (*sent)(void *context);
+    /* Copies what came in since, in order; returns its length. What nobody fetched in time is lost.
+     */
+    size_t (*read)(void *context, void *bytes, size_t capacity);
+    /* Holds the line in its spacing state for us microseconds, then marks. NULL if it cannot. */
+    enum hal_result (*send_break)(void *context, uint32_t us);
+};
+
+/* --- pins, pulses, currents ----------------------------------------------------- */
+
+struct hal_pins {
+    void *context;
+    void (*set)(void *context, unsigned pin, bool on); /* lamp relay, lights */
+    bool (*get)(void *context, unsigned pin);          /* rain switch, service button */
+    /* Edges counted since the start of the board; wraps at 2^32. */
+    uint32_t (*edges)(void *context, unsigned input);
+    /* Current of an analogue loop in microamperes; HAL_FAILED if the converter does not answer. */
+    enum hal_result (*current_ua)(void *context, unsigned input, int32_t *current);
+};
+
+/* --- board ------------------------------------------------------------------------ */
+
+enum hal_reset {
+    HAL_RESET_POWER,    /* power came (back) */
+    HAL_RESET_WATCHDOG, /* nobody fed it */
+    HAL_RESET_COMMAND,  /* asked for by reset() */
+    HAL_RESET_BROWNOUT,
+    HAL_RESET_OTHER
+};
+
+struct hal_board {
+    void *context;
+    enum hal_reset (*why)(void *context); /* of the start we are in */
+    /* Feeds the watchdog, which is armed before main and never stops. */
+    void (*feed)(void *context);
+    void (*reset)(void *context); /* starts the board anew; a port on a computer may exit */
 };
 
 /* --- randomness ------------------------------------------------------------- */

@@ -227,7 +227,7 @@ static uint32_t random_next(void *context)
 static enum station_status boot(struct bench *b)
 {
     struct station_ports ports = {
-        .sensors = { b, sample },
+        .sensors = { .context = b, .sample = sample },
         .flash = noted_flash(b),
         .network = { b, connection, publish, receive },
         .random = { &b->random, random_next },
