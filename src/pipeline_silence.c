@@ -128,13 +128,13 @@ static bool is_quiet(const struct pipeline *pipeline, const struct station_state
 static void set(struct pipeline *pipeline, const struct alarm_about *about, enum maintenance which,
                 bool is_so, int64_t since_ns)
 {
-    int64_t begun_ns = is_so ? since_ns : pipeline->now_ns;
+    int64_t whole_s = is_so ? (pipeline->now_ns - since_ns) / SECOND_NS : 0;
     const struct own_finding finding = {
         .to = is_so && pipeline->settings->maintenance.rules[which].enabled
                   ? maintenance_severity(which)
                   : SEVERITY_NORMAL,
-        .since_ns = begun_ns,
-        .value = (double)((pipeline->now_ns - begun_ns) / SECOND_NS)
+        .since_ns = is_so ? since_ns : pipeline->now_ns,
+        .value = (double)whole_s
     };
     alarms_set_own(pipeline, about, which, &finding);
 }

@@ -20,7 +20,7 @@ struct past *past_create(const struct settings *settings);
 void past_free(struct past *past);
 
 /* NULL if the reading was taken, otherwise what is wrong with it (static). */
-const char *past_add(struct past *past, const struct pipeline_sample *sample);
+const char *past_add(struct past *past, const struct pipeline_sample *given);
 
 /* Reads a CSV (csv.h) or a journal of phusad. False after saying what is wrong as `phusa
  * COMMAND`. */

@@ -152,8 +152,8 @@ static void print_minutes(struct messages *messages, uint64_t worst[SIDES])
     for (size_t at = 0, next; at < messages->count; at = next) {
         next = count_equal(messages, at, by_minute, counts);
         (void)printf("{\"minute\":%lld,\"before\":%llu,\"after\":%llu}\n",
-                     (long long)(messages->items[at].minute * 60),
-                     (unsigned long long)counts[BEFORE], (unsigned long long)counts[AFTER]);
+                     (long long)messages->items[at].minute * 60, (unsigned long long)counts[BEFORE],
+                     (unsigned long long)counts[AFTER]);
         for (int side = 0; side < SIDES; side++) {
             worst[side] = counts[side] > worst[side] ? counts[side] : worst[side];
         }

@@ -8,7 +8,7 @@
 
 #define LOOKS_MAX    1024 /* recipients that one take puts off; then it is to be called again */
 /* Nothing waits longer: what seems to is due, the clock was put back. */
-#define WAIT_MOST_NS (INT64_C(25) * 3600 * SECOND_NS)
+#define WAIT_MOST_NS (25 * (3600 * SECOND_NS))
 
 /* The oldest message that is due to a recipient, or will be first. */
 struct head {

@@ -142,7 +142,8 @@ void readings_move(struct readings *ring, uint32_t to, uint32_t from)
 void readings_drop(struct readings *ring, uint32_t count)
 {
     ring->first = ring->first + 1 < ring->capacity ? ring->first + 1 : 0;
-    if (ring->first != 0 || count < 2 || (ring->packed_times && ring->packed_values)) {
+    if (ring->first != 0 || count < 2 || count > ring->capacity ||
+        (ring->packed_times && ring->packed_values)) {
         return;
     }
     struct readings_entry newest = entry_of(ring, count - 2);
