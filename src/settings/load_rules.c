@@ -609,6 +609,81 @@ static void check_inhibitor(struct loader *loader, const struct sorted *sorted,
     }
 }
 
+/* A walk from a rule along what silences it. */
+struct ring_walk {
+    const struct sorted *sorted;
+    size_t *seen; /* for each rule: 1 + the start of the walk that came by last */
+    const struct gathered **stack;
+    size_t depth;
+};
+
+static size_t place_of(const struct sorted *sorted, const struct gathered *gathered)
+{
+    const struct gathered *const *found =
+        bsearch(gathered->rule.id, sorted->rules, sorted->count, sizeof *sorted->rules, compare_id);
+    return (size_t)(found - sorted->rules);
+}
+
+/* Puts the rules that silence one on the stack, but those seen. True if start is among them. */
+static bool ring_look(struct ring_walk *walk, const struct gathered *from, size_t start)
+{
+    for (size_t i = 0; i < from->rule.inhibit_count; i++) {
+        const struct gathered *next = find_rule(walk->sorted, from->rule.inhibited_by[i]);
+        size_t place = next == NULL ? 0 : place_of(walk->sorted, next);
+        if (next != NULL && place == start) {
+            return true;
+        }
+        if (next != NULL && walk->seen[place] != start + 1) {
+            walk->seen[place] = start + 1;
+            walk->stack[walk->depth++] = next;
+        }
+    }
+    return false;
+}
+
+/* True if the inhibitor is itself inhibited, by way of at least one other, by the rule at start. */
+static bool ring_closes(struct ring_walk *walk, const char *inhibitor, size_t start)
+{
+    const struct gathered *first = find_rule(walk->sorted, inhibitor);
+    bool closed = false;
+    walk->depth = 0;
+    if (first != NULL && first != walk->sorted->rules[start]) {
+        walk->seen[place_of(walk->sorted, first)] = start + 1;
+        walk->stack[walk->depth++] = first;
+    }
+    while (!closed && walk->depth > 0) { /* ends: a rule is put on the stack once */
+        closed = ring_look(walk, walk->stack[--walk->depth], start);
+    }
+    return closed;
+}
+
+static void check_ring(struct loader *loader, struct ring_walk *walk, size_t start)
+{
+    const struct gathered *gathered = walk->sorted->rules[start];
+    const struct rule *rule = &gathered->rule;
+    for (size_t i = 0; i < rule->inhibit_count; i++) {
+        const struct gathered *other = find_rule(walk->sorted, rule->inhibited_by[i]);
+        bool pair =
+            other != NULL && among(other->rule.inhibited_by, other->rule.inhibit_count, rule->id);
+        if (!pair && ring_closes(walk, rule->inhibited_by[i], start)) {
+            loader_complain(loader, rule->file, gathered->inhibit_line,
+                            "\"inhibited_by\" holds \"%s\", which by way of others is inhibited by "
+                            "this rule: none of them would ever be told",
+                            rule->inhibited_by[i]);
+        }
+    }
+}
+
+static void check_rings(struct loader *loader, const struct sorted *sorted)
+{
+    struct ring_walk walk = { .sorted = sorted };
+    walk.seen = arena_alloc(loader->arena, sorted->count, sizeof *walk.seen);
+    walk.stack = arena_alloc(loader->arena, sorted->count, sizeof(struct gathered *));
+    for (size_t i = 0; walk.seen != NULL && walk.stack != NULL && i < sorted->count; i++) {
+        check_ring(loader, &walk, i);
+    }
+}
+
 static void check_inhibitors(struct loader *loader, const struct sorted *sorted)
 {
     for (size_t i = 0; i < sorted->count; i++) {
@@ -617,6 +692,7 @@ static void check_inhibitors(struct loader *loader, const struct sorted *sorted)
             check_inhibitor(loader, sorted, sorted->rules[i], rule->inhibited_by[j]);
         }
     }
+    check_rings(loader, sorted);
 }
 
 /* Those that are switched off were checked like all others; from here on they do not exist. */
