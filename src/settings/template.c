@@ -11,18 +11,18 @@ static const char *const defaults[TEMPLATE_PARTS][LANGUAGES] = {
                           "{time}. Mức: {severity}. {action} {stop}",
                           "{source}: {hazard} – {station}: {value} {unit} ({limit}) at "
                           "{time}. Severity: {severity}. {action} {stop}" },
-    [TEMPLATE_CLEARED] = { "{source}: hết cảnh báo {hazard} – {station}: {value} {unit} "
+    [TEMPLATE_CLEARED] = { "{source}: Hết cảnh báo – {hazard}, {station}: {value} {unit} "
                            "lúc {time}. {action} {stop}",
-                           "{source}: over: {hazard} – {station}: {value} {unit} at "
+                           "{source}: All clear – {hazard}, {station}: {value} {unit} at "
                            "{time}. {action} {stop}" },
-    [TEMPLATE_BRIEF_RAISED] = { "{source}: {hazard}, {station} {value} {unit} {time}. {action} "
-                                "{stop}",
-                                "{source}: {hazard}, {station} {value} {unit} {time}. {action} "
-                                "{stop}" },
-    [TEMPLATE_BRIEF_CLEARED] = { "{source}: hết {hazard}, {station} {value} {unit} {time}. "
-                                 "{action} {stop}",
-                                 "{source}: over: {hazard}, {station} {value} {unit} {time}. "
-                                 "{action} {stop}" },
+    [TEMPLATE_BRIEF_RAISED] = { "{source}: {hazard}, {station} {value} {unit} lúc {time}. "
+                                "{action} {stop}",
+                                "{source}: {hazard}, {station} {value} {unit} at {time}. "
+                                "{action} {stop}" },
+    [TEMPLATE_BRIEF_CLEARED] = { "{source}: Hết cảnh báo {hazard}, {station} {value} {unit} "
+                                 "lúc {time}. {action} {stop}",
+                                 "{source}: All clear, {hazard}, {station} {value} {unit} at "
+                                 "{time}. {action} {stop}" },
     [TEMPLATE_LINE] = { "{station}: {label} {value} {unit} ({severity})",
                         "{station}: {label} {value} {unit} ({severity})" },
 };
