@@ -164,12 +164,16 @@ $(B)/fault/allocation_fault: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=r
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/standalone.o $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  link  $@')
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 
 $(B)/fuzzer/%: $(B)/obj/tests/fuzz/%.o $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  link  $@')
-	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
+
+# One in place of the network, one with a command of phusa's.
+$(B)/fuzz/answer_fuzz $(B)/fuzzer/answer_fuzz: LDFLAGS += -Wl,--wrap=http_perform
+$(B)/fuzz/rules_test_fuzz $(B)/fuzzer/rules_test_fuzz: $(call object,$(filter-out src/cli/main.c,$(CLI)))
 
 # What the system tests drive by itself.
 $(B)/tools/%: $(B)/obj/tests/tools/%.o $(ALL_LIBS)

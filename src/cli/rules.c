@@ -132,7 +132,10 @@ static const char *add_series(struct past *past, const struct line *line)
     }
     struct pipeline_sample sample = { .station = phusa_text_of(line->words[at]),
                                       .parameter = phusa_text_of(line->words[at + 1]) };
-    for (size_t i = at + 2; i < line->count; i++, time_ns += every_ns) {
+    for (size_t i = at + 2; i < line->count; i++) {
+        if (i > at + 2 && __builtin_add_overflow(time_ns, every_ns, &time_ns)) {
+            return "the last values lie behind the year 2262";
+        }
         sample.time_ns = sample.received_ns = time_ns;
         if (!read_value(line->words[i], &sample.value, &sample.state)) {
             return "a value is a number, or one with the device's state such as 0.5!1";
