@@ -123,7 +123,8 @@ FAULTS = ("internal_error", "unauthorized", "too_many", "hang", "close_silently"
 def line(tmp_path_factory):
     store = ScriptedStore()
     with Stage(tmp_path_factory.mktemp("faults")) as stage:
-        stage.line(store, extra={"store": {"timeout": "500ms", "batch_age": "20ms", "batch_lines": 50}})
+        stage.line(store, extra={"store": {"timeout": "500ms", "batch_age": "20ms", "batch_lines": 50},
+                                 "alarms": {"flapping": {"changes": 0}}})
         stage.sender = stage.client()
         stage.second = int(time.time()) - 3600
         stage.sent = {}
