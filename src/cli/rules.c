@@ -277,7 +277,7 @@ static void run_file(struct run *run, const char *path)
     struct problem problem = { "" };
     if (config_open(path, &run->sink, &config, &problem) != CONFIG_OK) {
         if (problem.text[0] != '\0') {
-            (void)fprintf(stderr, "phusa rules: %s\n", problem.text);
+            (void)fprintf(stderr, "phusa rules: %s: %s\n", path, problem.text);
         }
         run->failed++;
         return;
