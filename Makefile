@@ -158,7 +158,7 @@ $(B)/fault/%: $(B)/obj/tests/fault/%.o $(B)/obj/tests/fault/disk.o $(B)/obj/test
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  link  $@')
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
-$(B)/fault/allocation_fault: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+$(B)/fault/allocation_fault: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup,--wrap=asprintf,--wrap=vasprintf
 
 # Fuzz targets also run without a fuzzer: over their seeds and mutations of them.
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/standalone.o $(ALL_LIBS)

@@ -164,9 +164,10 @@ static void load_top(struct loader *loader, const struct config_node *phusa)
     if (needs(loader, SETTINGS_RULES) && require(phusa, "rules", top.rules)) {
         load_rules(loader, phusa, top.rules);
     }
-    /* What follows looks at rules and channels as a whole: they are right, or it waits. */
+    /* What follows looks at rules and channels as a whole: they are right and all there, or it
+     * waits. */
     if (needs(loader, SETTINGS_RULES) && needs(loader, SETTINGS_SERVICES) &&
-        loader->mistakes->count == 0) {
+        loader->mistakes->count == 0 && !loader->arena->failed && !loader->mistakes->no_memory) {
         load_subscribers(loader, phusa, top.subscribers);
         check_messages(loader);
     }

@@ -210,6 +210,9 @@ static void make_rule(struct making *making, const struct wish *wishes, size_t c
     const struct rule *base = &making->rules[wishes[0].rule];
     double limit = wishes[0].subscriber->threshold;
     const char *id = make_id(making->loader, base->id, limit);
+    if (id == NULL) {
+        return; /* out of memory */
+    }
     const char *why = making->made == SUBSCRIBER_RULES_MAX ? "more than 1000 different own limits"
                       : id_taken(making, id)
                           ? "another rule has the id that this limit's would have"

@@ -1,7 +1,7 @@
 /*
  * Every allocation of ours fails in turn: once alone, and once with all that follow. What was asked
  * for is then refused or done, nothing crashes or leaks (the sanitizers see to that), and what
- * was promised before is kept. Linked with -Wl,--wrap for malloc, calloc and realloc, so that
+ * was promised before is kept. Linked with -Wl,--wrap for the functions that allocate, so that
  * those of the libraries we use do not count.
  */
 #include <setjmp.h>
@@ -37,6 +37,14 @@ static struct {
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *block, size_t size);
+char *__real_strdup(const char *text);
+char *__real_strndup(const char *text, size_t length);
+int __real_vasprintf(char **text, const char *format, va_list arguments);
+char *__wrap_strdup(const char *text);
+char *__wrap_strndup(const char *text, size_t length);
+int __wrap_asprintf(char **text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int __wrap_vasprintf(char **text, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *block, size_t size);
@@ -68,6 +76,33 @@ void *__wrap_calloc(size_t count, size_t size)
 void *__wrap_realloc(void *block, size_t size)
 {
     return refused() ? NULL : __real_realloc(block, size);
+}
+
+char *__wrap_strdup(const char *text)
+{
+    return refused() ? NULL : __real_strdup(text);
+}
+
+char *__wrap_strndup(const char *text, size_t length)
+{
+    return refused() ? NULL : __real_strndup(text, length);
+}
+
+/* What is written to *text then is of no meaning. */
+int __wrap_vasprintf(char **text, const char *format, va_list arguments)
+{
+    static char poison[] = "not to be looked at";
+    *text = poison;
+    return refused() ? -1 : __real_vasprintf(text, format, arguments);
+}
+
+int __wrap_asprintf(char **text, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = __wrap_vasprintf(text, format, arguments);
+    va_end(arguments);
+    return length;
 }
 
 /* The part of a run between the two has memory trouble. */
@@ -315,13 +350,14 @@ static void test_kept(void **state)
 /* --- settings -----------------------------------------------------------------------------------
  */
 
+static const char *settings_path;
+
 static void run_settings(bool healthy)
 {
     struct settings *settings = NULL;
     struct settings_errors errors = { 0 };
     trouble_begins();
-    enum settings_status status =
-        settings_load("config/phusa.cfg", SETTINGS_ALL, &settings, &errors);
+    enum settings_status status = settings_load(settings_path, SETTINGS_ALL, &settings, &errors);
     trouble_ends();
     must(status == SETTINGS_OK, healthy, "the shipped configuration does not load");
     if (status == SETTINGS_BAD) {
@@ -341,7 +377,16 @@ static void run_settings(bool healthy)
 static void test_settings(void **state)
 {
     (void)state;
+    settings_path = "config/phusa.cfg";
     sweep_allocations("settings", run_settings);
+}
+
+/* Channels of all kinds, templates, subscribers, rules with everything they can have. */
+static void test_settings_for_people(void **state)
+{
+    (void)state;
+    settings_path = "config/channels-example.cfg";
+    sweep_allocations("settings for people", run_settings);
 }
 
 /* --- pipeline
@@ -354,7 +399,7 @@ static struct settings *before, *after; /* two configurations to go over from on
 
 struct world {
     struct pipeline *pipeline;
-    uint64_t position, lines, aside;
+    uint64_t position, lines, aside, raised, done;
 };
 
 static void take_lines(void *context, struct phusa_text text, uint32_t readings, uint64_t position)
@@ -363,6 +408,14 @@ static void take_lines(void *context, struct phusa_text text, uint32_t readings,
     (void)text;
     (void)position;
     world->lines += readings;
+}
+
+static void take_notice(void *context, const struct notice *notice)
+{
+    struct world *world = context;
+    assert_non_null(notice->life);
+    world->raised += notice->to != SEVERITY_NORMAL && notice->event == NULL ? 1 : 0;
+    world->done += notice->who.length > 0 ? 1 : 0;
 }
 
 static void take_set_aside(void *context, const struct set_aside *item)
@@ -380,6 +433,28 @@ static void send(struct world *world, int64_t seconds, const char *topic, const 
                                      .topic = phusa_text_of(topic),
                                      .payload = phusa_text_of(payload) };
     pipeline_take(world->pipeline, &record);
+}
+
+static void operate(struct world *world, int64_t seconds, const char *what)
+{
+    struct journal_record record = { .position = ++world->position,
+                                     .time = { (NOW + seconds) * SECOND_NS },
+                                     .kind = JOURNAL_VERB,
+                                     .payload = phusa_text_of(what) };
+    pipeline_take(world->pipeline, &record);
+}
+
+#define DO(verb, rule, more)                                                                       \
+    "{\"do\":\"" verb "\",\"rule\":\"" rule "\",\"station\":\"s1\",\"who\":\"Lan\"" more "}"
+
+/* Alarms that are held back, given back and told again. */
+static void operate_some(struct world *world)
+{
+    operate(world, 831, DO("ack", "salinity-high", ""));
+    operate(world, 832, DO("shelve", "salinity-rises", ",\"text\":\"x\",\"until\":1700001000"));
+    operate(world, 833, DO("out-of-service", "station-quiet", ",\"text\":\"x\""));
+    operate(world, 834, DO("comment", "salinity-missing", ",\"text\":\"x\""));
+    operate(world, 835, DO("unshelve", "temp-high", ""));
 }
 
 static void send_some(struct world *world)
@@ -400,6 +475,7 @@ static void send_some(struct world *world)
     send(world, 810, OBS("s1"), "[{\"n\":\"temp\",\"t\":1699999000,\"v\":20}]");
     send(world, 820, OBS("s2"), "[{\"n\":\"bph\",\"v\":12}]");
     send(world, 830, OBS("s3"), "[{\"n\":\"pm25\",\"v\":40}]");
+    operate_some(world);
     for (int64_t minute = 15; minute < 180; minute += 15) {
         send(world, minute * 60, "", "");
     }
@@ -466,6 +542,7 @@ static void use_pipeline(struct world *world, bool healthy)
     send_some(world);
     trouble_ends();
     check_counts(world);
+    must(world->raised > 0 && world->done > 0, healthy, "no alarm, or nothing done about it");
     trouble_begins();
     bool filled = pipeline_fill_view(world->pipeline, (NOW + 900) * SECOND_NS, &view);
     trouble_ends();
@@ -486,9 +563,9 @@ static void use_pipeline(struct world *world, bool healthy)
 static void run_pipeline(bool healthy)
 {
     struct world world = { 0 };
-    const struct pipeline_sink sink = { .context = &world,
-                                        .lines = take_lines,
-                                        .set_aside = take_set_aside };
+    const struct pipeline_sink sink = {
+        .context = &world, .lines = take_lines, .notice = take_notice, .set_aside = take_set_aside
+    };
     trouble_begins();
     world.pipeline = pipeline_create(before, &sink);
     trouble_ends();
@@ -541,7 +618,39 @@ static const struct station stations[] = {
         .max_gap_ns = 3600 * SECOND_NS, .accept = 6, .message_vi = "Mặn", .message_en = "Salt"     \
     }
 
-static struct rule rules[] = { RULE("salinity-high", 2), RULE("temp-high", 3) };
+static struct rule rules[] = { RULE("salinity-high", 2), RULE("temp-high", 3),
+                               RULE("salinity-rises", 2), RULE("salinity-missing", 2) };
+#define RULES (sizeof rules / sizeof rules[0])
+
+/* One of change, one of silence; one that another explains, that flaps and must be acknowledged. */
+static void complete_rules(void)
+{
+    static const char *const explained[] = { "salinity-high", "station-flat" };
+    rules[1].inhibited_by = explained;
+    rules[1].inhibit_count = 2;
+    rules[2].subject = RULE_RATE;
+    rules[2].rate_over_ns = 120 * SECOND_NS;
+    rules[2].flapping = (struct rule_flapping){ 2, 3600 * SECOND_NS, 600 * SECOND_NS };
+    rules[2].escalation =
+        (struct rule_escalation){ .after_ns = 60 * SECOND_NS, .from = SEVERITY_MINOR };
+    rules[3].subject = RULE_MISSING;
+    rules[3].missing_every = 3;
+    for (size_t i = 0; i < RULES; i++) {
+        rules[i].from_ns = INT64_MIN;
+        rules[i].until_ns = INT64_MAX;
+    }
+}
+
+static void name_own(struct maintenance_settings *maintenance)
+{
+    maintenance->quiet_every = 3;
+    for (int i = 0; i < MAINTENANCE_COUNT; i++) {
+        maintenance->rules[i] =
+            (struct rule){ .id = i == MAINTENANCE_QUIET ? "station-quiet" : "station-flat",
+                           .parameter = &parameters[3],
+                           .enabled = true };
+    }
+}
 static struct settings configurations[2];
 
 static void test_pipeline(void **state)
@@ -557,8 +666,11 @@ static void test_pipeline(void **state)
                                                             .lateness_ns = 300 * SECOND_NS },
                                                .catalogue = { parameters, 5 },
                                                .registry = { .stations = stations, .count = 3 },
-                                               .rulebook = { rules + i, 2 - i } };
+                                               .rulebook = { rules + i, RULES - i } };
+        name_own(&configurations[i].maintenance);
+        configurations[i].alarms.shelve_most_ns = 86400 * SECOND_NS;
     }
+    complete_rules();
     before = &configurations[0];
     after = &configurations[1];
     sweep_allocations("pipeline", run_pipeline);
@@ -601,12 +713,249 @@ static void test_outbox(void **state)
     sweep_allocations("outbox", run_outbox);
 }
 
+/* --- people ------------------------------------------------------------------------------------
+ */
+
+#define NOTICES 4
+
+static struct settings *people; /* the shipped example: templates, subscribers, all channels */
+static const wall_time noon = { INT64_C(1763701200) * SECOND_NS }; /* 12:00 in UTC+7 */
+static size_t expected_messages;                                   /* of a run with memory */
+
+static const struct station *someone_for(const struct rule *rule)
+{
+    const struct registry *registry = &people->registry;
+    for (size_t i = 0; i < registry->count; i++) {
+        if (rule_concerns(rule, &registry->stations[i])) {
+            return &registry->stations[i];
+        }
+    }
+    fail_msg("rule %s concerns nobody", rule->id);
+    return NULL;
+}
+
+/* Raised, escalated, done something about, and normal again; of each rule one. */
+static void make_notices(struct notice notices[NOTICES])
+{
+    for (size_t i = 0; i < NOTICES; i++) {
+        const struct rule *rule = &people->rulebook.rules[i % people->rulebook.count];
+        notices[i] = (struct notice){ .rule = rule,
+                                      .station = someone_for(rule),
+                                      .from = SEVERITY_NORMAL,
+                                      .to = SEVERITY_SEVERE,
+                                      .time_ns = noon.ns - (int64_t)i * SECOND_NS,
+                                      .since_ns = noon.ns - (int64_t)i * SECOND_NS,
+                                      .value = 4.25,
+                                      .transition = i != 1,
+                                      .tell = i != 2,
+                                      .escalated = i == 1,
+                                      .event = i == 1   ? "escalated"
+                                               : i == 2 ? "ack"
+                                                        : NULL,
+                                      .who = i == 2 ? phusa_text_of("Lan") : phusa_text_of(""),
+                                      .position = 10 + i,
+                                      .life = "UNACK" };
+    }
+}
+
+static void count_message(void *context, const struct outbox_message *message)
+{
+    size_t *count = context;
+    assert_true(message->id > 0);
+    (*count)++;
+}
+
+static bool count_event(void *context, const struct outbox_event *event)
+{
+    size_t *count = context;
+    assert_non_null(event->who);
+    (*count)++;
+    return true;
+}
+
+static void count_letter(void *context, const struct letter *letter)
+{
+    size_t *count = context;
+    assert_non_null(letter->text.in[LANGUAGE_VI]);
+    (*count)++;
+}
+
+/* What lists say: all of it, or that they could not be read. */
+static void list_all(struct outbox *outbox, bool healthy)
+{
+    static const struct outbox_filter any = { .channel = NULL };
+    size_t messages = 0, events = 0, letters = 0;
+    trouble_begins();
+    bool listed = outbox_each_message(outbox, &any, count_message, &messages);
+    bool told = outbox_each_event(outbox, NULL, NULL, 0, INT64_MAX, count_event, &events);
+    bool active = outbox_each_active(outbox, people->channels[0].id, count_letter, &letters);
+    trouble_ends();
+    must(listed && told && active, healthy, "lists cannot be read");
+    if ((listed && messages != expected_messages) || (told && events != NOTICES)) {
+        sweep_broken("%zu messages and %zu events are called all", messages, events);
+    }
+}
+
+/* What a channel is given is whole; it comes again until it is marked. */
+static size_t deliver_one(struct outbox *outbox, const char *channel, bool *healthy)
+{
+    static struct outbox_parcel parcel;
+    static const struct outbox_terms terms = { .digests = true, .most = PARCEL_LETTERS_MAX };
+    struct problem problem = { "" };
+    size_t done = 0;
+    trouble_begins();
+    enum outbox_status taken = outbox_take(outbox, channel, &terms, noon, &parcel, &problem);
+    must(taken != OUTBOX_FAILED, *healthy, problem.text);
+    for (size_t i = 0; taken == OUTBOX_OK && i < parcel.count; i++) {
+        struct letter letter;
+        struct letter_store *store = NULL;
+        bool read = letter_read(phusa_text_of(parcel.letters[i].body),
+                                phusa_text_of(parcel.letters[i].details), &letter, &store);
+        must(read, *healthy, "a letter is not read");
+        letter_store_free(read ? store : NULL);
+    }
+    if (taken == OUTBOX_OK &&
+        outbox_mark(outbox, &parcel, &terms, OUTBOX_SENT, noon, &problem) == OUTBOX_OK) {
+        done = parcel.messages > 0 ? parcel.messages : parcel.count;
+    }
+    outbox_parcel_clear(&parcel);
+    trouble_ends();
+    *healthy = *healthy || taken == OUTBOX_NONE; /* so that nothing is asked for ever */
+    return done;
+}
+
+/* A way out is whole or it is none, and so is the copy of its settings. */
+static void open_way(struct outbox *outbox, const struct channel_settings *channel, bool healthy)
+{
+    static carrier_open *const opens[CHANNEL_KINDS] = {
+        [CHANNEL_WEBHOOK] = webhook_open, [CHANNEL_ALERTMANAGER] = alertmanager_open,
+        [CHANNEL_EMAIL] = email_open,     [CHANNEL_SMS] = sms_open,
+        [CHANNEL_SYSLOG] = syslog_open,
+    };
+    const struct carrier_means means = { .outbox = outbox, .utc_offset_s = 7 * 3600 };
+    struct carrier carrier = { .self = NULL };
+    struct problem problem = { "" };
+    trouble_begins();
+    struct channel_copy *copy = channel_copy_create(channel);
+    bool open = copy != NULL && opens[channel->kind] != NULL &&
+                opens[channel->kind](&carrier, channel_copy_get(copy), &means, &problem);
+    trouble_ends();
+    must(copy != NULL && (open || opens[channel->kind] == NULL), healthy, "a way out is not open");
+    if (copy != NULL && !channel_same(channel, channel_copy_get(copy))) {
+        sweep_broken("the copy of %s is called one and is another", channel->id);
+    }
+    if (!open && copy != NULL && opens[channel->kind] != NULL && problem.text[0] == '\0') {
+        sweep_broken("%s does not open, without a word", channel->id);
+    }
+    if (open) {
+        carrier.free(carrier.self);
+    }
+    channel_copy_free(copy);
+}
+
+/* What must be told while the disk takes no more. */
+static void be_urgent(bool healthy)
+{
+    static struct urgent_queue queue;
+    static struct letter_draft draft;
+    struct notice notices[NOTICES];
+    make_notices(notices);
+    trouble_begins();
+    bool drawn = letter_draft(&notices[0], people, &draft);
+    bool added = drawn && urgent_add(&queue, "phusa/1/a/b/alarm/c", &draft);
+    trouble_ends();
+    must(added, healthy, "nothing urgent can be told");
+    if (queue.count != (added ? 1u : 0u)) {
+        sweep_broken("%zu urgent messages", queue.count);
+    }
+    urgent_clear(&queue);
+}
+
+static void deliver_all(struct outbox *outbox, bool healthy)
+{
+    size_t delivered = 0;
+    for (size_t i = 0; i <= people->channel_count; i++) {
+        const char *channel = i < people->channel_count ? people->channels[i].id : CHANNEL_RETAINED;
+        bool ended = healthy;
+        for (size_t done = 1, tries = 0; done > 0 || !ended; tries++) {
+            assert_true(tries < 1000);
+            done = deliver_one(outbox, channel, &ended);
+            delivered += done;
+            ended = ended || done == 0;
+        }
+    }
+    must(delivered > 0, healthy, "nothing is delivered");
+}
+
+/* Committed whole, or not at all and then on the second try. */
+static void commit_all(struct outbox *outbox, bool healthy)
+{
+    struct notice notices[NOTICES];
+    struct problem problem = { "" };
+    size_t messages = 0;
+    make_notices(notices);
+    trouble_begins();
+    bool good = outbox_configure(outbox, people) &&
+                outbox_commit(outbox, notices, NOTICES, people, 13, noon, &problem) == OUTBOX_OK;
+    trouble_ends();
+    must(good, healthy, problem.text);
+    if (!good && outbox_commit(outbox, notices, NOTICES, people, 13, noon, &problem) != OUTBOX_OK) {
+        sweep_broken("there is memory again, and: %s", problem.text);
+    }
+    static const struct outbox_filter any = { .channel = NULL };
+    assert_true(outbox_each_message(outbox, &any, count_message, &messages));
+    expected_messages = expected_messages == 0 ? messages : expected_messages;
+    if (messages != expected_messages || messages == 0) {
+        sweep_broken("%zu messages, not %zu", messages, expected_messages);
+    }
+}
+
+static void run_people(bool healthy)
+{
+    struct outbox *outbox = NULL;
+    struct problem problem = { "" };
+    uint64_t position = 0;
+    sample_make_folder();
+    trouble_begins();
+    enum outbox_status opened = outbox_open(sample_path, &outbox, &position, &problem);
+    trouble_ends();
+    must(opened == OUTBOX_OK, healthy, problem.text);
+    if (opened == OUTBOX_REPLACED) {
+        sweep_broken("no memory, and the file is called damaged");
+    }
+    if (opened == OUTBOX_OK) {
+        commit_all(outbox, healthy);
+        list_all(outbox, healthy);
+        for (size_t i = 0; i < people->channel_count; i++) {
+            open_way(outbox, &people->channels[i], healthy);
+        }
+        be_urgent(healthy);
+        deliver_all(outbox, healthy);
+        outbox_close(outbox);
+    } else if (problem.text[0] == '\0') {
+        sweep_broken("it does not open, without a word");
+    }
+    sample_remove_folder();
+}
+
+static void test_people(void **state)
+{
+    (void)state;
+    struct settings_errors errors = { 0 };
+    assert_int_equal(settings_load("config/channels-example.cfg", SETTINGS_ALL, &people, &errors),
+                     SETTINGS_OK);
+    sweep_allocations("people", run_people);
+    settings_free(people);
+    settings_errors_clear(&errors);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_journal),  cmocka_unit_test(test_kept),
-        cmocka_unit_test(test_settings), cmocka_unit_test(test_pipeline),
-        cmocka_unit_test(test_outbox),
+        cmocka_unit_test(test_settings), cmocka_unit_test(test_settings_for_people),
+        cmocka_unit_test(test_pipeline), cmocka_unit_test(test_outbox),
+        cmocka_unit_test(test_people),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
