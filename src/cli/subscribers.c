@@ -146,7 +146,7 @@ static bool is_or_any(const char *wanted, const char *text)
 
 static bool is_meant(const struct options *options, const struct person *person)
 {
-    char address[SUBSCRIBER_ADDRESS_MAX + 1];
+    char address[SUBSCRIBER_ADDRESS_MAX + 1] = "";
     if (options->of[SUBSCRIBER_ADDRESS] != NULL) {
         people_address(options->of[SUBSCRIBER_ADDRESS], address);
     }

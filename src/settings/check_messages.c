@@ -116,7 +116,7 @@ static bool check_state(struct loader *loader, const struct rule *rule,
                         const struct rule_level *level, const struct station *station,
                         enum language language)
 {
-    struct filled filled;
+    struct filled filled = { .unit = "" };
     char text[TEXT_MAX];
     fill(loader->settings, rule, level, station, language, &filled);
     enum template_part part = level == NULL ? TEMPLATE_BRIEF_CLEARED : TEMPLATE_BRIEF_RAISED;
