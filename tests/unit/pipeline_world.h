@@ -254,9 +254,10 @@ static inline void world_report(struct world_stream *stream, size_t station,
     bool numbered = station < 3 && draw_below(draws, 20) > 0;
     uint64_t seq = world_number(stream, station);
     int64_t late = draw_below(draws, 6) == 0 ? (int64_t)draw_below(draws, 7200) : 0;
+    late = station == 1 && draw_below(draws, 8) > 0 ? 0 : late;
     int64_t time = stream->now_ns / SECOND_NS - late;
-    time -= station == 1 ? 4 * 86400 : 0; /* its clock is behind */
-    uint64_t wrong = draw_below(draws, 12);
+    time -= station == 1 ? 4 * 86400 : 0; /* its clock is behind, mostly steadily */
+    uint64_t wrong = draw_below(draws, station == 1 ? 48 : 12);
     time = wrong == 0 ? 946684800 + late : (wrong == 1 ? time + 9 * 86400 : time);
     size_t used = (size_t)snprintf(out->payload, WORLD_PAYLOAD, "[{\"bn\":\"s%zu:\",\"bt\":%lld,",
                                    station + 1, (long long)time);
