@@ -118,7 +118,7 @@ static struct pollutant pollutant_of(const struct pipeline *pipeline,
     bool mass = milli || phusa_text_equal(parameter->unit, PHUSA_TEXT("ug/m3"));
     if (mass && series->windows != NULL) {
         pollutant.series = series;
-        pollutant.settings = windows_settings(pipeline, station, series);
+        pollutant.settings = windows_settings(station, series);
         pollutant.factor = milli ? MICRO_A_MILLI : 1;
     }
     return pollutant;

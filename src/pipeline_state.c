@@ -133,6 +133,7 @@ static bool init_station(struct pipeline *pipeline, struct station_state *state,
     }
     memset(state->series_of, 0xFF, (parameters + 1) * sizeof *state->series_of);
     memset(state->hints, 0xFF, sizeof state->hints);
+    windows_open_station(pipeline, state);
     return index_open(pipeline, state) && traps_open(pipeline, state) &&
            silence_open(pipeline, state);
 }

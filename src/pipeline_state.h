@@ -107,20 +107,22 @@ struct latest {
     bool derived;
 };
 
+/* Each reading looks at nearly all of it: as few lines of the cache as it takes. */
 struct series {
     const struct phusa_parameter *parameter;
-    struct series_quality *quality;  /* NULL: gross range only */
-    struct window_series *windows;   /* NULL: none */
-    unsigned window_kinds;           /* WINDOW_BIT of them, see pipeline_windows.c */
-    struct corrections *corrections; /* of windows; NULL: none yet */
-    struct series_trap *trap;        /* of a species; NULL: none */
-    struct history history;
+    struct series_quality *quality; /* NULL: gross range only */
+    struct window_series *windows;  /* NULL: none */
+    uint8_t window_kinds;           /* WINDOW_BIT of them, see pipeline_windows.c */
+    bool windows_ready;             /* they have begun: window_ready was called */
+    bool has_last;
     bool restored;             /* from a snapshot: one that holds it twice is damaged */
     uint8_t restored_gathered; /* the same; bit 1 << enum gathered */
-    bool has_last;
+    struct history history;
     struct latest last; /* newest by reading time, not ahead of its receive time */
     size_t alarm_count;
     struct alarm_slot *alarms;
+    struct corrections *corrections; /* of windows; NULL: none yet */
+    struct series_trap *trap;        /* of a species; NULL: none */
 };
 
 /* One reading that passed all checks. */
@@ -208,6 +210,7 @@ struct station_state {
     struct station_counts counts;
     struct station_clock clock;
     struct stuck_bus stuck;
+    struct window_settings windows; /* but for kinds, and largest */
     struct index_state *index;                 /* NULL: none */
     struct place *place;                       /* NULL: the registry has no sites */
     struct alarm_slot *own[MAINTENANCE_COUNT]; /* the collector's alarms about it; NULL = never */
@@ -523,8 +526,10 @@ bool windows_open(struct pipeline *pipeline, const struct station_state *station
                   struct series *series);
 void windows_close(struct series *series);
 
-struct window_settings windows_settings(const struct pipeline *pipeline,
-                                        const struct station_state *station,
+/* What the settings say of all series of the station. */
+void windows_open_station(const struct pipeline *pipeline, struct station_state *station);
+
+struct window_settings windows_settings(const struct station_state *station,
                                         const struct series *series);
 
 /* A valid reading whose flag is final. */

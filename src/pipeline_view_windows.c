@@ -72,7 +72,7 @@ static struct console_window window_of(const struct copying *copying, const stru
 /* The ends of hours within what is asked for, oldest first. */
 static bool copy_kind(struct copying *copying, const struct series *series, enum window_kind kind)
 {
-    struct window_settings settings = windows_settings(copying->pipeline, copying->station, series);
+    struct window_settings settings = windows_settings(copying->station, series);
     if (!is_asked(copying, series, kind) || (settings.kinds & WINDOW_BIT(kind)) == 0) {
         return true;
     }

@@ -68,19 +68,25 @@ static unsigned kinds_of(const struct pipeline *pipeline, const struct station_s
     return kinds & WINDOW_ALL;
 }
 
-struct window_settings windows_settings(const struct pipeline *pipeline,
-                                        const struct station_state *station,
-                                        const struct series *series)
+void windows_open_station(const struct pipeline *pipeline, struct station_state *station)
 {
     const struct settings *settings = pipeline->settings;
-    return (struct window_settings){ .every_ns = station->station->every_ns,
-                                     .lateness_ns = settings->windows.lateness_ns,
-                                     .live_within_ns = INT64_MAX / 4, /* each rule says its own */
-                                     .utc_offset_s = settings->utc_offset_s,
-                                     .coverage = settings->windows.coverage,
-                                     .kinds = series->window_kinds,
-                                     .edge = settings->windows.begins ? WINDOW_EDGE_BEGINS
-                                                                      : WINDOW_EDGE_ENDS };
+    station->windows =
+        (struct window_settings){ .every_ns = station->station->every_ns,
+                                  .lateness_ns = settings->windows.lateness_ns,
+                                  .live_within_ns = INT64_MAX / 4, /* each rule says its own */
+                                  .utc_offset_s = settings->utc_offset_s,
+                                  .coverage = settings->windows.coverage,
+                                  .edge = settings->windows.begins ? WINDOW_EDGE_BEGINS
+                                                                   : WINDOW_EDGE_ENDS };
+}
+
+struct window_settings windows_settings(const struct station_state *station,
+                                        const struct series *series)
+{
+    struct window_settings settings = station->windows;
+    settings.kinds = series->window_kinds;
+    return settings;
 }
 
 bool windows_open(struct pipeline *pipeline, const struct station_state *station,
@@ -94,11 +100,11 @@ bool windows_open(struct pipeline *pipeline, const struct station_state *station
     }
     const struct phusa_parameter *parameter = series->parameter;
     double largest = fmax(fabs(parameter->minimum), fabs(parameter->maximum));
-    series->window_kinds = kinds_of(pipeline, station, series);
+    series->window_kinds = (uint8_t)kinds_of(pipeline, station, series);
     if (series->window_kinds == 0) {
         return true;
     }
-    struct window_settings settings = windows_settings(pipeline, station, series);
+    struct window_settings settings = windows_settings(station, series);
     settings.largest = largest > 0 ? largest : 1;
     series->windows = window_create(&settings);
     return series->windows != NULL;
@@ -264,9 +270,12 @@ static bool reach(struct pipeline *pipeline, struct station_state *station, uint
         return false;
     }
     access->closing = (struct closing){ pipeline, station, series };
-    access->settings = windows_settings(pipeline, station, series);
+    access->settings = windows_settings(station, series);
     access->windows = series->windows;
-    window_ready(series->windows, &access->settings, pipeline->now_ns);
+    if (!series->windows_ready) {
+        window_ready(series->windows, &access->settings, pipeline->now_ns);
+        series->windows_ready = window_due(series->windows) != INT64_MAX;
+    }
     int64_t due_ns = window_due(series->windows);
     access->at_ns = due_ns <= pipeline->now_ns ? due_ns - 1 : pipeline->now_ns;
     return true;
@@ -295,10 +304,8 @@ void windows_take(struct pipeline *pipeline, struct station_state *station, uint
 
 void windows_await(struct pipeline *pipeline, struct station_state *station, uint16_t index)
 {
-    const struct window_series *windows = station->series[index].windows;
     struct access access;
-    if (windows != NULL && window_due(windows) == INT64_MAX &&
-        reach(pipeline, station, index, &access)) {
+    if (!station->series[index].windows_ready && reach(pipeline, station, index, &access)) {
         say_due(&access);
     }
 }
