@@ -87,7 +87,7 @@ double exact_mean(struct exact sum, uint32_t count, int exponent)
     exact_unsigned magnitude = value < 0 ? -(exact_unsigned)value : (exact_unsigned)value;
     int up = leading_zeros(magnitude);
     magnitude <<= up;
-    exact_unsigned quotient = magnitude / count; /* at least 95 bits */
+    exact_unsigned quotient = count == 1 ? magnitude : magnitude / count; /* at least 95 bits */
     bool rest = magnitude != quotient * count;
     int more = leading_zeros(quotient);
     quotient <<= more;

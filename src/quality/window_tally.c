@@ -107,6 +107,13 @@ static void add_hour(struct tally *tally, const struct window_series *series, in
 }
 
 /* plain: the mean is that of the samples, not that of the hours. */
+static double mean_of(const struct tally *tally, int exponent, bool plain)
+{
+    struct exact sum = plain ? tally->all.sum : tally->means;
+    uint32_t count = plain ? tally->count : tally->hours;
+    return count > 0 ? exact_mean(sum, count, exponent) : (double)NAN;
+}
+
 static struct window_numbers numbers_of(const struct tally *tally, int exponent,
                                         const struct window_settings *settings, int64_t length_ns,
                                         bool plain)
@@ -126,11 +133,7 @@ static struct window_numbers numbers_of(const struct tally *tally, int exponent,
     numbers.sum = exact_mean(tally->all.sum, 1, exponent);
     numbers.min = tally->all.min;
     numbers.max = tally->all.max;
-    if (plain) {
-        numbers.mean = exact_mean(tally->all.sum, tally->count, exponent);
-    } else if (tally->hours > 0) {
-        numbers.mean = exact_mean(tally->means, tally->hours, exponent);
-    }
+    numbers.mean = mean_of(tally, exponent, plain);
     numbers.enough = numbers.coverage >= settings->coverage && !isnan(numbers.mean);
     return numbers;
 }
@@ -168,11 +171,10 @@ struct window_numbers window_tally_one(const struct window_series *series,
 }
 
 /* Raises *largest to the mean, if there is one with enough coverage. */
-static void raise_to(double *largest, const struct window_numbers *numbers)
+static void raise_to(double *largest, const struct tally *tally, int exponent, bool plain)
 {
-    if (numbers->enough && !(numbers->mean <= *largest)) {
-        *largest = numbers->mean;
-    }
+    double mean = mean_of(tally, exponent, plain);
+    *largest = mean <= *largest || isnan(mean) ? *largest : mean;
 }
 
 void window_tally_largest(const struct window_series *series,
@@ -184,15 +186,13 @@ void window_tally_largest(const struct window_series *series,
         struct tally tally = { .needed = needed };
         for (int64_t back = 0; back < HOURS_OF_8H; back++) {
             add_hour(&tally, series, at - back, told);
-            if (back == 0) {
-                struct window_numbers one =
-                    numbers_of(&tally, series->exponent, settings, HOUR_NS, true);
-                raise_to(&day->max_1h, &one);
+            if (back == 0 && tally.count >= needed) {
+                raise_to(&day->max_1h, &tally, series->exponent, true);
             }
         }
-        struct window_numbers eight =
-            numbers_of(&tally, series->exponent, settings, HOURS_OF_8H * HOUR_NS, false);
-        raise_to(&day->max_8h, &eight);
+        if (coverage_of(settings, tally.count, HOURS_OF_8H * HOUR_NS) >= settings->coverage) {
+            raise_to(&day->max_8h, &tally, series->exponent, false);
+        }
     }
 }
 
