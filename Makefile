@@ -25,7 +25,8 @@ SHARED  := $(wildcard src/shared/*.c)
 COLLECT := $(filter-out src/phusad.c,$(wildcard src/*.c)) \
            $(filter-out src/shared/% src/cli/%,$(wildcard src/*/*.c))
 CLI     := $(wildcard src/cli/*.c)
-STATION := $(wildcard firmware/core/*.c firmware/drivers/*.c) $(filter-out firmware/port/posix/main.c,$(wildcard firmware/port/posix/*.c))
+STATION := $(wildcard firmware/core/*.c firmware/drivers/*.c) \
+           $(filter-out firmware/port/posix/main.c,$(wildcard firmware/port/posix/*.c))
 
 object   = $(patsubst %.c,$(B)/obj/%.o,$(1))
 PROGRAMS := $(B)/phusad $(B)/phusa $(B)/phusa-station
