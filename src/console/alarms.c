@@ -183,12 +183,34 @@ unsigned alarms_history(const struct console_source *source, const struct alarms
 /* --- load ----------------------------------------------------------------------------------------
  */
 
+static bool is_asked(const char *asked, const char *id)
+{
+    return asked == NULL || strcmp(asked, id) == 0;
+}
+
 static bool take_event(void *context, const struct console_event *event)
 {
     if (event->told && event->event[0] == '\0') {
         load_take(context, event->rule, event->station, event->from, event->to, event->time_ns);
     }
     return true;
+}
+
+/* What has no change within the span and stands all the same. Without a view the report goes
+ * without. */
+static void take_standing(const struct console_source *source,
+                          const struct console_events_query *query, struct load *load)
+{
+    struct console_view *view = source->view(source->context);
+    for (size_t i = 0; view != NULL && i < view->alarm_count; i++) {
+        const struct console_alarm *alarm = &view->alarms[i];
+        bool meant =
+            is_asked(query->rule, alarm->rule->id) && is_asked(query->station, alarm->station->id);
+        if (meant && alarm->told != SEVERITY_NORMAL && alarm->since_ns < query->from_ns) {
+            load_stand(load, alarm->rule->id, alarm->station->id);
+        }
+    }
+    console_view_free(view);
 }
 
 static json_t *series_values(const struct load_series *series, size_t count)
@@ -249,6 +271,7 @@ unsigned alarms_load(const struct console_source *source, const struct alarms_as
     bool read =
         load != NULL && report != NULL && source->events(source->context, &query, take_event, load);
     if (read) {
+        take_standing(source, &query, load);
         load_finish(load, report);
         print_load(&query, operators, report, out);
     } else {

@@ -3,7 +3,7 @@
  *
  * GET  /api/v1/alarms          {"alarms":[...]}: what is active, or not acknowledged, or held back.
  * POST /api/v1/alarms          {"do","rule","station","who","text","until"}: what an operator does;
- *                              see pipeline_verbs.c. 200 {"done":verb}; 400 with what would be
+ *                              see pipeline_verbs.c. 200 {"taken":true}; 400 with what would be
  *                              right; 401, 403 without the token; 503 when the journal is full.
  * GET  /api/v1/alarms/history  ?rule&station&from&to&limit: {"events":[...],"more":bool}, by time.
  * GET  /api/v1/alarms/load     ?from&to&operators: how much of it people had to bear.

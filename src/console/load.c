@@ -124,6 +124,15 @@ void load_take(struct load *load, const char *rule, const char *station, enum se
     }
 }
 
+void load_stand(struct load *load, const char *rule, const char *station)
+{
+    size_t known = load->series_count;
+    struct load_series *series = find(load, rule, station);
+    if (series != NULL && load->series_count > known) {
+        series->since_ns = load->from_ns;
+    }
+}
+
 static int by_raises(const void *a, const void *b)
 {
     const struct load_series *left = a, *right = b;
@@ -140,6 +149,15 @@ static size_t copy_top(const struct load *load, struct load_series top[LOAD_TOP]
 {
     size_t count = load->series_count < LOAD_TOP ? load->series_count : LOAD_TOP;
     memcpy(top, load->series, count * sizeof *top);
+    return count;
+}
+
+static size_t copy_frequent(const struct load *load, struct load_series top[LOAD_TOP])
+{
+    size_t count = copy_top(load, top);
+    while (count > 0 && top[count - 1].raises == 0) {
+        count--;
+    }
     return count;
 }
 
@@ -170,7 +188,7 @@ void load_finish(struct load *load, struct load_report *report)
     }
     memset(load->slots, 0, sizeof load->slots); /* what follows moves the series about */
     qsort(load->series, load->series_count, sizeof *load->series, by_raises);
-    report->frequent_count = copy_top(load, report->frequent);
+    report->frequent_count = copy_frequent(load, report->frequent);
     qsort(load->series, load->series_count, sizeof *load->series, by_longest);
     report->standing_count = copy_top(load, report->standing);
 }

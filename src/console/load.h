@@ -41,6 +41,10 @@ void load_free(struct load *load);
 void load_take(struct load *load, const char *rule, const char *station, enum severity from,
                enum severity to, int64_t time_ns);
 
+/* An alarm that people know of stands now, and has since before the span. To be said after all
+ * changes were taken; of one that had any they say more. */
+void load_stand(struct load *load, const char *rule, const char *station);
+
 struct load_report {
     uint64_t raises, others; /* others: of alarms beyond LOAD_SERIES_MAX */
     uint64_t steps, flooded; /* ten minutes each; with LOAD_FLOOD and more an operator */
@@ -49,7 +53,7 @@ struct load_report {
     double mean;             /* alarms an operator in ten minutes */
     uint64_t low, medium, high;
     size_t frequent_count, standing_count;
-    struct load_series frequent[LOAD_TOP]; /* most raises first */
+    struct load_series frequent[LOAD_TOP]; /* most raises first, none without */
     struct load_series standing[LOAD_TOP]; /* longest active first */
 };
 void load_finish(struct load *load, struct load_report *report);
