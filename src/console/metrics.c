@@ -306,6 +306,19 @@ static void add_alarms(const struct console_view *view, struct text_buffer *out)
     }
 }
 
+static void add_lives(const struct console_view *view, struct text_buffer *out)
+{
+    static const char *const lives[] = { "UNACK", "ACKED", "RTNUN", "SHLVD", "DSUPR", "OOSRV" };
+    add_head(out, "phusa_alarms", "Alarms that are not normal, by state of ISA-18.2.", false);
+    for (size_t k = 0; k < sizeof lives / sizeof lives[0]; k++) {
+        size_t count = 0;
+        for (size_t i = 0; i < view->alarm_count; i++) {
+            count += strcmp(view->alarms[i].life, lives[k]) == 0 ? 1 : 0;
+        }
+        text_buffer_add(out, "phusa_alarms{state=\"%s\"} %zu\n", lives[k], count);
+    }
+}
+
 /* The ledger's sums over all stations, known or not. */
 static void add_ledger(const struct console_totals *totals, struct text_buffer *out)
 {
@@ -404,6 +417,7 @@ void console_metrics(const struct console_view *view, struct text_buffer *out)
     add_reports(view, out);
     add_gaps(view, out);
     add_alarms(view, out);
+    add_lives(view, out);
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
         add_family(view, &families[i], out);
     }

@@ -12,6 +12,40 @@
 #define REFRESH_S    10
 #define BEHIND_SHOWN 1000 /* records not processed yet that are worth a word */
 
+/* --- which alarms ------------------------------------------------------------------- */
+
+/* Nobody is told of it now: shelved, suppressed by design or out of service. */
+static bool is_held(const struct console_alarm *alarm)
+{
+    return strcmp(alarm->life, "SHLVD") == 0 || strcmp(alarm->life, "DSUPR") == 0 ||
+           strcmp(alarm->life, "OOSRV") == 0;
+}
+
+static bool of_site(const struct station *station, const char *site)
+{
+    return site == NULL || strcmp(station->site, site) == 0;
+}
+
+/* Which alarms a list is of. */
+struct choice {
+    const char *site; /* NULL = all */
+    bool held;
+};
+
+static bool is_chosen(const struct console_alarm *alarm, const struct choice *choice)
+{
+    return of_site(alarm->station, choice->site) && is_held(alarm) == choice->held;
+}
+
+static size_t count_alarms(const struct console_view *view, const struct choice *choice)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < view->alarm_count; i++) {
+        count += is_chosen(&view->alarms[i], choice);
+    }
+    return count;
+}
+
 /* --- head ------------------------------------------------------------------------- */
 
 static void add_head(const struct console_view *view, struct text_buffer *out)
@@ -21,8 +55,9 @@ static void add_head(const struct console_view *view, struct text_buffer *out)
                     "<meta name=viewport content=\"width=device-width,initial-scale=1\">"
                     "<meta http-equiv=refresh content=%d><title>",
                     REFRESH_S);
-    if (view->alarm_count > 0) {
-        text_buffer_add(out, "(%zu) ", view->alarm_count);
+    size_t alarms = count_alarms(view, &(struct choice){ NULL, false });
+    if (alarms > 0) {
+        text_buffer_add(out, "(%zu) ", alarms);
     }
     text_buffer_add_text(out, "Phù Sa</title><style>");
     for (const char *const *part = console_style; *part != NULL; part++) {
@@ -187,6 +222,24 @@ static void add_summary(const struct console_view *view, struct text_buffer *out
 
 /* --- alarms ---------------------------------------------------------------------------- */
 
+static void add_life(const struct console_view *view, const struct console_alarm *alarm,
+                     struct text_buffer *out)
+{
+    add_badge(out, word_of_life(alarm));
+    if (alarm->shelved_until_ns != 0) {
+        text_buffer_add_text(out, " ");
+        add_both(out, "đến", "until");
+        text_buffer_add_text(out, " ");
+        add_local_time(out, alarm->shelved_until_ns, view->utc_offset_s, false);
+        text_buffer_add_text(out, " ·");
+    }
+    if (alarm->flapping) {
+        text_buffer_add_text(out, " ");
+        add_badge(out, (struct word){ "dao động liên tục", "flapping", "warn" });
+    }
+    text_buffer_add_text(out, " ");
+}
+
 static void add_alarm(const struct console_view *view, const struct console_alarm *alarm,
                       struct text_buffer *out)
 {
@@ -206,6 +259,7 @@ static void add_alarm(const struct console_view *view, const struct console_alar
     text_buffer_add_text(out, " ");
     add_value(out, alarm->rule->parameter, alarm->value);
     text_buffer_add_text(out, "</p><p class=how>");
+    add_life(view, alarm, out);
     add_both(out, "từ", "since");
     text_buffer_add_text(out, " ");
     add_local_time(out, alarm->since_ns, view->utc_offset_s, false);
@@ -214,35 +268,13 @@ static void add_alarm(const struct console_view *view, const struct console_alar
     text_buffer_add_text(out, "</p></li>");
 }
 
-static bool of_site(const struct station *station, const char *site)
+static void list_alarms(const struct console_view *view, const struct choice *choice, size_t count,
+                        struct text_buffer *out)
 {
-    return site == NULL || strcmp(station->site, site) == 0;
-}
-
-static size_t count_alarms(const struct console_view *view, const char *site)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < view->alarm_count; i++) {
-        count += of_site(view->alarms[i].station, site);
-    }
-    return count;
-}
-
-static void add_alarms(const struct console_view *view, const char *site, struct text_buffer *out)
-{
-    size_t count = count_alarms(view, site), listed = 0;
-    text_buffer_add_text(out, "<section><h2>");
-    add_both(out, "Cảnh báo đang có", "Active alarms");
-    text_buffer_add(out, " <small>%zu</small></h2>", count);
-    if (count == 0) {
-        text_buffer_add_text(out, "<p class=calm>✓ ");
-        add_both(out, "Không có cảnh báo nào.", "No alarm.");
-        text_buffer_add_text(out, "</p></section>");
-        return;
-    }
+    size_t listed = 0;
     text_buffer_add_text(out, "<ul class=alarms>");
     for (size_t i = 0; i < view->alarm_count && listed < CONSOLE_ALARMS_MAX; i++) {
-        if (of_site(view->alarms[i].station, site)) {
+        if (is_chosen(&view->alarms[i], choice)) {
             add_alarm(view, &view->alarms[i], out);
             listed++;
         }
@@ -251,7 +283,37 @@ static void add_alarms(const struct console_view *view, const char *site, struct
     if (listed < count) {
         text_buffer_add(out, "<p>… +%zu</p>", count - listed);
     }
+}
+
+static void add_alarms(const struct console_view *view, const char *site, struct text_buffer *out)
+{
+    const struct choice choice = { site, false };
+    size_t count = count_alarms(view, &choice);
+    text_buffer_add_text(out, "<section><h2>");
+    add_both(out, "Cảnh báo đang có", "Active alarms");
+    text_buffer_add(out, " <small>%zu</small></h2>", count);
+    if (count == 0) {
+        text_buffer_add_text(out, "<p class=calm>✓ ");
+        add_both(out, "Không có cảnh báo nào.", "No alarm.");
+        text_buffer_add_text(out, "</p>");
+    } else {
+        list_alarms(view, &choice, count, out);
+    }
     text_buffer_add_text(out, "</section>");
+}
+
+static void add_held_alarms(const struct console_view *view, const char *site,
+                            struct text_buffer *out)
+{
+    const struct choice choice = { site, true };
+    size_t count = count_alarms(view, &choice);
+    if (count > 0) {
+        text_buffer_add_text(out, "<section><h2>");
+        add_both(out, "Cảnh báo đang gác lại", "Alarms held back");
+        text_buffer_add(out, " <small>%zu</small></h2>", count);
+        list_alarms(view, &choice, count, out);
+        text_buffer_add_text(out, "</section>");
+    }
 }
 
 /* --- stations --------------------------------------------------------------------------- */
@@ -559,6 +621,7 @@ bool console_page(const struct console_view *view, const char *site, struct text
         add_way_back(out);
     }
     add_alarms(view, site, out);
+    add_held_alarms(view, site, out);
     if (site == NULL && view->station_count > CONSOLE_OVERVIEW_ABOVE) {
         add_overview(view, out);
     } else {

@@ -60,6 +60,7 @@ const char *const console_style[] = {
     "border-left:.4rem solid var(--warn);border-radius:.5rem;padding:.6rem .8rem}"
     ".alarms .minor{border-left-color:#c9a400}.alarms .severe{border-left-color:var(--bad)}"
     ".alarms .extreme{border-left-color:var(--extreme-bg)}"
+    ".alarms .good{border-left-color:var(--good)}"
     ".headline{display:flex;flex-wrap:wrap;gap:.2rem .7rem;align-items:baseline}"
     ".alarms p{margin:.2rem 0 0}",
     /* stations */

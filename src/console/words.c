@@ -44,6 +44,28 @@ struct word word_of_severity(enum severity severity)
     return (struct word){ severity_name_vi(severity), severity_name(severity), style };
 }
 
+struct word word_of_life(const struct console_alarm *alarm)
+{
+    static const struct {
+        const char *life;
+        struct word word;
+    } words[] = {
+        { "UNACK", { "chưa xác nhận", "not acknowledged", "warn" } },
+        { "ACKED", { "đã xác nhận", "acknowledged", "none" } },
+        { "RTNUN", { "đã hết, chưa xác nhận", "over, not acknowledged", "good" } },
+        { "SHLVD", { "tạm gác", "shelved", "none" } },
+        { "OOSRV", { "ngừng theo dõi", "out of service", "none" } },
+    };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(words[i].life, alarm->life) == 0) {
+            return words[i].word;
+        }
+    }
+    return alarm->rule->inhibit_count > 0
+               ? (struct word){ "bị che bởi cảnh báo khác", "suppressed by another alarm", "none" }
+               : (struct word){ "ngoài giờ báo", "outside of its hours", "none" };
+}
+
 struct word word_of_outcome(enum console_outcome outcome)
 {
     switch (outcome) {

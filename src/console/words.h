@@ -12,6 +12,8 @@ struct word {
 struct word word_of_link(enum console_link link);
 struct word word_of_flag(uint8_t flag);
 struct word word_of_severity(enum severity severity);
+/* What people did about an alarm, or what holds it back. */
+struct word word_of_life(const struct console_alarm *alarm);
 struct word word_of_outcome(enum console_outcome outcome);
 
 /* Why the collector is not ready, in Vietnamese; NULL for an English reason that is not known. */

@@ -134,6 +134,9 @@ static void counts_stations_and_totals(void **state)
         "phusa_station_online{site=\"my-tho\",station=\"mt-cang\"} 0",
         "phusa_alarms_active{severity=\"severe\"} 1",
         "phusa_alarms_active{severity=\"extreme\"} 0",
+        "phusa_alarms{state=\"UNACK\"} 1",
+        "phusa_alarms{state=\"ACKED\"} 1",
+        "phusa_alarms{state=\"SHLVD\"} 0",
     };
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
         assert_line(wanted[i]);

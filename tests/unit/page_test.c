@@ -289,6 +289,69 @@ static void limits_the_detail_of_a_site(void **state)
     assert_int_equal(occurrences("<h3>Cầu Rạch Miễu"), MANY - 50);
 }
 
+static void render_alarms(struct console_alarm *alarms, size_t count)
+{
+    struct console_view view;
+    sample_fill(&view);
+    view.alarms = alarms;
+    view.alarm_count = count;
+    text_buffer_free(&page);
+    page = (struct text_buffer){ 0 };
+    assert_true(console_page(&view, NULL, &page));
+}
+
+static void says_what_people_did_about_an_alarm(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *life, *badge;
+        bool held;
+    } cases[] = {
+        { "UNACK",
+          "<span class=\"badge warn\">chưa xác nhận <span class=en lang=en>not acknowledged<",
+          false },
+        { "ACKED", "<span class=\"badge none\">đã xác nhận <span class=en lang=en>acknowledged<",
+          false },
+        { "RTNUN",
+          "<span class=\"badge good\">đã hết, chưa xác nhận <span class=en lang=en>over, not "
+          "acknowledged<",
+          false },
+        { "SHLVD", "<span class=\"badge none\">tạm gác <span class=en lang=en>shelved<", true },
+        { "DSUPR", "ngoài giờ báo <span class=en lang=en>outside of its hours<", true },
+        { "OOSRV", "ngừng theo dõi <span class=en lang=en>out of service<", true },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct console_alarm alarm = sample_alarms[0];
+        alarm.life = cases[i].life;
+        render_alarms(&alarm, 1);
+        assert_has(cases[i].badge);
+        assert_int_equal(occurrences("Alarms held back"), cases[i].held ? 1 : 0);
+        assert_int_equal(occurrences("Không có cảnh báo nào"), cases[i].held ? 1 : 0);
+        assert_int_equal(occurrences("<title>(1) Phù Sa"), cases[i].held ? 0 : 1);
+        assert_lacks("flapping");
+    }
+}
+
+static void says_until_when_and_why_an_alarm_is_held_back(void **state)
+{
+    (void)state;
+    struct rule rule = sample_rules[0];
+    struct console_alarm alarms[] = { sample_alarms[0], sample_alarms[0], sample_alarms[1] };
+    rule.inhibit_count = 1;
+    alarms[0].life = "DSUPR";
+    alarms[0].rule = &rule;
+    alarms[1].life = "SHLVD";
+    alarms[1].shelved_until_ns = (SAMPLE_NOW_S + 7200) * SECOND_NS;
+    alarms[2].flapping = true;
+    render_alarms(alarms, 3);
+    assert_has("bị che bởi cảnh báo khác <span class=en lang=en>suppressed by another alarm<");
+    assert_has("</span></span> đến <span class=en lang=en>until</span> 23:35 21/11/2025 · từ ");
+    assert_has("dao động liên tục <span class=en lang=en>flapping<");
+    const char *active = strstr(page.data, "Ôxy thấp"), *held = strstr(page.data, "held back");
+    assert_true(active != NULL && held != NULL && active < held);
+    assert_has("<title>(1) Phù Sa");
+}
+
 static void limits_the_list_of_alarms(void **state)
 {
     (void)state;
@@ -518,6 +581,8 @@ int main(void)
         cmocka_unit_test_teardown(collapses_stations_without_readings, clear),
         cmocka_unit_test_teardown(gives_an_overview_of_many, clear),
         cmocka_unit_test_teardown(limits_the_detail_of_a_site, clear),
+        cmocka_unit_test_teardown(says_what_people_did_about_an_alarm, clear),
+        cmocka_unit_test_teardown(says_until_when_and_why_an_alarm_is_held_back, clear),
         cmocka_unit_test_teardown(limits_the_list_of_alarms, clear),
         cmocka_unit_test_teardown(tells_ages, clear),
         cmocka_unit_test_teardown(tells_local_time, clear),
