@@ -399,6 +399,10 @@ static void tick_life(struct pipeline *pipeline, const struct alarm_about *about
     if (alarm_life_unshelves(slot->life, pipeline->now_ns)) {
         record(pipeline, about, slot, "unshelve");
     }
+    if (pipeline->now_ns >=
+        alarm_life_escalation_ns(slot->life, &slot->rule->escalation, slot->state.live.state)) {
+        suppress(pipeline, about, slot, pipeline->now_ns); /* explained since it was raised? */
+    }
     if (alarm_life_escalates(slot->life, &slot->rule->escalation, slot->state.live.state,
                              pipeline->now_ns)) {
         struct alarm_event event = { .what = "escalated", .tell = true, .escalated = true };
@@ -422,7 +426,7 @@ static void tick_rule(struct pipeline *pipeline, struct station_state *station,
     struct alarm_about about = about_station(station);
     const struct rule *rule = slot->rule;
     if (rule_is_over(rule, pipeline->now_ns - pipeline->settings->windows.lateness_ns)) {
-        pipeline->counters.transitions += slot->state.told != SEVERITY_NORMAL ? 1 : 0;
+        pipeline->counters.transitions += slot->state.live.state != SEVERITY_NORMAL ? 1 : 0;
         flow_end_alarm(pipeline, &about, slot, rule->until_ns);
         return;
     }
@@ -450,16 +454,17 @@ void flow_end_alarm(struct pipeline *pipeline, const struct alarm_about *about,
                     struct alarm_slot *slot, int64_t at_ns)
 {
     const struct alarm_series *state = &slot->state;
-    if (state->told != SEVERITY_NORMAL && pipeline->sink.notice != NULL) {
+    bool told = state->told != SEVERITY_NORMAL, active = state->live.state != SEVERITY_NORMAL;
+    if ((told || active) && pipeline->sink.notice != NULL) {
         struct notice notice = { .rule = slot->rule,
                                  .station = about->station,
-                                 .from = state->told,
+                                 .from = told ? state->told : state->live.state,
                                  .to = SEVERITY_NORMAL,
                                  .time_ns = at_ns,
                                  .since_ns = at_ns,
                                  .value = state->value,
-                                 .transition = true,
-                                 .tell = true,
+                                 .transition = active,
+                                 .tell = told,
                                  .position = pipeline->taking > pipeline->position
                                                  ? pipeline->taking
                                                  : pipeline->position,

@@ -211,9 +211,9 @@ static void count_silent(struct pipeline *pipeline)
 static void judge_place(struct pipeline *pipeline, struct place *place)
 {
     struct alarm_about about = about_place(place);
-    double least = pipeline->settings->alarms.site_share * (double)place->count;
+    double share = pipeline->settings->alarms.site_share * (double)place->count;
     bool on = alarms_own_state(place->own, MAINTENANCE_SITE_SILENT) != SEVERITY_NORMAL;
-    bool most = place->count >= PLACE_LEAST && (double)place->overdue >= least;
+    bool most = place->count >= PLACE_LEAST && (double)place->overdue > share;
     bool silent = most && (on || place->silent > 0);
     bool enabled = pipeline->settings->maintenance.rules[MAINTENANCE_SITE_SILENT].enabled;
     const struct own_finding finding = { .to = silent && enabled

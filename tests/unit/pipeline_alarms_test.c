@@ -710,6 +710,32 @@ static void a_shelved_alarm_is_escalated_when_it_comes_back(void **state)
            "high s1 escalated @40 told escalated UNACK\n");
 }
 
+static void what_was_explained_meanwhile_is_not_escalated(void **state)
+{
+    (void)state;
+    static const char *const by[] = { "salty" };
+    add_rule("salty", &parameters[1]);
+    struct rule *high = add_rule("high", &parameters[0]);
+    high->inhibited_by = by;
+    high->inhibit_count = 1;
+    high->escalation =
+        (struct rule_escalation){ .after_ns = 20 * MINUTE_NS, .from = SEVERITY_MINOR };
+    begin();
+    level(0, 5);
+    at(1);
+    send("s1", "ph", 1, 5);
+    tick_until(40);
+    EXPECT("high s1 normal>minor @0 told UNACK\n"
+           "salty s1 normal>minor @1 told UNACK\n"
+           "high s1 suppressed @20 DSUPR\n");
+    send("s1", "ph", 40, 3);
+    level(41, 5);
+    EXPECT("salty s1 minor>normal @40 told RTNUN\n"
+           "high s1 released @41 UNACK\n");
+    tick_until(42);
+    EXPECT("high s1 escalated @42 told escalated UNACK\n");
+}
+
 /* --- a backlog
  * ------------------------------------------------------------------------------------ */
 
@@ -831,6 +857,25 @@ static void a_silent_site_is_told_instead_of_its_stations(void **state)
            "quiet s1 minor>normal @57 DSUPR\n"
            "quiet s2 released @57 UNACK\n"
            "quiet s2 normal>minor @57 since 16 told UNACK\n");
+}
+
+/* More than the share, not as much. */
+static void as_much_as_the_share_is_not_the_site(void **state)
+{
+    (void)state;
+    world.settings.alarms.site_share = 2.0 / 3;
+    watch_for(MAINTENANCE_QUIET);
+    watch_for(MAINTENANCE_SITE_SILENT);
+    begin();
+    for (int minute = 0; minute <= 60; minute += 5) {
+        static const char *const all[] = { "ben-tre", "s3", "s1", "s2" };
+        tick_until(minute);
+        for (size_t i = 0; i < (minute < 20 ? 4 : 2); i++) {
+            send(all[i], "level", minute, 3 + minute * 0.01);
+        }
+    }
+    EXPECT("quiet s1 normal>minor @30 since 15 told UNACK\n"
+           "quiet s2 normal>minor @30 since 15 told UNACK\n");
 }
 
 static void a_link_that_is_down_is_told_instead_of_everything(void **state)
@@ -1066,6 +1111,22 @@ static void a_rate_is_judged_like_a_value(void **state)
 /* --- other settings
  * ------------------------------------------------------------------------------------ */
 
+/* Nobody was told of it, so nobody is told of its end; but what began in the records ends there. */
+static void a_rule_that_ends_ends_what_was_held_back(void **state)
+{
+    (void)state;
+    struct rule *high = add_rule("high", &parameters[0]);
+    high->until_ns = BEGIN_NS + 60 * MINUTE_NS;
+    begin();
+    level(0, 3);
+    does("shelve", "high", "s1", "later", 300);
+    level(5, 5);
+    tick_until(100);
+    EXPECT("high s1 shelve @0 SHLVD lan: later until 300\n"
+           "high s1 normal>minor @5 SHLVD\n"
+           "high s1 minor>normal @60 NORM\n");
+}
+
 static void what_operators_did_stays_with_a_rule_that_judges_otherwise_now(void **state)
 {
     (void)state;
@@ -1111,10 +1172,12 @@ int main(void)
         TEST(what_nobody_acknowledges_is_escalated_once),
         TEST(what_flaps_is_escalated_all_the_same),
         TEST(a_shelved_alarm_is_escalated_when_it_comes_back),
+        TEST(what_was_explained_meanwhile_is_not_escalated),
         TEST(a_backlog_wakes_nobody),
         TEST(a_station_is_quiet_until_it_is_heard),
         TEST(no_silence_is_found_while_nobody_listens),
         TEST(a_silent_site_is_told_instead_of_its_stations),
+        TEST(as_much_as_the_share_is_not_the_site),
         TEST(a_link_that_is_down_is_told_instead_of_everything),
         TEST(a_link_that_fails_does_not_end_what_was_found),
         TEST(stations_that_stand_still_or_have_a_wrong_clock_are_found),
@@ -1124,6 +1187,7 @@ int main(void)
         TEST(silence_that_was_found_late_is_told),
         TEST(a_rule_misses_nothing_outside_its_dates),
         TEST(a_rate_is_judged_like_a_value),
+        TEST(a_rule_that_ends_ends_what_was_held_back),
         TEST(what_operators_did_stays_with_a_rule_that_judges_otherwise_now),
     };
     int failed = 0;

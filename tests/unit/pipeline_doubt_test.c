@@ -380,11 +380,12 @@ static void run_variant(struct variant variant)
     struct draws draws = draws_begin();
     for (size_t i = 0; i < sizeof every_s / sizeof every_s[0]; i++) {
         size_t corrections = 0;
-        for (int round = 0; round < 3; round++) {
+        bool rare = every_s[i] < 600; /* then hardly anything is corrected, and need not be */
+        for (int round = 0; round < 3 || (corrections == 0 && !rare && round < 30); round++) {
             corrections += run_story(&draws, every_s[i], round * MINUTE_NS, &variant);
         }
         printf("every %lld s: %zu corrections\n", (long long)every_s[i], corrections);
-        assert_true(corrections > 0 || every_s[i] < 600);
+        assert_true(corrections > 0 || rare);
     }
 }
 
