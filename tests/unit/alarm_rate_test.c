@@ -142,12 +142,12 @@ static bool same(double a, double b)
     return (isnan(a) && isnan(b)) || a == b;
 }
 
-/* Puts it among the others; returns its place, or `count` if there is one of that time. */
+/* Puts it among the others; returns its place, or SIZE_MAX if there is one of that time. */
 static size_t put(struct past *past, size_t count, struct past reading)
 {
     for (size_t i = 0; i < count; i++) {
         if (past[i].time == reading.time) {
-            return count;
+            return SIZE_MAX;
         }
     }
     past[count] = reading;
@@ -176,7 +176,7 @@ static void random_series_agree_with_a_search_of_the_past(void **state)
                                : 0;
             struct past reading = { time - late, (double)draw_below(&draws, 100) };
             size_t at = put(past, count, reading);
-            if (at == count && past[count].time != reading.time) {
+            if (at == SIZE_MAX) {
                 assert_true(isnan(take(rate, &rule, reading.time, reading.value)));
                 continue;
             }
