@@ -75,8 +75,8 @@ static void tell(const struct view *view, enum window_kind kind, int64_t hour, i
 }
 
 /* The day, which also has the changes of the 8 h means that reach into it. */
-static void tell_day(const struct view *view, int64_t hour, struct window_numbers *now,
-                     struct window_numbers *old)
+static void tell_day(const struct view *view, int64_t hour, int64_t changed,
+                     struct window_numbers *now, struct window_numbers *old)
 {
     if (!window_ends_day(hour) || !wanted(view, WINDOW_DAY)) {
         return;
@@ -85,7 +85,7 @@ static void tell_day(const struct view *view, int64_t hour, struct window_number
     if (old != NULL) {
         window_tally_largest(view->series, view->settings, hour, true, old);
         /* A change in the evening before need not reach the largest mean. */
-        if (now->count == old->count && !(now->max_8h > old->max_8h) &&
+        if (changed <= hour - HOURS_OF_DAY && !(now->max_8h > old->max_8h) &&
             !(now->max_8h < old->max_8h) && isnan(now->max_8h) == isnan(old->max_8h)) {
             return;
         }
@@ -117,7 +117,7 @@ static void tell_hour(const struct view *view, int64_t hour, int64_t changed, bo
             tell(view, WINDOW_NIGHT, hour, HOURS_OF_DAY * HOUR_NS, &now.day, old_day);
         }
     }
-    tell_day(view, hour, &now.day, old == NULL ? NULL : &old->day);
+    tell_day(view, hour, changed, &now.day, old == NULL ? NULL : &old->day);
 }
 
 static void tell_year(const struct view *view, int64_t hour, bool was_told)

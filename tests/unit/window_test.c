@@ -1112,6 +1112,35 @@ static void what_is_taken_back_leaves_nothing(void **state)
     assert_true(taken > 1000 && full > 0);
 }
 
+/* In one round one is taken back and another one comes: as many as before, but others. */
+static void one_for_another_corrects_the_day_too(void **state)
+{
+    (void)state;
+    struct world world = world_of(usual(WINDOW_ALL));
+    int64_t midnight = local(2026, 3, 2, 0, 0), spike = midnight - 20 * MINUTE;
+    for (int64_t time = midnight - 24 * HOUR + 5 * MINUTE; time <= midnight; time += 5 * MINUTE) {
+        if (time != spike && time != spike + 10 * MINUTE) {
+            add(&world, time, time <= midnight - 12 * HOUR ? 100 : 10); /* the largest 8 h mean */
+        }
+    }
+    assert_int_equal(window_add_provisional(world.series, &world.settings, spike, 300, world.now_ns,
+                                            into(&world)),
+                     WINDOW_TAKEN);
+    pass(&world, midnight + 10 * MINUTE);
+    assert_true(find(&world, WINDOW_DAY, midnight)->now.mean > 55);
+    settle(&world, &(struct doubtful){ spike, 300, false });
+    assert_int_equal(add(&world, spike + 10 * MINUTE, 10), WINDOW_LATE);
+    pass(&world, midnight + 30 * MINUTE);
+    static const enum window_kind kinds[] = { WINDOW_1H, WINDOW_8H, WINDOW_24H, WINDOW_DAY };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        const struct window_result *result = find(&world, kinds[i], midnight);
+        assert_true(result->correction && result->now.count == result->old.count);
+        double mean = kinds[i] == WINDOW_24H || kinds[i] == WINDOW_DAY ? 55 : 10;
+        assert_true(result->old.mean > mean && same(result->now.mean, mean));
+    }
+    end(&world);
+}
+
 static void a_state_of_another_grid_is_left(void **state)
 {
     (void)state;
@@ -1404,6 +1433,7 @@ int main(void)
         cmocka_unit_test(any_order_within_lateness_gives_the_same),
         cmocka_unit_test(late_readings_bring_the_same_in_the_end),
         cmocka_unit_test(what_is_taken_back_leaves_nothing),
+        cmocka_unit_test(one_for_another_corrects_the_day_too),
         cmocka_unit_test(a_state_of_another_grid_is_left),
         cmocka_unit_test(a_sum_must_be_one_of_its_samples),
         cmocka_unit_test(what_is_no_state_is_refused),
