@@ -217,25 +217,29 @@ static enum qartod_status take_backlog(struct pipeline *pipeline,
 }
 
 /* When a tick finds something of the series final. */
-static int64_t due_of(const struct pipeline *pipeline, const struct series_quality *quality)
+static void say_due(const struct pipeline *pipeline, struct station_state *station,
+                    struct series *series)
 {
+    const struct series_quality *quality = series->quality;
     int64_t fresh = qartod_due(quality->fresh), lateness = pipeline->settings->windows.lateness_ns;
     fresh = fresh > INT64_MAX - lateness ? INT64_MAX : fresh + lateness;
     int64_t backlog = quality->backlog == NULL ? INT64_MAX : quality->backlog_ns + BACKLOG_OVER_NS;
-    return backlog < fresh ? backlog : fresh;
+    series->tests_due_ns = backlog < fresh ? backlog : fresh;
+    flow_due(station, series->tests_due_ns);
 }
 
 static enum qartod_status test(struct pipeline *pipeline, struct station_state *station,
                                const struct accepted *accepted, struct qartod_flags *now)
 {
-    struct series_quality *quality = station->series[accepted->series].quality;
+    struct series *series = &station->series[accepted->series];
+    struct series_quality *quality = series->quality;
     struct emission emission = { pipeline, station, accepted->series };
     enum qartod_status status =
         qartod_take(quality->fresh, accepted->time_ns, accepted->value, now, on_final, &emission);
     if (status == QARTOD_LATE) {
         status = take_backlog(pipeline, station, quality, &emission, accepted, now);
     }
-    flow_due(station, due_of(pipeline, quality));
+    say_due(pipeline, station, series);
     return status;
 }
 
@@ -338,13 +342,18 @@ static void end_left(struct series *series, struct emission *emission)
 
 void quality_tick(struct pipeline *pipeline, struct station_state *station, uint16_t index)
 {
-    struct series_quality *quality = station->series[index].quality;
+    struct series *series = &station->series[index];
+    struct series_quality *quality = series->quality;
     struct emission emission = { pipeline, station, index };
+    if (pipeline->now_ns < series->tests_due_ns) {
+        flow_due(station, series->tests_due_ns);
+        return;
+    }
     if (quality == NULL || quality->fresh == NULL) {
         return;
     }
     if (!quality->later) {
-        end_left(&station->series[index], &emission);
+        end_left(series, &emission);
         return;
     }
     int64_t watermark = pipeline->now_ns - pipeline->settings->windows.lateness_ns;
@@ -356,5 +365,5 @@ void quality_tick(struct pipeline *pipeline, struct station_state *station, uint
         qartod_free(quality->backlog);
         quality->backlog = NULL;
     }
-    flow_due(station, due_of(pipeline, quality));
+    say_due(pipeline, station, series);
 }

@@ -117,6 +117,8 @@ struct series {
     bool has_last;
     bool restored;             /* from a snapshot: one that holds it twice is damaged */
     uint8_t restored_gathered; /* the same; bit 1 << enum gathered */
+    /* Before it a tick changes nothing of the one or the other; 0: not known. */
+    int64_t tests_due_ns, windows_due_ns;
     struct history history;
     struct latest last; /* newest by reading time, not ahead of its receive time */
     size_t alarm_count;

@@ -288,7 +288,9 @@ static struct window_out out_of(struct access *access)
 
 static void say_due(const struct access *access)
 {
-    flow_due(access->closing.station, window_due(access->windows));
+    int64_t due_ns = window_due(access->windows);
+    access->closing.series->windows_due_ns = due_ns;
+    flow_due(access->closing.station, due_ns);
 }
 
 void windows_take(struct pipeline *pipeline, struct station_state *station, uint16_t index,
@@ -333,11 +335,14 @@ void windows_settle(struct pipeline *pipeline, struct station_state *station, ui
 
 void windows_tick(struct pipeline *pipeline, struct station_state *station, uint16_t index)
 {
-    const struct window_series *windows = station->series[index].windows;
+    struct series *series = &station->series[index];
     struct access access;
     int64_t from_ns, upto_ns;
-    if (windows != NULL && pipeline->now_ns < window_due(windows)) {
-        flow_due(station, window_due(windows));
+    if (series->windows != NULL && pipeline->now_ns >= series->windows_due_ns) {
+        series->windows_due_ns = window_due(series->windows); /* after a restart it is not known */
+    }
+    if (pipeline->now_ns < series->windows_due_ns) {
+        flow_due(station, series->windows_due_ns);
         return;
     }
     if (!reach(pipeline, station, index, &access)) {
