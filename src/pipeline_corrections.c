@@ -6,6 +6,9 @@
  * The mean that was told first is kept beside it for the newest CORRECTIONS_MAX windows that were
  * corrected; of others only the bit is left.
  *
+ * Which window a mean is of is kept in 16 bits, which come round after more than a year. What is as
+ * old as that has long been pushed out by the window that has its number now, or stands behind it.
+ *
  * Kept over a restart (GATHERED_CORRECTIONS): newest hour, a number for each kind, how many means
  * are kept; each, oldest first: hour, kind, mean.
  */
@@ -26,15 +29,29 @@ static uint32_t number_of(enum window_kind kind, int64_t hour)
     return (uint32_t)(hour * CORRECTED_KINDS + (int64_t)kind);
 }
 
+/* Of the one so many before the newest. */
+static size_t place_of(const struct corrections *corrections, size_t before)
+{
+    return (corrections->oldest + corrections->count - 1u - before) % CORRECTIONS_MAX;
+}
+
 static const double *find(const struct corrections *corrections, enum window_kind kind,
                           int64_t hour)
 {
     for (size_t i = 0; i < corrections->count; i++) {
-        if (corrections->windows[i] == number_of(kind, hour)) {
-            return &corrections->means[i];
+        size_t at = place_of(corrections, i);
+        if (corrections->windows[at] == (uint16_t)number_of(kind, hour)) {
+            return &corrections->means[at];
         }
     }
     return NULL;
+}
+
+/* The whole number of a window, none of which ends after newest_hour. */
+static uint32_t whole_number(const struct corrections *corrections, uint16_t low)
+{
+    uint32_t most = number_of(CORRECTED_KINDS - 1, corrections->newest_hour);
+    return most - (uint16_t)(most - low);
 }
 
 /* A later hour becomes the newest one. */
@@ -65,7 +82,7 @@ static void keep_first(struct corrections *corrections, enum window_kind kind, i
     } else {
         corrections->oldest = (uint8_t)((corrections->oldest + 1) % CORRECTIONS_MAX);
     }
-    corrections->windows[at] = number_of(kind, hour);
+    corrections->windows[at] = (uint16_t)number_of(kind, hour);
     corrections->means[at] = mean;
 }
 
@@ -109,9 +126,10 @@ void corrections_save(const struct corrections *corrections, struct state_writer
     }
     state_put(writer, corrections->count);
     for (size_t i = 0; i < corrections->count; i++) {
-        size_t at = (corrections->oldest + i) % CORRECTIONS_MAX;
-        state_put_signed(writer, corrections->windows[at] / CORRECTED_KINDS);
-        state_put(writer, corrections->windows[at] % CORRECTED_KINDS);
+        size_t at = place_of(corrections, corrections->count - 1 - i);
+        uint32_t number = whole_number(corrections, corrections->windows[at]);
+        state_put_signed(writer, number / CORRECTED_KINDS);
+        state_put(writer, number % CORRECTED_KINDS);
         state_put_double(writer, corrections->means[at]);
     }
 }
@@ -137,7 +155,7 @@ bool corrections_load(struct series *series, struct state_reader *reader)
     for (size_t i = 0; i < corrections->count && !reader->failed; i++) {
         int64_t hour = load_hour(reader);
         enum window_kind kind = (enum window_kind)state_get_upto(reader, CORRECTED_KINDS - 1);
-        corrections->windows[i] = number_of(kind, hour);
+        corrections->windows[i] = (uint16_t)number_of(kind, hour);
         corrections->means[i] = state_get_double(reader);
     }
     free(series->corrections);

@@ -38,7 +38,7 @@
              */
 #define CORRECTED_KINDS WINDOW_KINDS
 #define CORRECTED_HOURS 64 /* windows that late readings changed: as long ago as people may ask */
-#define CORRECTIONS_MAX 48 /* of them with what was told first: one late hour changes 35 */
+#define CORRECTIONS_MAX 40 /* of them with what was told first: one late hour changes 35 */
 
 struct alarm_slot {
     const struct rule *rule;
@@ -74,11 +74,11 @@ struct listening {
 struct series_quality {
     const struct qc_settings *qc;
     bool later;                    /* has a test that needs later readings: its flag follows */
+    struct qartod_flags flags;     /* the newest that are final, for people */
     struct qartod_series *fresh;   /* NULL unless later, or left of tests that are no more */
     struct qartod_series *backlog; /* what is too late for that, oldest first; NULL = none lately */
     int64_t backlog_ns;            /* receive time of the last of those */
     struct still still;
-    struct qartod_flags flags;    /* the newest that are final, for people */
     int64_t flags_ns;             /* their reading's time; 0 = none yet */
     uint64_t gaps, missed, early; /* QARTOD test 1: gaps, readings that should lie in them, and
                                      readings that came too soon after the one before */
@@ -89,7 +89,8 @@ struct corrections {
     uint64_t hours[CORRECTED_KINDS]; /* bit k: that ends with newest_hour - k was corrected */
     uint8_t count, oldest;
     /* What was told first, from `oldest` on, around the end. */
-    uint32_t windows[CORRECTIONS_MAX]; /* local hour since 1970 * CORRECTED_KINDS + kind */
+    uint16_t windows[CORRECTIONS_MAX]; /* local hour since 1970 * CORRECTED_KINDS + kind, the low
+                                          bits */
     double means[CORRECTIONS_MAX];     /* NaN: there was none */
 };
 
@@ -212,7 +213,7 @@ struct station_state {
     struct station_counts counts;
     struct station_clock clock;
     struct stuck_bus stuck;
-    struct window_settings windows; /* but for kinds, and largest */
+    struct window_settings windows;            /* but for kinds, and largest */
     struct index_state *index;                 /* NULL: none */
     struct place *place;                       /* NULL: the registry has no sites */
     struct alarm_slot *own[MAINTENANCE_COUNT]; /* the collector's alarms about it; NULL = never */

@@ -5,7 +5,8 @@
 
 #include "quality/window_inside.h"
 
-#define NEVER INT64_MAX
+#define NEVER      INT64_MAX
+#define TOLD_FIRST 2 /* mostly one or two hours are pending, else room for all is made */
 
 /* One series under the settings of a call. */
 struct view {
@@ -30,13 +31,17 @@ void window_free(struct window_series *series)
 {
     if (series != NULL) {
         free(series->provisional);
+        free(series->base_told);
+        free(series->told);
         free(series);
     }
 }
 
-size_t window_bytes(void)
+size_t window_bytes(const struct window_series *series)
 {
-    return sizeof(struct window_series);
+    return sizeof *series + series->told_capacity * sizeof *series->told +
+           (series->base_told == NULL ? 0 : sizeof *series->base_told) +
+           (series->provisional == NULL ? 0 : sizeof *series->provisional);
 }
 
 /* --- telling --------------------------------------------------------------------------------- */
@@ -145,7 +150,7 @@ static void close_next(const struct view *view)
 static bool is_pending(const struct window_series *series, int64_t hour)
 {
     for (size_t i = 0; i < series->told_count; i++) {
-        if (series->told_slots[i] == window_slot(hour)) {
+        if (series->told[i].slot == window_slot(hour)) {
             return true;
         }
     }
@@ -184,7 +189,7 @@ static bool year_changed(const struct window_series *series, int64_t hour)
             return true;
         }
     }
-    return series->base_late && year == series->base_year;
+    return series->base_told != NULL && year == series->base_year;
 }
 
 /* All windows that end at an hour share a count, whichever of them a round changes. */
@@ -216,18 +221,26 @@ static void correct_hour(const struct view *view, int64_t hour)
     }
 }
 
+static void forget_base_told(struct window_series *series)
+{
+    free(series->base_told);
+    series->base_told = NULL;
+}
+
 /* Tells all that is pending. */
 static void correct(const struct view *view)
 {
     struct window_series *series = view->series;
     int64_t first = first_change(series), reach = series->hour - WINDOW_REACH_HOURS;
 
-    for (int64_t hour = series->base_late && reach < first ? reach : first; hour <= series->closed;
-         hour++) {
+    for (int64_t hour = series->base_told != NULL && reach < first ? reach : first;
+         hour <= series->closed; hour++) {
         correct_hour(view, hour);
     }
-    series->told_count = 0;
-    series->base_late = false;
+    free(series->told);
+    series->told = NULL;
+    series->told_count = series->told_capacity = 0;
+    forget_base_told(series);
     series->due_ns = NEVER;
 }
 
@@ -237,7 +250,7 @@ static void set_base_year(struct window_series *series, int32_t year)
 {
     if (year != series->base_year) {
         series->base = (struct year_base){ 0 };
-        series->base_late = false; /* no window of that year is within reach any more */
+        forget_base_told(series); /* no window of that year is within reach any more */
         series->base_year = year;
     }
 }
@@ -259,8 +272,8 @@ static void retire(struct window_series *series, int64_t hour)
     }
     if (series->counts[slot] > 0) {
         add_to_base(&series->base, &series->ring[slot], series->counts[slot]);
-        if (series->base_late) {
-            add_to_base(&series->base_told, &series->ring[slot], series->counts[slot]);
+        if (series->base_told != NULL) {
+            add_to_base(series->base_told, &series->ring[slot], series->counts[slot]);
         }
     }
     series->counts[slot] = 0;
@@ -407,6 +420,18 @@ static void set_due(const struct view *view)
     }
 }
 
+/* False when out of memory. */
+static bool keep_base_told(struct window_series *series)
+{
+    if (series->base_told == NULL) {
+        series->base_told = malloc(sizeof *series->base_told);
+        if (series->base_told != NULL) {
+            *series->base_told = series->base;
+        }
+    }
+    return series->base_told != NULL;
+}
+
 static enum window_taken add_old(const struct view *view, int64_t hour,
                                  const struct aggregate *sample)
 {
@@ -417,30 +442,47 @@ static enum window_taken add_old(const struct view *view, int64_t hour,
     if (series->base.count >= BASE_COUNT_MAX) {
         return WINDOW_FULL;
     }
-    if (!series->base_late) {
-        series->base_told = series->base;
-        series->base_late = true;
+    if (!keep_base_told(series)) {
+        return WINDOW_FULL;
     }
     add_to_base(&series->base, sample, 1);
     set_due(view);
     return WINDOW_YEAR_ONLY;
 }
 
-/* Keeps a closed hour as it was told, before it changes. */
-static void keep_told(const struct view *view, int64_t hour)
+bool window_told_room(struct window_series *series)
+{
+    if (series->told_count < series->told_capacity) {
+        return true;
+    }
+    uint8_t capacity = series->told_capacity == 0 ? TOLD_FIRST : WINDOW_TOLD_MAX;
+    struct told_hour *told = realloc(series->told, capacity * sizeof *told);
+    if (told == NULL) {
+        return false;
+    }
+    series->told = told;
+    series->told_capacity = capacity;
+    return true;
+}
+
+/* Keeps a closed hour as it was told, before it changes. False when out of memory. */
+static bool keep_told(const struct view *view, int64_t hour)
 {
     struct window_series *series = view->series;
     if (is_pending(series, hour)) {
-        return;
+        return true;
     }
     if (series->told_count == WINDOW_TOLD_MAX) {
         correct(view);
     }
-    size_t slot = window_slot(hour), at = series->told_count++;
-    series->told_slots[at] = (uint8_t)slot;
-    series->told[at] = series->ring[slot];
-    series->told_counts[at] = series->counts[slot];
+    if (!window_told_room(series)) {
+        return false;
+    }
+    size_t slot = window_slot(hour);
+    series->told[series->told_count++] =
+        (struct told_hour){ series->ring[slot], series->counts[slot], (uint8_t)slot };
     set_due(view);
+    return true;
 }
 
 /* Of a reading at hand: what the watermark closes comes first. */
@@ -480,8 +522,8 @@ enum window_taken window_put(struct window_series *series, const struct window_s
         return WINDOW_FULL;
     }
     bool late = hour <= series->closed;
-    if (late) {
-        keep_told(&view, hour);
+    if (late && !keep_told(&view, hour)) {
+        return WINDOW_FULL;
     }
     window_merge(&series->ring[slot], series->counts[slot], &sample, 1);
     series->counts[slot]++;
@@ -517,8 +559,8 @@ enum window_taken window_take_out(struct window_series *series,
         return WINDOW_TOO_LATE;
     }
     bool late = hour <= series->closed;
-    if (late) {
-        keep_told(&view, hour);
+    if (late && !keep_told(&view, hour)) {
+        return WINDOW_FULL;
     }
     struct exact rest = exact_plus(series->ring[slot].sum, less);
     series->counts[slot]--;

@@ -53,7 +53,9 @@
 #define WINDOW_TOLD_MAX       12 /* hours with a pending correction; one more tells them at once */
 #define WINDOW_HOUR_COUNT_MAX 65535 /* samples of one hour, 18 a second; more are refused */
 #define WINDOW_RESULTS_MAX    256   /* results of one call at most */
-#define WINDOW_SERIES_BYTES   3136  /* memory of a series at most, whatever its rate */
+#define WINDOW_SERIES_BYTES                                                                        \
+    2656 /* memory of a series, whatever its rate, while nothing is pending or in doubt */
+#define WINDOW_PENDING_BYTES 528 /* at most, more, until pending corrections are told */
 #define WINDOW_PROVISIONAL_MAX                                                                     \
     4 /* readings in doubt: one at each closing while the next is awaited, and those of a backlog; \
          128 bytes more, while there are any */
@@ -158,8 +160,8 @@ void window_ready(struct window_series *series, const struct window_settings *se
  * the next call that takes a watermark); INT64_MAX: nothing until a reading comes. */
 int64_t window_due(const struct window_series *series);
 
-/* Bytes that a series takes, at most WINDOW_SERIES_BYTES. */
-size_t window_bytes(void);
+/* Bytes that a series takes now. */
+size_t window_bytes(const struct window_series *series);
 
 /*
  * Tells what the watermark (receive time of the record at hand, or of a tick; UTC) closes or

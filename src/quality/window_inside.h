@@ -38,6 +38,13 @@ struct year_base {
     uint32_t count; /* at most BASE_COUNT_MAX */
 };
 
+/* A closed hour that has changed, as it was told. */
+struct told_hour {
+    struct aggregate all;
+    uint16_t count;
+    uint8_t slot; /* which place of the ring */
+};
+
 /* A reading that may still be taken back, and the extremes of the others of its hour that may not
  * (NaN: there are none). */
 struct provisional {
@@ -55,26 +62,27 @@ struct window_series {
     int16_t exponent; /* of the sums' unit */
     uint8_t edge;     /* enum window_edge */
     bool begun;       /* a reading has come; else only the watermark means something */
-    bool base_late;   /* `base` has changed since it was told as base_told */
-    uint8_t told_count;
+    uint8_t told_count, told_capacity;
     int32_t base_year;
+    struct told_hour *told;           /* owned */
+    struct year_base *base_told;      /* owned; NULL: `base` has not changed since it was told */
     struct provisionals *provisional; /* owned; NULL: none */
     int64_t watermark_ns;
     int64_t next_ns; /* before it the watermark changes nothing; 0: to be found, after a restart */
     int64_t due_ns;  /* of the pending corrections; INT64_MAX: none */
     int64_t hour, closed;
     int64_t newest; /* the latest hour that ever had a sample */
-    struct year_base base, base_told;
+    struct year_base base;
     struct aggregate ring[WINDOW_RING_HOURS];
     uint16_t counts[WINDOW_RING_HOURS];
-    struct aggregate told[WINDOW_TOLD_MAX];
-    uint16_t told_counts[WINDOW_TOLD_MAX];
-    uint8_t told_slots[WINDOW_TOLD_MAX]; /* which place of the ring */
-    uint8_t rounds[WINDOW_RING_HOURS];   /* how often what ends there was corrected */
+    uint8_t rounds[WINDOW_RING_HOURS]; /* how often what ends there was corrected */
 };
 
 _Static_assert(sizeof(struct window_series) <= WINDOW_SERIES_BYTES, "the memory promised");
-_Static_assert(WINDOW_RING_HOURS < UINT8_MAX, "a place of the ring fits told_slots");
+_Static_assert(WINDOW_TOLD_MAX * sizeof(struct told_hour) + sizeof(struct year_base) <=
+                   WINDOW_PENDING_BYTES,
+               "the memory promised");
+_Static_assert(WINDOW_RING_HOURS < UINT8_MAX, "a place of the ring fits told_hour");
 
 static inline size_t window_slot(int64_t hour)
 {
@@ -144,6 +152,9 @@ struct window_numbers window_tally_year(const struct window_series *series,
 /* Adds the samples of one aggregate to another. */
 void window_merge(struct aggregate *sum, uint32_t sum_count, const struct aggregate *more,
                   uint32_t more_count);
+
+/* Room for one more hour as it was told; at most WINDOW_TOLD_MAX. False when out of memory. */
+bool window_told_room(struct window_series *series);
 
 /* As window_add, whatever is provisional. */
 enum window_taken window_put(struct window_series *series, const struct window_settings *settings,

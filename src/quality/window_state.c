@@ -56,8 +56,9 @@ static void save_hours(const struct window_series *series, struct state_writer *
     }
     state_put(writer, series->told_count);
     for (size_t i = 0; i < series->told_count; i++) {
-        save_age(series, series->told_slots[i], writer);
-        save_aggregate(&series->told[i], series->told_counts[i], writer);
+        const struct told_hour *told = &series->told[i];
+        save_age(series, told->slot, writer);
+        save_aggregate(&told->all, told->count, writer);
     }
 }
 
@@ -93,9 +94,9 @@ void window_save(const struct window_series *series, struct state_writer *writer
     if (series->due_ns != INT64_MAX) {
         state_put_signed(writer, series->due_ns);
     }
-    state_put_bool(writer, series->base_late);
-    if (series->base_late) {
-        save_aggregate(&series->base_told.all, series->base_told.count, writer);
+    state_put_bool(writer, series->base_told != NULL);
+    if (series->base_told != NULL) {
+        save_aggregate(&series->base_told->all, series->base_told->count, writer);
     }
     save_hours(series, writer);
     save_rounds(series, writer);
@@ -163,6 +164,20 @@ static void load_ring(struct window_series *series, struct state_reader *reader)
     }
 }
 
+static void load_base_told(struct window_series *series, struct state_reader *reader)
+{
+    if (!state_get_bool(reader)) {
+        return;
+    }
+    series->base_told = calloc(1, sizeof *series->base_told);
+    if (series->base_told == NULL) {
+        reader->failed = true;
+        return;
+    }
+    series->base_told->count =
+        load_aggregate(&series->base_told->all, BASE_COUNT_MAX, series->exponent, reader);
+}
+
 static void load_told(struct window_series *series, struct state_reader *reader)
 {
     uint64_t used = state_get_upto(reader, WINDOW_TOLD_MAX);
@@ -170,16 +185,20 @@ static void load_told(struct window_series *series, struct state_reader *reader)
         int64_t hour = load_hour(series, reader);
         size_t slot = window_slot(hour);
         for (size_t k = 0; k < i; k++) {
-            reader->failed = reader->failed || series->told_slots[k] == slot;
+            reader->failed = reader->failed || series->told[k].slot == slot;
         }
         /* Its 24 h and day must lie in the ring until it is told. */
         if (hour > series->closed || hour < series->hour - WINDOW_REACH_HOURS - 3) {
             reader->failed = true;
         }
-        series->told_slots[i] = (uint8_t)slot;
-        series->told_counts[i] = (uint16_t)load_aggregate(&series->told[i], WINDOW_HOUR_COUNT_MAX,
-                                                          series->exponent, reader);
-        series->told_count++;
+        if (!window_told_room(series)) {
+            reader->failed = true;
+            return;
+        }
+        struct told_hour *told = &series->told[series->told_count++];
+        told->slot = (uint8_t)slot;
+        told->count =
+            (uint16_t)load_aggregate(&told->all, WINDOW_HOUR_COUNT_MAX, series->exponent, reader);
     }
 }
 
@@ -211,18 +230,14 @@ static void load_begun(struct window_series *series, struct state_reader *reader
         series->due_ns = load_between(series->watermark_ns - DUE_AFTER_MOST_NS,
                                       series->watermark_ns + DUE_AFTER_MOST_NS, reader);
     }
-    series->base_late = state_get_bool(reader);
-    if (series->base_late) {
-        series->base_told.count =
-            load_aggregate(&series->base_told.all, BASE_COUNT_MAX, series->exponent, reader);
-    }
+    load_base_told(series, reader);
     load_ring(series, reader);
     load_told(series, reader);
     load_rounds(series, reader);
     if (!reader->failed) {
         window_load_provisional(series, reader);
     }
-    if (pending != (series->base_late || series->told_count > 0)) {
+    if (pending != (series->base_told != NULL || series->told_count > 0)) {
         reader->failed = true;
     }
 }
@@ -244,6 +259,8 @@ bool window_load(struct window_series *series, struct state_reader *reader)
         *series = read;
     } else {
         free(read.provisional);
+        free(read.base_told);
+        free(read.told);
     }
     return !reader->failed;
 }

@@ -66,9 +66,9 @@ static const struct aggregate *look_up(const struct window_series *series, int64
 {
     size_t slot = window_slot(hour);
     for (size_t i = 0; told && i < series->told_count; i++) {
-        if (series->told_slots[i] == slot) {
-            *count = series->told_counts[i];
-            return &series->told[i];
+        if (series->told[i].slot == slot) {
+            *count = series->told[i].count;
+            return &series->told[i].all;
         }
     }
     *count = series->counts[slot];
@@ -203,7 +203,8 @@ struct window_numbers window_tally_year(const struct window_series *series,
     struct tally tally = { 0 };
     int32_t year = window_year(hour);
     int64_t begin = window_year_begin(year), first = series->hour - OLDEST_BEFORE;
-    const struct year_base *base = told && series->base_late ? &series->base_told : &series->base;
+    const struct year_base *base =
+        told && series->base_told != NULL ? series->base_told : &series->base;
 
     if (series->base_year == year) {
         add_aggregate(&tally, &base->all, base->count);

@@ -66,7 +66,7 @@ static uint64_t run(bool outages)
     return readings;
 }
 
-static double measure(bool outages, size_t *kept)
+static double measure(bool outages, size_t *kept, size_t *bytes)
 {
     double best = 1e9;
     for (int round = 0; round < ROUNDS; round++) {
@@ -84,6 +84,7 @@ static double measure(bool outages, size_t *kept)
         struct state_writer writer = { 0 };
         window_save(all[0], &writer);
         *kept = writer.used;
+        *bytes = window_bytes(all[0]);
         state_writer_free(&writer);
         for (size_t i = 0; i < SERIES; i++) {
             window_free(all[i]);
@@ -97,10 +98,10 @@ static double measure(bool outages, size_t *kept)
 
 int main(void)
 {
-    size_t kept, kept_late;
-    double in_order = measure(false, &kept), late = measure(true, &kept_late);
+    size_t kept, kept_late, bytes, bytes_late;
+    double in_order = measure(false, &kept, &bytes), late = measure(true, &kept_late, &bytes_late);
     printf("windows: %.1f ns a reading, %.1f ns with an hour's outage a day; %zu bytes a series, "
            "%zu kept\n",
-           in_order, late, window_bytes(), kept);
+           in_order, late, bytes, kept);
     return 0;
 }

@@ -11,6 +11,7 @@
 
 #include "draws.h"
 #include "pipeline_bed.h"
+#include "pipeline_state.h"
 
 #define EVERY_NS (300 * SECOND_NS)
 #define LATENESS (600 * SECOND_NS)
@@ -574,6 +575,58 @@ static void a_window_is_judged_by_the_rules_of_its_time(void **state)
     }
 }
 
+/* --- memory --------------------------------------------------------------------------------- */
+
+#define SERIES_BYTES 6144 /* of tests, windows and corrections together */
+
+/* As long a flat line and an attenuated signal as the shipped limits look back on. */
+static struct qc_settings all_tests(void)
+{
+    struct qc_settings qc = qc_none();
+    qc.gross = (struct qc_gross){ true, { -5, 20 }, { -4, 19 } };
+    qc.spike = (struct qc_spike){ true, QC_SPIKE_DIFFERENTIAL, 2, 4 };
+    qc.rate = (struct qc_rate){ true, 0.1, 0.2 };
+    qc.flat_line = (struct qc_flat_line){ true, 0.001, 64800, 86400 };
+    qc.attenuated = (struct qc_attenuated){ true, QC_SPREAD_STD, 86400, 0.001, 0.0005, 0, 0 };
+    return qc;
+}
+
+static size_t bytes_of(const struct series *series)
+{
+    assert_true(series->quality != NULL && series->windows != NULL && series->corrections != NULL);
+    return sizeof *series->quality + qartod_bytes(series->quality->fresh) +
+           window_bytes(series->windows) + sizeof *series->corrections;
+}
+
+/* Two days at five minutes; one reading comes two hours late. */
+static void a_series_with_all_of_it_fits_in_six_kibibytes(void **state)
+{
+    (void)state;
+    struct world world;
+    set_up(&world);
+    struct station_qc tests = { &parameters[0], all_tests() };
+    world.station.qc = &tests;
+    world.station.qc_count = 1;
+    bed_begin(&world.bed, &world.settings, false);
+    int64_t begin = bed_local(2026, 3, 1, 0, 0), late = begin + 40 * HOUR_NS + 6 * EVERY_NS;
+    for (int64_t i = 1; i <= 48 * 12; i++) {
+        int64_t time = begin + i * EVERY_NS;
+        bed_until(&world.bed, time);
+        if (time != late) {
+            bed_reading(&world.bed, "level", time, (double)(i % 100) / 100);
+        }
+        if (time == late + 2 * HOUR_NS) {
+            bed_reading(&world.bed, "level", late, 0.5);
+        }
+    }
+    const struct series *series = &state_find(world.bed.pipeline, phusa_text_of("s1"))->series[0];
+    assert_true(bed_count(&world.bed, CORRECT "1h") > 0);
+    assert_null(series->quality->backlog); /* it was over an hour after */
+    print_message("%zu bytes\n", bytes_of(series));
+    assert_in_range(bytes_of(series), 1, SERIES_BYTES);
+    bed_end(&world.bed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -585,6 +638,7 @@ int main(void)
         cmocka_unit_test(a_window_that_is_filled_late_is_judged_once),
         cmocka_unit_test(a_rule_is_in_force_from_and_until),
         cmocka_unit_test(a_window_is_judged_by_the_rules_of_its_time),
+        cmocka_unit_test(a_series_with_all_of_it_fits_in_six_kibibytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -497,6 +497,26 @@ static void a_reading_within_lateness_comes_in_time(void **state)
     end(&world);
 }
 
+static void what_was_told_is_kept_only_until_the_correction(void **state)
+{
+    (void)state;
+    struct world world = with_a_hole(WINDOW_ALL);
+    size_t usually = window_bytes(world.series);
+    assert_in_range(usually, 1, WINDOW_SERIES_BYTES);
+    int64_t now = world.now_ns;
+    for (int64_t hour = 1; hour <= WINDOW_TOLD_MAX; hour++) {
+        assert_int_equal(add(&world, now - hour * HOUR - MINUTE, 21), WINDOW_LATE);
+        assert_in_range(window_bytes(world.series), usually + 1,
+                        WINDOW_SERIES_BYTES + WINDOW_PENDING_BYTES);
+    }
+    assert_int_equal(add(&world, now - 50 * HOUR, 21), WINDOW_YEAR_ONLY);
+    assert_in_range(window_bytes(world.series), usually + 1,
+                    WINDOW_SERIES_BYTES + WINDOW_PENDING_BYTES);
+    pass(&world, now + 10 * MINUTE);
+    assert_int_equal(window_bytes(world.series), usually);
+    end(&world);
+}
+
 static void late_readings_correct_once(void **state)
 {
     (void)state;
@@ -1156,8 +1176,8 @@ static void a_state_of_another_grid_is_left(void **state)
     assert_ptr_equal(reader.at, reader.end);
     assert_false(window_look(series, &other, WINDOW_1H, world.now_ns, &numbers));
     printf("%zu bytes kept of two days at five minutes, %zu in memory\n", writer.used,
-           window_bytes());
-    assert_true(window_bytes() <= WINDOW_SERIES_BYTES);
+           window_bytes(series));
+    assert_in_range(window_bytes(series), 1, WINDOW_SERIES_BYTES);
     state_writer_free(&writer);
     window_free(series);
     end(&world);
@@ -1422,6 +1442,7 @@ int main(void)
         cmocka_unit_test(a_full_hour_takes_no_more),
         cmocka_unit_test(a_reading_within_lateness_comes_in_time),
         cmocka_unit_test(late_readings_correct_once),
+        cmocka_unit_test(what_was_told_is_kept_only_until_the_correction),
         cmocka_unit_test(a_correction_needs_a_change_in_the_window),
         cmocka_unit_test(an_evening_corrects_the_largest_8h_mean_of_the_next_day),
         cmocka_unit_test(the_zero_of_either_sign_is_one),
