@@ -1,121 +1,135 @@
 #include "command.h"
 
-struct reader {
-    const char *at, *end;
+#include <stddef.h>
+
+#include "phusa/json.h"
+
+enum kind { ID, TEXT, WHOLE, NUMBER, FLAG, OBJECT, ARRAY };
+
+static const struct {
+    const char *name;
+    enum kind kind;
+    size_t place;
+    unsigned has;
+} members[] = {
+    { "id", ID, offsetof(struct command, id), 0 },
+    { "do", ID, offsetof(struct command, action), 0 },
+    { "parameter", TEXT, offsetof(struct command, parameter), 0 },
+    { "step", TEXT, offsetof(struct command, step), 0 },
+    { "operator", TEXT, offsetof(struct command, operator_name), 0 },
+    { "settings", OBJECT, offsetof(struct command, settings), 0 },
+    { "coefficients", ARRAY, offsetof(struct command, coefficients), 0 },
+    { "on", FLAG, offsetof(struct command, on), COMMAND_HAS_ON },
+    { "from", WHOLE, offsetof(struct command, from), COMMAND_HAS_FROM },
+    { "to", WHOLE, offsetof(struct command, to), COMMAND_HAS_TO },
+    { "minutes", WHOLE, offsetof(struct command, minutes), COMMAND_HAS_MINUTES },
+    { "seconds", WHOLE, offsetof(struct command, seconds), COMMAND_HAS_SECONDS },
+    { "trial_s", WHOLE, offsetof(struct command, trial_s), COMMAND_HAS_TRIAL },
+    { "reference", NUMBER, offsetof(struct command, reference), COMMAND_HAS_REFERENCE },
 };
+#define MEMBERS (sizeof members / sizeof members[0])
 
-static void skip_space(struct reader *reader)
+static bool is_plain(struct phusa_text text)
 {
-    while (reader->at < reader->end && (*reader->at == ' ' || *reader->at == '\t' ||
-                                        *reader->at == '\n' || *reader->at == '\r')) {
-        reader->at++;
-    }
-}
-
-static bool take(struct reader *reader, char wanted)
-{
-    skip_space(reader);
-    if (reader->at < reader->end && *reader->at == wanted) {
-        reader->at++;
-        return true;
-    }
-    return false;
-}
-
-/* A string; *plain says that it holds nothing that would need an escape. */
-static bool take_string(struct reader *reader, struct phusa_text *text, bool *plain)
-{
-    if (!take(reader, '"')) {
-        return false;
-    }
-    const char *begin = reader->at;
-    *plain = true;
-    for (; reader->at < reader->end && *reader->at != '"'; reader->at++) {
-        if (*reader->at < 0x20 || *reader->at > 0x7e || *reader->at == '\\') {
-            *plain = false;
-            reader->at += *reader->at == '\\' && reader->end - reader->at > 1;
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.data[i] < 0x20 || text.data[i] > 0x7e) {
+            return false;
         }
     }
-    *text = (struct phusa_text){ begin, (size_t)(reader->at - begin) };
-    return take(reader, '"');
+    return text.length <= COMMAND_ID_MAX;
 }
 
-/* Passes over any value; nesting is counted, not followed. */
-static bool skip_value(struct reader *reader)
+/* The text of a whole object or array whose first token was taken. */
+static bool take_span(struct phusa_json *json, enum phusa_json_token token, struct phusa_text *span)
 {
-    struct phusa_text text;
-    bool plain;
-    size_t depth = 0;
-    for (skip_space(reader); reader->at < reader->end; skip_space(reader)) {
-        char here = *reader->at;
-        if (depth == 0 && (here == ',' || here == '}')) {
-            return true;
-        }
-        if (here == '"') {
-            if (!take_string(reader, &text, &plain)) {
-                return false;
-            }
-            continue;
-        }
-        depth += here == '[' || here == '{';
-        depth -= here == ']' || here == '}';
-        reader->at++;
-    }
-    return false;
-}
-
-static bool take_member(struct reader *reader, struct command *command)
-{
-    struct phusa_text key, value = { NULL, 0 };
-    bool plain;
-    if (!take_string(reader, &key, &plain) || !take(reader, ':')) {
+    const char *start = json->lexer.at - 1;
+    if (!phusa_json_skip(json, token)) {
         return false;
     }
-    bool is_id = phusa_text_equal(key, PHUSA_TEXT("id"));
-    bool is_action = phusa_text_equal(key, PHUSA_TEXT("do"));
-    if (!is_id && !is_action) {
-        return skip_value(reader);
-    }
-    if (!take_string(reader, &value, &plain) || !plain || value.length > COMMAND_ID_MAX) {
-        return false;
-    }
-    *(is_id ? &command->id : &command->action) = value;
+    *span = (struct phusa_text){ start, (size_t)(json->lexer.at - start) };
     return true;
+}
+
+static bool take_text(const struct phusa_json *json, enum phusa_json_token token, enum kind kind,
+                      struct phusa_text *text)
+{
+    if (token != PHUSA_JSON_STRING || json->escaped || (kind == ID && !is_plain(json->text))) {
+        return false;
+    }
+    *text = json->text;
+    return true;
+}
+
+static bool take_value(struct phusa_json *json, size_t member, struct command *command)
+{
+    void *place = (char *)command + members[member].place;
+    enum phusa_json_token token = phusa_json_next(json);
+    command->has |= members[member].has;
+    switch (members[member].kind) {
+    case ID:
+    case TEXT:
+        return take_text(json, token, members[member].kind, place);
+    case OBJECT:
+        return token == PHUSA_JSON_OBJECT && take_span(json, token, place);
+    case ARRAY:
+        return token == PHUSA_JSON_ARRAY && take_span(json, token, place);
+    case WHOLE:
+        return token == PHUSA_JSON_NUMBER && phusa_decimal_to_uint(&json->number, place);
+    case NUMBER:
+        return token == PHUSA_JSON_NUMBER &&
+               phusa_double_parse(json->text.data, json->text.length, place);
+    case FLAG:
+        *(bool *)place = token == PHUSA_JSON_TRUE;
+        return token == PHUSA_JSON_TRUE || token == PHUSA_JSON_FALSE;
+    }
+    return false;
+}
+
+static bool take_member(struct phusa_json *json, struct command *command)
+{
+    struct phusa_text name = json->text;
+    for (size_t i = 0; i < MEMBERS; i++) {
+        if (phusa_text_equal(name, phusa_text_of(members[i].name))) {
+            return take_value(json, i, command);
+        }
+    }
+    return phusa_json_skip(json, PHUSA_JSON_KEY);
 }
 
 bool command_parse(struct phusa_text json, struct command *command)
 {
-    struct reader reader = { json.data, json.data + json.length };
+    struct phusa_json scanner;
     *command = (struct command){ 0 };
-    if (json.length > COMMAND_BYTES_MAX || !take(&reader, '{')) {
+    phusa_json_init(&scanner, json);
+    if (phusa_json_next(&scanner) != PHUSA_JSON_OBJECT) {
         return false;
     }
-    do {
-        if (!take_member(&reader, command)) {
+    enum phusa_json_token token;
+    while ((token = phusa_json_next(&scanner)) == PHUSA_JSON_KEY) {
+        if (!take_member(&scanner, command)) {
             return false;
         }
-    } while (take(&reader, ','));
-    bool closed = take(&reader, '}');
-    skip_space(&reader);
-    return closed && reader.at == reader.end && command->id.data != NULL &&
+    }
+    return token == PHUSA_JSON_OBJECT_END && phusa_json_next(&scanner) == PHUSA_JSON_END &&
+           json.length <= COMMAND_BYTES_MAX && command->id.length > 0 &&
            command->action.data != NULL;
 }
 
-static size_t append(char *buffer, size_t at, struct phusa_text text)
+size_t command_numbers(struct phusa_text array, double *numbers, size_t most)
 {
-    memcpy(buffer + at, text.data, text.length);
-    return at + text.length;
-}
-
-size_t command_answer(const struct command *command, const char *error,
-                      char buffer[COMMAND_RSP_MAX])
-{
-    size_t at = append(buffer, 0, PHUSA_TEXT("{\"id\":\""));
-    at = append(buffer, at, command->id);
-    if (error == NULL) {
-        return append(buffer, at, PHUSA_TEXT("\",\"ok\":true}"));
+    struct phusa_json scanner;
+    size_t count = 0;
+    phusa_json_init(&scanner, array);
+    if (phusa_json_next(&scanner) != PHUSA_JSON_ARRAY) {
+        return 0;
     }
-    at = append(buffer, at, PHUSA_TEXT("\",\"ok\":false,\"error\":\""));
-    at = append(buffer, at, phusa_text_of(error));
-    return append(buffer, at, PHUSA_TEXT("\"}"));
+    enum phusa_json_token token;
+    while ((token = phusa_json_next(&scanner)) == PHUSA_JSON_NUMBER) {
+        if (count == most ||
+            !phusa_double_parse(scanner.text.data, scanner.text.length, &numbers[count])) {
+            return 0;
+        }
+        count++;
+    }
+    return token == PHUSA_JSON_ARRAY_END && phusa_json_next(&scanner) == PHUSA_JSON_END ? count : 0;
 }

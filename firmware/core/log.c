@@ -435,6 +435,23 @@ static void recover(struct station_log *log, const struct header *newest)
     }
 }
 
+bool station_log_layout_fits(const struct hal_flash *flash, size_t layout_length)
+{
+    return layout_length <= STATION_LOG_LAYOUT_MAX &&
+           data_start((uint32_t)layout_length) + RECORD_MAX + HEADER_BYTES <= flash->block_size;
+}
+
+static bool layout_set(struct station_log *log, const void *layout, size_t layout_length)
+{
+    if (!station_log_layout_fits(&log->flash, layout_length)) {
+        return false;
+    }
+    log->layout = layout;
+    log->layout_length = (uint32_t)layout_length;
+    log->layout_crc = phusa_crc32c(0, layout, layout_length);
+    return true;
+}
+
 enum station_log_status station_log_open(struct station_log *log, const struct hal_flash *flash,
                                          uint32_t fresh_id, const void *layout,
                                          size_t layout_length)
@@ -443,12 +460,9 @@ enum station_log_status station_log_open(struct station_log *log, const struct h
     log->first = log->next = 1;
     if (flash->block_size < BLOCK_MIN || flash->block_size % 8 != 0 || flash->block_count < 2 ||
         flash->block_count > UINT32_MAX / flash->block_size ||
-        layout_length > STATION_LOG_LAYOUT_MAX ||
-        data_start((uint32_t)layout_length) + RECORD_MAX > data_end(log)) {
+        !layout_set(log, layout, layout_length)) {
         return STATION_LOG_BROKEN;
     }
-    log->layout_length = (uint32_t)layout_length;
-    log->layout_crc = phusa_crc32c(0, layout, layout_length);
     struct header newest = { 0 };
     enum station_log_status found = find_newest(log, &newest);
     if (found == STATION_LOG_OK) {
@@ -593,6 +607,19 @@ enum station_log_status station_log_sync(struct station_log *log)
         return STATION_LOG_BROKEN;
     }
     log->dirty = false;
+    return STATION_LOG_OK;
+}
+
+enum station_log_status station_log_relayout(struct station_log *log, const void *layout,
+                                             size_t layout_length)
+{
+    uint32_t length = log->layout_length, crc = log->layout_crc;
+    if (!layout_set(log, layout, layout_length)) {
+        return STATION_LOG_BROKEN;
+    }
+    if (log->layout_length != length || log->layout_crc != crc) {
+        log->write_offset = log->flash.block_size; /* the head keeps the layout it has */
+    }
     return STATION_LOG_OK;
 }
 

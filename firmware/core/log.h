@@ -10,7 +10,9 @@
 
 #include "hal/hal.h"
 
+#ifndef STATION_CHANNELS_MAX    /* a small board may be built with fewer */
 #define STATION_CHANNELS_MAX 32 /* values of one report; the record has a bit for each */
+#endif
 
 /* What the values of a block mean (names and units), opaque to the log. */
 #define STATION_LOG_LAYOUT_MAX 1664 /* bytes: STATION_CHANNELS_MAX x (1 + 32 + 1 + 16) and room */
@@ -73,6 +75,16 @@ enum station_log_status station_log_open(struct station_log *log, const struct h
  * durable before station_log_sync. STATION_LOG_BROKEN: not written, number not used.
  */
 enum station_log_status station_log_append(struct station_log *log, struct station_record *record);
+
+/* True if a layout of that length leaves room for records in the blocks of the flash. */
+bool station_log_layout_fits(const struct hal_flash *flash, size_t layout_length);
+
+/*
+ * What is appended from now on has another layout, which must outlive the log: it begins a new
+ * block. BROKEN if it is too long; nothing is changed then.
+ */
+enum station_log_status station_log_relayout(struct station_log *log, const void *layout,
+                                             size_t layout_length);
 
 /* Makes what was appended durable; does nothing when there is nothing. BROKEN: ask again. */
 enum station_log_status station_log_sync(struct station_log *log);

@@ -7,25 +7,66 @@
 
 #include "phusa/senml.h"
 
-static size_t put_text(uint8_t *buffer, size_t at, struct phusa_text text)
+static const struct {
+    const char *suffix;
+    bool has_unit; /* the channel's */
+} kinds[] = {
+    [REPORT_MEAN] = { "", true },         [REPORT_MINIMUM] = { "_min", true },
+    [REPORT_MAXIMUM] = { "_max", true },  [REPORT_DEVIATION] = { "_sd", true },
+    [REPORT_COUNT] = { "_n", false },     [REPORT_RAW] = { "_raw", true },
+    [REPORT_CHECK] = { "_check", false },
+};
+
+static bool has_value(const struct station_channel_settings *channel, unsigned kind)
 {
-    buffer[at] = (uint8_t)text.length;
+    if (kind == REPORT_CHECK) {
+        return settings_checked(&channel->checks);
+    }
+    return (channel->statistics >> (kind - REPORT_MINIMUM) & 1u) != 0;
+}
+
+size_t report_values(const struct station_settings *settings, size_t channels,
+                     struct station_value values[STATION_CHANNELS_MAX])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < channels; i++) {
+        values[count++] = (struct station_value){ (uint8_t)i, REPORT_MEAN };
+    }
+    for (size_t i = 0; i < channels; i++) {
+        for (unsigned kind = REPORT_MINIMUM; kind <= REPORT_CHECK; kind++) {
+            if (has_value(&settings->channels[i], kind) && count < STATION_CHANNELS_MAX) {
+                values[count++] = (struct station_value){ (uint8_t)i, (uint8_t)kind };
+            }
+        }
+    }
+    return count;
+}
+
+/* A text and what follows it. */
+static size_t put_text(uint8_t *buffer, size_t at, struct phusa_text text, const char *suffix)
+{
+    size_t more = strlen(suffix);
+    buffer[at] = (uint8_t)(text.length + more);
     if (text.length > 0) {
         memcpy(buffer + at + 1, text.data, text.length);
     }
-    return at + 1 + text.length;
+    memcpy(buffer + at + 1 + text.length, suffix, more);
+    return at + 1 + text.length + more;
 }
 
-size_t report_layout(const struct station_channel *channels, size_t count, uint8_t *buffer,
-                     size_t capacity)
+size_t report_layout(const struct station_channel *channels, const struct station_value *values,
+                     size_t count, uint8_t *buffer, size_t capacity)
 {
     size_t at = 0;
     for (size_t i = 0; i < count; i++) {
-        if (at + 2 + channels[i].name.length + channels[i].unit.length > capacity) {
+        const struct station_channel *channel = &channels[values[i].channel];
+        const char *suffix = kinds[values[i].kind].suffix;
+        struct phusa_text unit = kinds[values[i].kind].has_unit ? channel->unit : PHUSA_TEXT("");
+        if (at + 2 + channel->name.length + strlen(suffix) + unit.length > capacity) {
             return 0;
         }
-        at = put_text(buffer, at, channels[i].name);
-        at = put_text(buffer, at, channels[i].unit);
+        at = put_text(buffer, at, channel->name, suffix);
+        at = put_text(buffer, at, unit, "");
     }
     return at;
 }
@@ -55,7 +96,8 @@ bool report_layout_read(const uint8_t *layout, size_t length, struct report_chan
 
 /*
  * A record taken before the clock was set gets its wall time if the clock was set
- * later in the same boot; else it says boot and up, and its readings' time is 0.
+ * later in the same boot; else it says boot and up, and its readings' time is 0. So does one
+ * taken after the clock went back behind what the log has: the collector dates it.
  */
 static int64_t place_in_time(const struct station_core *station,
                              const struct station_record *record, struct phusa_report *report)
@@ -63,7 +105,8 @@ static int64_t place_in_time(const struct station_core *station,
     if (record->boot == 0) {
         return record->time_ns;
     }
-    if (record->boot == station->options.boot && station->clock_was_set) {
+    if (record->boot == station->options.boot && station->clock_was_set &&
+        record->time_ns < station->clock_set_up_ns) {
         return station->clock_offset_ns + record->time_ns;
     }
     report->has_boot = report->has_up = true;

@@ -4,14 +4,29 @@
 
 #include "station.h"
 
+/* Kinds of a value besides the mean, in the order of their suffixes. */
+enum report_kind {
+    REPORT_MEAN,
+    REPORT_MINIMUM,
+    REPORT_MAXIMUM,
+    REPORT_DEVIATION,
+    REPORT_COUNT,
+    REPORT_RAW,
+    REPORT_CHECK
+};
+
 struct report_channels {
     struct station_channel items[STATION_CHANNELS_MAX];
     size_t count;
 };
 
+/* The values of a report: first all means, then what each channel has beside it. */
+size_t report_values(const struct station_settings *settings, size_t channels,
+                     struct station_value values[STATION_CHANNELS_MAX]);
+
 /* Names and units as they are kept with each block of the log. Returns the bytes, 0 if too many. */
-size_t report_layout(const struct station_channel *channels, size_t count, uint8_t *buffer,
-                     size_t capacity);
+size_t report_layout(const struct station_channel *channels, const struct station_value *values,
+                     size_t count, uint8_t *buffer, size_t capacity);
 
 /* The same back; the texts point into layout. False if it is none. */
 bool report_layout_read(const uint8_t *layout, size_t length, struct report_channels *channels);

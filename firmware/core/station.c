@@ -13,14 +13,9 @@
  * the station does not know to be covered; these wait a little for the retained
  * receipt before they are sent (again).
  */
-#include "station.h"
-
-#include <math.h>
-
-#include "command.h"
+#include "inside.h"
 #include "report.h"
 
-#define SECOND             INT64_C(1000000000)
 #define RECEIPT_WAIT       (5 * SECOND)    /* for the retained receipt after connecting */
 #define STATUS_EVERY       (3600 * SECOND) /* the status is told anew at least this often */
 #define STATUS_FIRST_EVERY (60 * SECOND)   /* and this soon when `first` has moved */
@@ -46,20 +41,17 @@ static bool channels_valid(const struct station_options *options)
     return options->channel_count > 0 && options->channel_count <= STATION_CHANNELS_MAX;
 }
 
-static bool options_valid(const struct station_options *options)
+static bool options_valid(const struct station_options *options, const struct station_ports *ports)
 {
     return options->id.length > 0 && options->id.length < STATION_BASE_MAX &&
            options->every_ns > 0 && options->phase_ns >= 0 &&
-           options->phase_ns < options->every_ns && options->boot > 0 &&
+           options->phase_ns < options->every_ns && (options->boot > 0 || ports->keep != NULL) &&
            options->resend_after_ns >= SECOND && options->sendings_max > 0 &&
            options->sendings_max <= STATION_SENDINGS_MAX && options->backlog_per_s > 0 &&
-           options->sample_from_ns >= 0 && options->sample_until_ns >= 0 && channels_valid(options);
-}
-
-/* Time for the schedule and the records: the wall's, or since boot while that is unset. */
-static int64_t own_time(const struct station_core *station, struct hal_time now)
-{
-    return now.wall_set ? now.wall_ns : now.mono_ns - station->boot_mono_ns;
+           options->sample_from_ns >= 0 && options->sample_until_ns >= 0 &&
+           options->sample_every_ns >= 0 && options->fast_every_ns >= 0 &&
+           options->sample_wait_ns >= 0 && options->jitter_ns >= 0 && options->share <= 100 &&
+           channels_valid(options);
 }
 
 /*
@@ -67,22 +59,23 @@ static int64_t own_time(const struct station_core *station, struct hal_time now)
  * restart from behind the last report in the log on. Without it the next moment,
  * but none that the log has already.
  */
-static void start_schedule(struct station_core *station, struct hal_time now)
+void station_schedule(struct station_core *station, struct hal_time now, bool behind_now)
 {
     const struct station_options *options = &station->options;
     const struct station_log *log = &station->log;
-    int64_t from = own_time(station, now);
+    int64_t every_ns = station->settings.every_ns;
+    int64_t from = own_time(station, now) + behind_now;
     if (now.wall_set && options->sample_from_ns > 0) {
         from = options->sample_from_ns;
     }
     bool resumed = now.wall_set && log->first < log->next && log->last_boot == 0 &&
-                   (options->sample_from_ns > 0 || log->last_time_ns - from < options->every_ns);
+                   (options->sample_from_ns > 0 || log->last_time_ns - from < every_ns);
     if (resumed && log->last_time_ns >= from) {
         from = log->last_time_ns + 1;
     }
     station->schedule = (struct schedule){
-        .every_ns = options->every_ns,
-        .phase_ns = options->phase_ns,
+        .every_ns = settings_tick_ns(station),
+        .phase_ns = options->phase_ns % every_ns,
         .until_ns =
             now.wall_set && options->sample_until_ns > 0 ? options->sample_until_ns : INT64_MAX,
     };
@@ -93,18 +86,17 @@ static void note_clock(struct station_core *station, struct hal_time now)
 {
     if (now.wall_set && !station->clock_was_set) {
         station->clock_was_set = true;
-        station->clock_offset_ns = now.wall_ns - (now.mono_ns - station->boot_mono_ns);
-        start_schedule(station, now);
+        station->clock_set_up_ns = now.mono_ns - station->boot_mono_ns;
+        station->clock_offset_ns = now.wall_ns - station->clock_set_up_ns;
+        station_schedule(station, now, false);
     }
 }
 
 static enum station_status open_log(struct station_core *station)
 {
-    size_t length = report_layout(station->options.channels, station->options.channel_count,
-                                  station->layout, sizeof station->layout);
     const struct hal_random *random = &station->ports.random;
     return station_log_open(&station->log, &station->ports.flash, random->next(random->context),
-                            station->layout, length) == STATION_LOG_OK
+                            station->layout, station->layout_length) == STATION_LOG_OK
                ? STATION_OK
                : STATION_LOG_FAILED;
 }
@@ -124,7 +116,7 @@ enum station_status station_init(struct station_core *station,
                                  const struct station_options *options,
                                  const struct station_ports *ports, struct hal_time now)
 {
-    if (!options_valid(options)) {
+    if (!options_valid(options, ports)) {
         return STATION_BAD_OPTIONS;
     }
     memset(station, 0, sizeof *station); /* in place: it is too large for a small stack */
@@ -135,9 +127,16 @@ enum station_status station_init(struct station_core *station,
     station->base_length = options->id.length + 1;
     memcpy(station->base_name, options->id.data, options->id.length);
     station->base_name[options->id.length] = ':';
+    diagnostics_begin(station, now);
+    now = diagnostics_clock(station, now);
+    if (!orders_begin(station, now)) {
+        return STATION_BAD_OPTIONS;
+    }
     if (open_log(station) != STATION_OK) {
         return STATION_LOG_FAILED;
     }
+    station->jitter = ports->random.next(ports->random.context);
+    sampling_begin(station);
     const struct station_log *log = &station->log;
     uint64_t uncovered = log->covered + 1 > log->first ? log->covered + 1 : log->first;
     uncovered = uncovered < log->next ? uncovered : log->next;
@@ -145,7 +144,7 @@ enum station_status station_init(struct station_core *station,
                   options->sendings_max, now.mono_ns);
     keep_reports(station); /* what is found may have been left unsynced */
     station->fresh_next = station->doubtful_end = log->next;
-    start_schedule(station, now);
+    station_schedule(station, now, false);
     note_clock(station, now);
     return STATION_OK;
 }
@@ -204,22 +203,7 @@ static void take_receipt(struct station_core *station, size_t length, struct hal
     station->receipt_until_ns = 0;
     delivery_receipt(&station->delivery, &receipt, station->log.first, now.mono_ns);
     station_log_note_covered(&station->log, delivery_covered_below(&station->delivery) - 1);
-}
-
-static void take_command(struct station_core *station, size_t length)
-{
-    struct command command;
-    if (!command_parse((struct phusa_text){ (const char *)station->buffer, length }, &command)) {
-        return;
-    }
-    bool known = phusa_text_equal(command.action, PHUSA_TEXT("report"));
-    station->counters.commands++;
-    station->status_due |= known;
-    char answer[COMMAND_RSP_MAX];
-    size_t bytes = command_answer(&command, known ? NULL : "unknown command", answer);
-    const struct hal_network *network = &station->ports.network;
-    /* Not taken: the collector asks again. */
-    (void)network->publish(network->context, HAL_LEAF_RSP, answer, bytes);
+    trial_receipt(station);
 }
 
 static void receive(struct station_core *station, struct hal_time now)
@@ -235,86 +219,13 @@ static void receive(struct station_core *station, struct hal_time now)
             take_receipt(station, length, now);
             break;
         case HAL_INBOUND_CMD:
-            take_command(station, length);
+            orders_take(station, length, now);
             break;
         }
     }
 }
 
-/* --- sampling ----------------------------------------------------------------------- */
-
-static void sample_channel(struct station_core *station, size_t channel, int64_t at_ns,
-                           struct station_record *record)
-{
-    const struct hal_sensors *sensors = &station->ports.sensors;
-    struct hal_sample sample = sensors->sample(sensors->context, channel, at_ns);
-    if (sample.kind == HAL_SAMPLE_MISSING) {
-        station->counters.missing++;
-    } else if (sample.kind != HAL_SAMPLE_VALUE || !isfinite(sample.value)) {
-        station->counters.failed++;
-    } else {
-        uint32_t bit = UINT32_C(1) << channel;
-        station->counters.sampled++;
-        record->values[channel] = sample.value;
-        record->present |= bit;
-        record->calibrating |= sample.state == PHUSA_DEVICE_CALIBRATING ? bit : 0;
-        record->fault |= sample.state == PHUSA_DEVICE_FAULT ? bit : 0;
-    }
-}
-
-/* The log is broken: a reading that cannot be kept can still be told, without a number. */
-static void send_unlogged(struct station_core *station, const struct station_record *record)
-{
-    const struct hal_network *network = &station->ports.network;
-    size_t length = report_encode(station, record, false);
-    if (station->connection != 0 && !station->status_due && length > 0 &&
-        network->publish(network->context, HAL_LEAF_OBS, station->buffer, length) == HAL_OK) {
-        station->counters.unlogged++;
-    }
-}
-
-static void log_report(struct station_core *station, struct station_record *record)
-{
-    if (station_log_append(&station->log, record) == STATION_LOG_OK) {
-        station->counters.reports++;
-    } else {
-        station->counters.log_errors++;
-        send_unlogged(station, record);
-    }
-}
-
-static void take_sample(struct station_core *station, int64_t at_ns, bool wall)
-{
-    struct station_record record = { .time_ns = at_ns, .boot = wall ? 0 : station->options.boot };
-    for (size_t i = 0; i < station->options.channel_count; i++) {
-        sample_channel(station, i, at_ns, &record);
-    }
-    if (record.present != 0) {
-        log_report(station, &record);
-    }
-}
-
-/* Takes what is due, a bounded number; true if more is. */
-static bool sample(struct station_core *station, struct hal_time now)
-{
-    int64_t time = own_time(station, now);
-    schedule_follow(&station->schedule, time);
-    for (int i = 0; i < STATION_CATCH_UP_MAX && schedule_due(&station->schedule, time); i++) {
-        take_sample(station, schedule_take(&station->schedule), now.wall_set);
-    }
-    keep_reports(station);
-    return schedule_due(&station->schedule, time);
-}
-
 /* --- status --------------------------------------------------------------------------- */
-
-static enum phusa_clock_state clock_state(struct hal_time now)
-{
-    if (!now.wall_set) {
-        return PHUSA_CLOCK_UNSET;
-    }
-    return now.wall_synced ? PHUSA_CLOCK_SYNCED : PHUSA_CLOCK_HELD;
-}
 
 static void copy_word(char word[PHUSA_WORD_MAX], const char *text)
 {
@@ -408,6 +319,9 @@ static enum hal_result send_fresh(struct station_core *station, struct hal_time 
     if (next - station->fresh_next > STATION_FRESH_MAX) {
         station->fresh_next = next - STATION_FRESH_MAX;
     }
+    if (station->fresh_at_ns > now.mono_ns) {
+        return HAL_OK;
+    }
     uint64_t flying = delivery_in_flight(&station->delivery, now.mono_ns);
     for (; *budget > 0 && flying < STATION_WINDOW; --*budget, flying++) {
         uint64_t seq = delivery_waiting(&station->delivery, station->fresh_next);
@@ -441,6 +355,14 @@ static uint64_t backlog_next(struct station_core *station, struct hal_time now, 
     return seq;
 }
 
+/* After a sending of the backlog: when the next may follow. */
+static void keep_pace(struct station_core *station)
+{
+    int64_t fastest = SECOND / station->settings.backlog_per_s;
+    station->backlog_at_ns += station->backlog_gap_ns;
+    station->backlog_gap_ns -= (station->backlog_gap_ns - fastest) / BACKLOG_REGAIN;
+}
+
 static enum hal_result send_backlog(struct station_core *station, struct hal_time now, int *budget,
                                     int64_t *wake)
 {
@@ -457,9 +379,40 @@ static enum hal_result send_backlog(struct station_core *station, struct hal_tim
         if (result == HAL_AGAIN || result == HAL_GONE) {
             return result;
         }
-        int64_t fastest = SECOND / station->options.backlog_per_s;
-        station->backlog_at_ns += station->backlog_gap_ns;
-        station->backlog_gap_ns -= (station->backlog_gap_ns - fastest) / BACKLOG_REGAIN;
+        keep_pace(station);
+    }
+    return HAL_OK;
+}
+
+/* Reports asked for by number, whatever receipts said of them; behind all others. */
+static enum hal_result send_again(struct station_core *station, struct hal_time now, int *budget,
+                                  int64_t *wake)
+{
+    struct orders *orders = &station->orders;
+    while (*budget > 0 && orders->resend_next < orders->resend_end) {
+        struct station_record record;
+        if (station->backlog_at_ns > now.mono_ns) {
+            *wake = station->backlog_at_ns < *wake ? station->backlog_at_ns : *wake;
+            return HAL_OK;
+        }
+        size_t length = 0;
+        if (station_log_read(&station->log, &station->backlog_cursor, orders->resend_next,
+                             &record) == STATION_LOG_OK) {
+            length = report_encode(station, &record, true);
+        }
+        if (length > 0) {
+            const struct hal_network *network = &station->ports.network;
+            enum hal_result result =
+                network->publish(network->context, HAL_LEAF_OBS, station->buffer, length);
+            if (result != HAL_OK) {
+                return result == HAL_FAILED ? HAL_AGAIN : result;
+            }
+            station->counters.published++;
+            station->counters.resent++;
+            keep_pace(station);
+        }
+        --*budget;
+        orders->resend_next++;
     }
     return HAL_OK;
 }
@@ -476,6 +429,9 @@ static void slow_down(struct station_core *station, struct hal_time now)
 static int64_t publish(struct station_core *station, struct hal_time now)
 {
     int64_t wake = now.mono_ns + CHECK_EVERY;
+    if (station->fresh_at_ns > now.mono_ns && station->fresh_at_ns < wake) {
+        wake = station->fresh_at_ns;
+    }
     int budget = STATION_SEND_MAX;
     if (station->connection == 0) {
         return wake;
@@ -487,6 +443,9 @@ static int64_t publish(struct station_core *station, struct hal_time now)
     enum hal_result result = send_fresh(station, now, &budget);
     if (result == HAL_OK) {
         result = send_backlog(station, now, &budget, &wake);
+        if (result == HAL_OK) {
+            result = send_again(station, now, &budget, &wake);
+        }
         if (result == HAL_AGAIN) {
             slow_down(station, now);
         }
@@ -499,14 +458,6 @@ static int64_t publish(struct station_core *station, struct hal_time now)
 
 /* --- the step ------------------------------------------------------------------------- */
 
-static int64_t sample_wake(const struct station_core *station, struct hal_time now)
-{
-    if (schedule_finished(&station->schedule)) {
-        return now.mono_ns + CHECK_EVERY;
-    }
-    return now.mono_ns + (station->schedule.next_ns - own_time(station, now));
-}
-
 static void count_delivery(struct station_core *station)
 {
     station->counters.covered = station->delivery.covered;
@@ -515,22 +466,26 @@ static void count_delivery(struct station_core *station)
 
 int64_t station_step(struct station_core *station, struct hal_time now)
 {
+    now = diagnostics_clock(station, now);
     note_clock(station, now);
     notice_connection(station, now);
     receive(station, now);
-    bool more = sample(station, now);
+    bool more = sampling_step(station, now);
+    keep_reports(station);
+    orders_step(station, now);
     int64_t publish_wake = publish(station, now);
     count_delivery(station);
     if (more) {
         return now.mono_ns;
     }
-    int64_t wake = sample_wake(station, now);
+    int64_t wake = sampling_wake(station, now);
     return publish_wake < wake ? publish_wake : wake;
 }
 
 void station_stop(struct station_core *station, struct hal_time now)
 {
     if (station->connection != 0) {
+        now = diagnostics_clock(station, now);
         (void)publish_status(station, false, now); /* not taken: the will speaks */
     }
 }
@@ -542,7 +497,7 @@ uint32_t station_log_id(const struct station_core *station)
 
 bool station_finished(const struct station_core *station)
 {
-    return schedule_finished(&station->schedule);
+    return schedule_finished(&station->schedule) && !station->sampling.under_way;
 }
 
 bool station_delivered(const struct station_core *station)

@@ -9,16 +9,21 @@
 #ifndef FIRMWARE_STATION_H
 #define FIRMWARE_STATION_H
 
+#include "calibrate.h"
+#include "check.h"
 #include "delivery.h"
 #include "hal/hal.h"
+#include "keep.h"
 #include "log.h"
+#include "observe.h"
 #include "phusa/message.h"
 #include "phusa/report.h"
 #include "schedule.h"
+#include "settings.h"
 
 #define STATION_BUFFER_BYTES   4096  /* one encoded report, one message that came in */
 #define STATION_BASE_MAX       40    /* base name "<id>:" */
-#define STATION_CATCH_UP_MAX   64    /* samples taken in one step when time jumped ahead */
+#define STATION_CATCH_UP_MAX   64    /* rounds of samples in one step when time jumped ahead */
 #define STATION_SEND_MAX       64    /* reports published in one step */
 #define STATION_RECEIVE_MAX    16    /* messages taken in in one step */
 #define STATION_FRESH_MAX      4096  /* reports that wait as fresh; older ones join the backlog */
@@ -28,6 +33,10 @@
 #define STATION_SKIP_MAX       65536 /* numbers that a receipt may show to have been used already */
 #define STATION_SENDINGS_MAX   100   /* limit of the option sendings_max */
 
+#define STATION_ID_MAX     64  /* bytes of a command's id that is remembered */
+#define STATION_ANSWER_MAX 320 /* bytes of an answer that is remembered */
+#define STATION_ANSWERS    4   /* commands that are remembered: the same id is done once */
+
 enum station_format { STATION_JSON, STATION_CBOR };
 
 struct station_channel {
@@ -35,7 +44,7 @@ struct station_channel {
     struct phusa_text unit; /* empty = the parameter's own; at most 16 bytes */
 };
 
-/* All texts must outlive the station. */
+/* All texts must outlive the station. What is 0 in the second part has the default it names. */
 struct station_options {
     struct phusa_text id; /* becomes the base name "<id>:" */
     struct station_channel channels[STATION_CHANNELS_MAX];
@@ -44,13 +53,24 @@ struct station_options {
     int64_t phase_ns; /* shifts the alignment; 0 <= phase < every */
     enum station_format format;
     const char *firmware, *hardware, *reset; /* for the status message */
-    uint32_t boot;                           /* count of boots, from 1 */
+    uint32_t boot;           /* count of boots, from 1; 0 = the station counts them in its keep */
     int64_t resend_after_ns; /* monotonic; what stayed uncovered this long is sent again; 60 s by
                                 contract */
     uint32_t sendings_max;   /* of one report while later ones were covered; 5 by contract */
     uint32_t backlog_per_s;  /* reports of the backlog sent in a second at most; > 0 */
     int64_t sample_from_ns;  /* wall time of the first sample; 0 = the next due moment */
     int64_t sample_until_ns; /* no sample after this wall time; 0 = for ever */
+
+    int64_t sample_every_ns;  /* distance of samples; divides every; 0 = every */
+    int64_t fast_every_ns;    /* of channels with an event step; divides sample_every; 0 = never */
+    int64_t sample_wait_ns;   /* monotonic; how long a pending sample may take; 0 = 10 s */
+    int64_t jitter_ns;        /* fresh reports leave up to so much later; less than every */
+    uint32_t share;           /* percent of samples that an observation needs; 0 = 90 */
+    uint32_t events_per_hour; /* 0 = 12 */
+    /* Of each channel, what is reported beside its mean and what is checked; NULL = nothing. */
+    const struct station_channel_settings *channel_settings;
+    unsigned identify_pin; /* a light, if the board has pins */
+    bool has_lamp;         /* somebody does what station_lamp says */
 };
 
 struct station_counters {
@@ -64,7 +84,15 @@ struct station_counters {
     uint64_t set_aside;   /* given up: sent too often, or damaged in the log */
     uint64_t overwritten; /* by newer ones while not covered */
     uint64_t log_errors;  /* appends and syncs that failed */
-    uint64_t receipts, receipts_ignored, commands;
+    uint64_t receipts, receipts_ignored;
+    uint64_t commands;            /* that were understood, the unknown ones included */
+    uint64_t commands_malformed;  /* no JSON, too long, without an id */
+    uint64_t commands_repeated;   /* the same id again */
+    uint64_t observations_short;  /* too few samples: missing */
+    uint64_t events, events_held; /* reports at once; those that the hour had no room for */
+    uint64_t clock_back;          /* moments that the log has had already: told since boot */
+    uint64_t settings_kept, settings_rolled_back;
+    uint64_t keep_errors;
 };
 
 struct station_ports {
@@ -72,7 +100,84 @@ struct station_ports {
     struct hal_flash flash;
     struct hal_network network;
     struct hal_random random;
+    /* May all be missing. What is kept is shared with others of the board and must be open. */
+    struct keep *keep;
+    struct hal_pins pins;
+    struct hal_board board;
 };
+
+/* A value of the station's reports: of a channel its mean (kind 0), a statistic or its checks. */
+struct station_value {
+    uint8_t channel, kind;
+};
+
+/* One round over the sensors, and what it adds up to. */
+struct sampling {
+    bool under_way, wall; /* wall: at_ns is wall time */
+    int64_t at_ns;
+    int64_t until_ns;      /* monotonic: what is pending then has failed */
+    uint32_t wanted;       /* channels that are still to answer */
+    uint32_t fresh;        /* channels that gave a number in this round */
+    int64_t period_end_ns; /* of the observations under way */
+    bool period_wall;
+    struct observation observations[STATION_CHANNELS_MAX];
+    struct check_memory checks[STATION_CHANNELS_MAX];
+    double raw[STATION_CHANNELS_MAX]; /* the latest sample */
+    uint8_t states[STATION_CHANNELS_MAX];
+    uint32_t raw_known;                    /* since the start */
+    double reported[STATION_CHANNELS_MAX]; /* in the latest report */
+    uint32_t reported_known;
+    int64_t events_hour;
+    uint32_t events;      /* in that hour */
+    int64_t newest_ns;    /* the latest wall time in the log */
+    uint64_t newest_seq;  /* of which report; 0 = none */
+    uint64_t newest_kept; /* the one that the keep knows of */
+};
+
+enum trial_end { TRIAL_NOTHING, TRIAL_KEPT, TRIAL_ROLLED_BACK, TRIAL_RESET };
+
+/* What people ordered, and for how long. */
+struct orders {
+    struct settings_changes changes; /* in force */
+    bool trial;                      /* they are on trial ... */
+    int64_t trial_until_ns;          /* monotonic */
+    uint32_t trial_connection;       /* a receipt over a later connection proves them */
+    char trial_id[STATION_ID_MAX];   /* the command that set them; not terminated */
+    uint8_t trial_id_length;
+    enum trial_end told;   /* what is still to be told of its end */
+    bool connect_due;      /* the connection is to be made anew ... */
+    int64_t connect_at_ns; /* monotonic: then */
+    bool maintenance;
+    int64_t maintenance_until_ns; /* monotonic */
+    uint32_t calibrated;          /* channels that have coefficients */
+    double coefficients[STATION_CHANNELS_MAX][CALIBRATE_ORDER];
+    uint32_t calibrating; /* the one channel whose calibration is under way, as a bit */
+    int64_t calibrating_until_ns;
+    uint8_t point_count;
+    struct calibrate_point points[CALIBRATE_POINTS];
+    int64_t identify_until_ns, lamp_until_ns; /* monotonic; 0 = not asked for */
+    bool lamp_on;
+    int64_t reboot_at_ns;             /* monotonic; 0 = not asked for */
+    uint64_t resend_next, resend_end; /* reports asked for again, covered or not; equal = none */
+    struct {
+        uint8_t id_length;
+        uint16_t length;
+        char id[STATION_ID_MAX];
+        char answer[STATION_ANSWER_MAX];
+    } answers[STATION_ANSWERS];
+    unsigned answer_next;
+};
+
+/* What is told of the starts of the board (diagnostics.h). */
+struct station_starts {
+    uint32_t boots;
+    uint32_t by_reason[5]; /* by enum hal_reset */
+    enum hal_reset why;
+    bool held; /* the clock is known from before a reset that was asked for */
+    int64_t held_offset_ns;
+};
+
+enum station_lamp { STATION_LAMP_AUTO, STATION_LAMP_OFF, STATION_LAMP_ON };
 
 /* The owner provides the memory and touches nothing in it. */
 struct station_core {
@@ -83,6 +188,15 @@ struct station_core {
     struct station_log_cursor fresh_cursor, backlog_cursor;
     struct delivery delivery;
     struct schedule schedule;
+    struct station_settings settings; /* in force */
+    struct phusa_text names[STATION_CHANNELS_MAX];
+    struct station_value values[STATION_CHANNELS_MAX]; /* of a report, as in the layout */
+    size_t value_count;
+    struct sampling sampling;
+    struct orders orders;
+    struct station_starts starts;
+    int64_t fresh_at_ns;      /* monotonic: fresh reports of the schedule leave from here on */
+    uint32_t jitter;          /* this station's share of the jitter, in 2^32 */
     uint32_t connection;      /* the one that was greeted or is to be */
     uint64_t fresh_next;      /* reports from here on are fresh and never sent */
     uint64_t doubtful_end;    /* reports below it may be covered already: a receipt will tell */
@@ -95,10 +209,12 @@ struct station_core {
     enum phusa_clock_state status_clock;
     int64_t boot_mono_ns;
     int64_t clock_offset_ns; /* wall time - time since boot, noted when the clock was first set */
+    int64_t clock_set_up_ns; /* time since boot then */
     bool clock_was_set;
     char base_name[STATION_BASE_MAX];
     size_t base_length;
-    uint8_t layout[STATION_LOG_LAYOUT_MAX]; /* names and units of the channels, as in the log */
+    uint8_t layout[STATION_LOG_LAYOUT_MAX]; /* names and units of the values, as in the log */
+    size_t layout_length;
     uint8_t buffer[STATION_BUFFER_BYTES];
 };
 
@@ -133,5 +249,11 @@ bool station_finished(const struct station_core *station);
 bool station_delivered(const struct station_core *station);
 
 const struct station_counters *station_counters(const struct station_core *station);
+
+/* What the operator ordered of a lamp, for whoever switches it. */
+enum station_lamp station_lamp(const struct station_core *station);
+
+/* True while maintenance is on: readings carry device state 1. */
+bool station_in_maintenance(const struct station_core *station);
 
 #endif

@@ -15,7 +15,7 @@ struct hal_time {
     int64_t wall_ns;  /* since 1970 UTC; meaningless while wall_set is false */
     int64_t mono_ns;  /* since boot or any fixed moment; never goes back */
     bool wall_set;    /* the wall clock has been set at least once */
-    bool wall_synced; /* and is kept right by a time source now */
+    bool wall_synced; /* and a time source has kept it right within the last day */
 };
 
 enum hal_result {
@@ -96,6 +96,12 @@ struct hal_network {
      * that wait the latest is enough: it says all that the earlier ones did.
      */
     enum hal_inbound (*receive)(void *context, void *buffer, size_t capacity, size_t *length);
+    /*
+     * Drops the connection, after what was handed over has left if that takes no time, and makes
+     * the next ones to this broker; host NULL: to the one the station was made for. User,
+     * password and authority stay. The texts are copied. NULL: the port has one broker.
+     */
+    void (*connect)(void *context, const char *host, uint16_t port);
 };
 
 /* --- bus ---------------------------------------------------------------------

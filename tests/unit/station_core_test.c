@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "command.h"
 #include "phusa/senml.h"
 #include "station.h"
 #include "station_flash.h"
@@ -40,7 +41,7 @@ struct bench {
     struct sent sent[SENT_MAX];
     size_t sent_count;
     unsigned refused; /* messages for which there was no room */
-    char status[PHUSA_MESSAGE_MAX + 1], answer[256];
+    char status[PHUSA_MESSAGE_MAX + 1], answer[COMMAND_RSP_MAX + 1];
     uint8_t last_obs[STATION_BUFFER_BYTES];
     size_t last_obs_length;
     char inbound[2048];
@@ -486,15 +487,19 @@ static void test_commands(void **state)
     static const struct {
         const char *command, *answer;
     } cases[] = {
-        { "{\"id\":\"a1\",\"do\":\"report\"}", "{\"id\":\"a1\",\"ok\":true}" },
-        { " { \"x\" : [1,{\"y\":\"]}\\\"\"}] , \"do\":\"lamp\",\"id\":\"b\"} ",
+        { "{\"id\":\"a1\",\"do\":\"report\"}", "{\"id\":\"a1\",\"ok\":true,\"clock\":\"synced\"," },
+        { " { \"x\" : [1,{\"y\":\"]}\\\"\"}] , \"do\":\"fly\",\"id\":\"b\"} ",
           "{\"id\":\"b\",\"ok\":false,\"error\":\"unknown command\"}" },
         { "{\"id\":\"a\\u0031\",\"do\":\"report\"}", "" },
         { "{\"do\":\"report\"}", "" },
         { "{\"id\":1,\"do\":\"report\"}", "" },
-        { "{\"id\":\"a\",\"do\":\"report\"", "" },
-        { "{\"id\":\"a\",\"do\":\"report\"}x", "" },
-        { "{\"id\":\"a\",\"do\":\"rep", "" },
+        { "{\"id\":\"a\",\"do\":\"report\"",
+          "{\"id\":\"a\",\"ok\":false,\"error\":\"not understood\"}" },
+        { "{\"id\":\"a\",\"do\":\"report\"}x",
+          "{\"id\":\"a\",\"ok\":false,\"error\":\"not understood\"}" },
+        { "{\"id\":\"a\",\"do\":\"rep",
+          "{\"id\":\"a\",\"ok\":false,\"error\":\"not understood\"}" },
+        { "{\"id\":\"a", "" },
         { "[]", "" },
         { "", "" },
         { "{\"id\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\",\"do\":"
@@ -509,6 +514,7 @@ static void test_commands(void **state)
         strcpy(bench->inbound, cases[i].command);
         bench->inbound_kind = HAL_INBOUND_CMD;
         pass(bench, SECOND, SECOND);
+        bench->answer[i == 0 ? strlen(cases[i].answer) : sizeof bench->answer - 1] = '\0';
         assert_string_equal(bench->answer, cases[i].answer);
         assert_int_equal(bench->status[0] != '\0', i == 0);
     }

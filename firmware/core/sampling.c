@@ -1,0 +1,400 @@
+/*
+ * Sampling: one schedule ticks at the shortest distance in use. At a tick either all channels
+ * are sampled, or only those that are looked at more often for their events. Samples add up to
+ * observations; at the end of the report period these become a record of the log. A value that
+ * moved further than its step makes a report of its own at once.
+ *
+ * A round may wait for sensors that take their time; what they give is the value of the
+ * scheduled moment, whenever it came. The next moment waits for its turn.
+ *
+ * Wall times in the log never go back. Where the clock was set back behind what the log has, a
+ * record says boot and time since boot, as with an unset clock, and the collector dates it.
+ */
+#include <math.h>
+
+#include "inside.h"
+#include "report.h"
+
+#define WAIT_DEFAULT (10 * SECOND)
+#define POLL_EVERY   (SECOND / 100) /* while sensors measure */
+#define CHECK_EVERY  SECOND
+#define NO_PERIOD    INT64_MIN
+
+static bool falls_on(const struct station_core *station, int64_t at_ns, int64_t every_ns)
+{
+    return (at_ns - station->schedule.phase_ns) % every_ns == 0;
+}
+
+static uint32_t bit_of(size_t channel)
+{
+    return UINT32_C(1) << channel;
+}
+
+void sampling_begin(struct station_core *station)
+{
+    const struct station_log *log = &station->log;
+    if (log->first < log->next && log->last_boot == 0) {
+        station->sampling.newest_ns = log->last_time_ns;
+        station->sampling.newest_seq = log->next - 1;
+    }
+    sampling_restart(station);
+}
+
+void sampling_restart(struct station_core *station)
+{
+    struct sampling *sampling = &station->sampling;
+    sampling->period_end_ns = NO_PERIOD;
+    memset(sampling->observations, 0, sizeof sampling->observations);
+}
+
+/* --- to the log ---------------------------------------------------------------------- */
+
+/* The log is broken: a reading that cannot be kept can still be told, without a number. */
+static void send_unlogged(struct station_core *station, const struct station_record *record)
+{
+    const struct hal_network *network = &station->ports.network;
+    size_t length = report_encode(station, record, false);
+    if (station->connection != 0 && !station->status_due && length > 0 &&
+        network->publish(network->context, HAL_LEAF_OBS, station->buffer, length) == HAL_OK) {
+        station->counters.unlogged++;
+    }
+}
+
+/* Moments that the log has had are told as time since boot. */
+static void place(struct station_core *station, struct station_record *record, struct hal_time now)
+{
+    struct sampling *sampling = &station->sampling;
+    bool known = sampling->newest_seq >= station->log.first &&
+                 sampling->newest_seq < station->log.next; /* else it is overwritten */
+    if (record->boot != 0 || !known || record->time_ns > sampling->newest_ns) {
+        return;
+    }
+    int64_t up = record->time_ns - now.wall_ns + (now.mono_ns - station->boot_mono_ns);
+    record->time_ns = up > 0 ? up : 0;
+    record->boot = station->options.boot;
+    station->counters.clock_back++;
+    if (sampling->newest_kept != sampling->newest_seq) { /* the log's end will not tell it */
+        sampling->newest_kept = sampling->newest_seq;
+        diagnostics_keep(station, 0);
+    }
+}
+
+static void log_report(struct station_core *station, struct station_record *record,
+                       struct hal_time now)
+{
+    place(station, record, now);
+    if (station_log_append(&station->log, record) != STATION_LOG_OK) {
+        station->counters.log_errors++;
+        send_unlogged(station, record);
+        return;
+    }
+    station->counters.reports++;
+    if (record->boot == 0) {
+        station->sampling.newest_ns = record->time_ns;
+        station->sampling.newest_seq = record->seq;
+    }
+}
+
+/* --- a report ------------------------------------------------------------------------ */
+
+static struct station_record new_record(const struct station_core *station)
+{
+    const struct sampling *sampling = &station->sampling;
+    return (struct station_record){ .time_ns = sampling->at_ns,
+                                    .boot = sampling->wall ? 0 : station->options.boot };
+}
+
+static void put_value(struct station_record *record, size_t place, double value, uint8_t state)
+{
+    record->values[place] = value;
+    record->present |= bit_of(place);
+    record->calibrating |= state == PHUSA_DEVICE_CALIBRATING ? bit_of(place) : 0;
+    record->fault |= state == PHUSA_DEVICE_FAULT ? bit_of(place) : 0;
+}
+
+/* A value of an observation; false if it has none of that kind. */
+static bool value_of(const struct observation *observation, uint8_t kind, double *value)
+{
+    switch ((enum report_kind)kind) {
+    case REPORT_MEAN:
+        *value = observation->mean;
+        return true;
+    case REPORT_MINIMUM:
+        *value = observation->minimum;
+        return true;
+    case REPORT_MAXIMUM:
+        *value = observation->maximum;
+        return true;
+    case REPORT_DEVIATION:
+        return observe_deviation(observation, value);
+    case REPORT_COUNT:
+        *value = (double)observation->count;
+        return true;
+    case REPORT_RAW:
+        *value = observation->raw;
+        return true;
+    case REPORT_CHECK:
+        *value = (double)observation->checks;
+        return observation->checks != 0;
+    }
+    return false;
+}
+
+/* The channels that have enough samples; those with some but too few are counted. */
+static uint32_t channels_observed(struct station_core *station)
+{
+    const struct station_settings *settings = &station->settings;
+    uint32_t expected = (uint32_t)(settings->every_ns / settings->sample_every_ns), observed = 0;
+    for (size_t i = 0; i < station->options.channel_count; i++) {
+        const struct observation *observation = &station->sampling.observations[i];
+        if (observe_enough(observation, expected, settings->share)) {
+            observed |= bit_of(i);
+        } else {
+            station->counters.observations_short += observation->count > 0;
+        }
+    }
+    return observed;
+}
+
+/* Fresh reports of many stations fall on the same moment: each has its own delay. */
+static void delay_sending(struct station_core *station, struct hal_time now)
+{
+    uint64_t share = (uint64_t)station->settings.jitter_ns >> 16;
+    int64_t delay = (int64_t)(share * station->jitter >> 16);
+    int64_t age = own_time(station, now) - station->sampling.at_ns;
+    station->fresh_at_ns = now.mono_ns + delay - (age > 0 ? age : 0);
+}
+
+static void report_period(struct station_core *station, struct hal_time now)
+{
+    struct sampling *sampling = &station->sampling;
+    struct station_record record = new_record(station);
+    uint32_t observed = channels_observed(station);
+    for (size_t i = 0; i < station->value_count; i++) {
+        const struct station_value *wanted = &station->values[i];
+        const struct observation *observation = &sampling->observations[wanted->channel];
+        double value;
+        if ((observed & bit_of(wanted->channel)) != 0 &&
+            value_of(observation, wanted->kind, &value)) {
+            put_value(&record, i, value, observation->state);
+        }
+        if (wanted->kind == REPORT_MEAN && (observed & bit_of(wanted->channel)) != 0) {
+            sampling->reported[wanted->channel] = observation->mean;
+            sampling->reported_known |= bit_of(wanted->channel);
+        }
+    }
+    sampling_restart(station);
+    if (record.present != 0) {
+        delay_sending(station, now);
+        log_report(station, &record, now);
+    }
+}
+
+/* --- events -------------------------------------------------------------------------- */
+
+static uint32_t event_channels(const struct station_core *station)
+{
+    uint32_t channels = 0;
+    for (size_t i = 0; i < station->options.channel_count; i++) {
+        channels |= station->settings.channels[i].event_step > 0 ? bit_of(i) : 0;
+    }
+    return channels;
+}
+
+static double latest_value(const struct station_core *station, size_t channel)
+{
+    const struct orders *orders = &station->orders;
+    double raw = station->sampling.raw[channel];
+    return (orders->calibrated & bit_of(channel)) != 0
+               ? calibrate_apply(orders->coefficients[channel], raw)
+               : raw;
+}
+
+static bool moved(const struct station_core *station, size_t channel)
+{
+    const struct sampling *sampling = &station->sampling;
+    return (sampling->reported_known & bit_of(channel)) != 0 && sampling->states[channel] == 0 &&
+           fabs(latest_value(station, channel) - sampling->reported[channel]) >=
+               station->settings.channels[channel].event_step;
+}
+
+/* True if this hour has room for another report at once. */
+static bool take_event(struct station_core *station)
+{
+    struct sampling *sampling = &station->sampling;
+    int64_t hour = sampling->at_ns / HOUR;
+    if (hour != sampling->events_hour) {
+        sampling->events_hour = hour;
+        sampling->events = 0;
+    }
+    if (sampling->events >= station->settings.events_per_hour) {
+        station->counters.events_held++;
+        return false;
+    }
+    sampling->events++;
+    station->counters.events++;
+    return true;
+}
+
+/* A report at once of what is looked at more often, if any of it moved. */
+static void report_event(struct station_core *station, struct hal_time now)
+{
+    struct sampling *sampling = &station->sampling;
+    uint32_t looked_at = sampling->fresh & event_channels(station);
+    bool any = false;
+    for (size_t i = 0; i < station->options.channel_count && !any; i++) {
+        any = (looked_at & bit_of(i)) != 0 && moved(station, i);
+    }
+    if (!any || !take_event(station)) {
+        return;
+    }
+    struct station_record record = new_record(station);
+    for (size_t i = 0; i < station->options.channel_count; i++) {
+        if ((looked_at & bit_of(i)) != 0) {
+            put_value(&record, i, latest_value(station, i), sampling->states[i]);
+            sampling->reported[i] = latest_value(station, i);
+            sampling->reported_known |= bit_of(i);
+        }
+    }
+    station->fresh_at_ns = now.mono_ns;
+    log_report(station, &record, now);
+}
+
+/* --- a round --------------------------------------------------------------------------- */
+
+/* The state that a channel's reading bears, whatever the sensor says of itself. */
+static uint8_t state_of(const struct station_core *station, size_t channel, uint8_t said)
+{
+    bool calibrating =
+        station->orders.maintenance || (station->orders.calibrating & bit_of(channel)) != 0;
+    if (said >= PHUSA_DEVICE_FAULT) {
+        return PHUSA_DEVICE_FAULT;
+    }
+    return calibrating ? PHUSA_DEVICE_CALIBRATING : said;
+}
+
+static void take_number(struct station_core *station, size_t channel, struct hal_sample sample)
+{
+    struct sampling *sampling = &station->sampling;
+    sampling->raw[channel] = sample.value;
+    sampling->states[channel] = state_of(station, channel, sample.state);
+    double value = latest_value(station, channel);
+    if (!isfinite(value)) {
+        station->counters.failed++;
+        return;
+    }
+    station->counters.sampled++;
+    sampling->raw_known |= bit_of(channel);
+    sampling->fresh |= bit_of(channel);
+    if (!falls_on(station, sampling->at_ns, station->settings.sample_every_ns)) {
+        return;
+    }
+    uint8_t checks = check_sample(&station->settings.channels[channel].checks,
+                                  &sampling->checks[channel], value, sampling->at_ns);
+    observe_add(&sampling->observations[channel], value, sample.value, sampling->states[channel],
+                checks);
+}
+
+static void take_sample(struct station_core *station, size_t channel, struct hal_sample sample)
+{
+    if (sample.kind == HAL_SAMPLE_MISSING) {
+        station->counters.missing++;
+    } else if (sample.kind != HAL_SAMPLE_VALUE || !isfinite(sample.value)) {
+        station->counters.failed++;
+    } else {
+        take_number(station, channel, sample);
+    }
+}
+
+/* Observations belong to the period that ends at or behind their moment. */
+static void enter_period(struct station_core *station)
+{
+    struct sampling *sampling = &station->sampling;
+    const struct schedule periods = { .every_ns = station->settings.every_ns,
+                                      .phase_ns = station->schedule.phase_ns };
+    int64_t end = schedule_align(&periods, sampling->at_ns);
+    if (end != sampling->period_end_ns || sampling->wall != sampling->period_wall) {
+        sampling_restart(station);
+        sampling->period_end_ns = end;
+        sampling->period_wall = sampling->wall;
+    }
+}
+
+static void begin_round(struct station_core *station, struct hal_time now)
+{
+    struct sampling *sampling = &station->sampling;
+    const struct hal_sensors *sensors = &station->ports.sensors;
+    int64_t wait = station->options.sample_wait_ns;
+    uint32_t all = UINT32_MAX >> (32u - station->options.channel_count);
+    sampling->under_way = true;
+    sampling->wall = now.wall_set;
+    sampling->at_ns = schedule_take(&station->schedule);
+    sampling->until_ns = now.mono_ns + (wait > 0 ? wait : WAIT_DEFAULT);
+    sampling->fresh = 0;
+    sampling->wanted = falls_on(station, sampling->at_ns, station->settings.sample_every_ns)
+                           ? all
+                           : event_channels(station);
+    enter_period(station);
+    if (sensors->begin != NULL) {
+        sensors->begin(sensors->context, sampling->at_ns);
+    }
+}
+
+/* Asks the channels that have not answered; true if none is left. */
+static bool ask(struct station_core *station, struct hal_time now)
+{
+    struct sampling *sampling = &station->sampling;
+    const struct hal_sensors *sensors = &station->ports.sensors;
+    for (size_t i = 0; i < station->options.channel_count; i++) {
+        if ((sampling->wanted & bit_of(i)) == 0) {
+            continue;
+        }
+        struct hal_sample sample = sensors->sample(sensors->context, i, sampling->at_ns);
+        if (sample.kind != HAL_SAMPLE_PENDING || now.mono_ns >= sampling->until_ns) {
+            take_sample(station, i, sample); /* one that is still pending has failed */
+            sampling->wanted &= ~bit_of(i);
+        }
+    }
+    return sampling->wanted == 0;
+}
+
+static void end_round(struct station_core *station, struct hal_time now)
+{
+    station->sampling.under_way = false;
+    if (falls_on(station, station->sampling.at_ns, station->settings.every_ns)) {
+        report_period(station, now);
+    } else {
+        report_event(station, now);
+    }
+}
+
+bool sampling_step(struct station_core *station, struct hal_time now)
+{
+    struct sampling *sampling = &station->sampling;
+    int64_t time = own_time(station, now);
+    schedule_follow(&station->schedule, time);
+    for (int i = 0; i < STATION_CATCH_UP_MAX; i++) {
+        if (!sampling->under_way && !schedule_due(&station->schedule, time)) {
+            return false;
+        }
+        if (!sampling->under_way) {
+            begin_round(station, now);
+        }
+        if (!ask(station, now)) {
+            return false;
+        }
+        end_round(station, now);
+    }
+    return schedule_due(&station->schedule, time);
+}
+
+int64_t sampling_wake(const struct station_core *station, struct hal_time now)
+{
+    if (station->sampling.under_way) {
+        return now.mono_ns + POLL_EVERY;
+    }
+    if (schedule_finished(&station->schedule)) {
+        return now.mono_ns + CHECK_EVERY;
+    }
+    return now.mono_ns + (station->schedule.next_ns - own_time(station, now));
+}
