@@ -22,7 +22,7 @@ enum keep_slot {
     KEEP_MAINTENANCE = 4, /* maintenance under way */
     KEEP_COMMAND = 5,     /* the latest commands that were done, and their answers */
     KEEP_NIGHT = 6,       /* a trap's night under way */
-    KEEP_LAMP = 7,        /* a trap's lamp: minutes, last off */
+    KEEP_NIGHTS = 7,      /* its nights that closed and are not told yet */
     KEEP_PROCEDURE = 8,   /* a calibration under way */
     KEEP_CALIBRATION = 9, /* the first of KEEP_CALIBRATIONS */
     KEEP_BOARD = 25       /* 25 .. 32: the port's own */
