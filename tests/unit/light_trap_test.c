@@ -569,6 +569,36 @@ static void a_night_that_ended_while_down_is_told_late(void **state)
     destroy(&bench);
 }
 
+/* The power goes at each flash operation of the close of a night: it is there once, whole. */
+static void a_cut_while_a_night_closes_leaves_it_once(void **state)
+{
+    (void)state;
+    bool survived = false;
+    unsigned closed_only = 0;
+    for (long cut_at = 0; !survived; cut_at++) {
+        struct bench bench;
+        create(&bench, at(19, 0));
+        run_to(&bench, at(19, 1));
+        bench.inputs.counters.counts[0] = 100;
+        run_to(&bench, NOON + DAY);
+        bench.flash.operations = 0;
+        bench.flash.cut_at = cut_at;
+        bench.flash.lose_unsynced = cut_at % 2 == 0;
+        run_to(&bench, NOON + DAY + 10 * SECOND);
+        survived = !bench.flash.cut;
+        reset(&bench, MINUTE);
+        closed_only += bench.trap.night.end_ns == 0;
+        run_to(&bench, bench.wall_ns + MINUTE);
+        assert_int_equal(bench.trap.closed_count, 1);
+        assert_true(bench.trap.closed[0].night.end_ns == NOON + DAY);
+        assert_int_equal(bench.trap.closed[0].night.counts[0], 100);
+        assert_true(bench.trap.night.end_ns == NOON + 2 * DAY);
+        assert_int_equal(bench.trap.night.counts[0] + bench.trap.night.stray, 0);
+        destroy(&bench);
+    }
+    assert_true(closed_only > 0); /* a cut between both records was among them */
+}
+
 static void a_night_nobody_saw_is_not_told(void **state)
 {
     (void)state;
@@ -855,6 +885,7 @@ int main(void)
         cmocka_unit_test(a_reset_continues_the_night),
         cmocka_unit_test(a_beam_loses_no_more_than_was_not_kept),
         cmocka_unit_test(a_night_that_ended_while_down_is_told_late),
+        cmocka_unit_test(a_cut_while_a_night_closes_leaves_it_once),
         cmocka_unit_test(a_night_nobody_saw_is_not_told),
         cmocka_unit_test(untold_nights_are_bounded),
         cmocka_unit_test(a_clock_set_back_closes_no_night_twice),
