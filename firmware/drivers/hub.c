@@ -1,0 +1,632 @@
+#include "hub.h"
+
+#include <string.h>
+
+#include "current_loop.h"
+
+#define MILLI    INT64_C(1000000)
+#define SECOND   INT64_C(1000000000)
+#define POLL     MILLI /* while a line is in use: a character at 9,600 baud */
+#define NO_JOB   HUB_JOBS_MAX
+#define NO_ROUND INT64_MIN
+
+enum job_state { JOB_DONE, JOB_TODO, JOB_RUNNING, JOB_WAITING };
+
+/* TT 10/2021: state of a device. */
+enum { STATE_MEASURING = 0, STATE_CALIBRATING = 1, STATE_FAULT = 2 };
+
+/* --- jobs ----------------------------------------------------------------------------------- */
+
+/* True if a point can join the request of a job: it follows it without a gap. */
+static bool joins(const struct device *device, const struct hub_job *job,
+                  const struct device_point *point)
+{
+    size_t width = modbus_width((enum modbus_type)point->type);
+    return job->count > 0 && point->function == job->request.function &&
+           point->at == job->request.address + job->request.count &&
+           job->request.count + width <= device->span;
+}
+
+static struct hub_job *add_job(struct hub *hub, size_t device, size_t point)
+{
+    struct hub_job *job = &hub->jobs[hub->job_count++];
+    *job = (struct hub_job){ .device = (uint8_t)device, .first = (uint8_t)point };
+    return job;
+}
+
+static struct hub_job *add_request(struct hub *hub, size_t device, size_t point)
+{
+    const struct device_point *at = &hub->map->points[point];
+    struct hub_job *job = add_job(hub, device, point);
+    job->request = (struct modbus_request){ .slave = hub->map->devices[device].slave,
+                                            .function = at->function,
+                                            .address = at->at };
+    return job;
+}
+
+/* Points stand in the order of their devices, and every job has one at least: jobs suffice. */
+static void make_jobs(struct hub *hub)
+{
+    struct hub_job *job = NULL;
+    for (size_t i = 0; i < hub->map->point_count; i++) {
+        const struct device_point *point = &hub->map->points[i];
+        const struct device *device = &hub->map->devices[point->device];
+        bool same = job != NULL && job->device == point->device;
+        if (device->protocol == DEVICE_INPUTS) {
+            continue;
+        }
+        if (device->protocol == DEVICE_SDI12) {
+            job = same ? job : add_job(hub, point->device, i);
+        } else {
+            job = same && joins(device, job, point) ? job : add_request(hub, point->device, i);
+            job->request.count =
+                (uint16_t)(job->request.count + modbus_width((enum modbus_type)point->type));
+        }
+        job->count++;
+    }
+}
+
+static const struct device *device_of(const struct hub *hub, const struct hub_job *job)
+{
+    return &hub->map->devices[job->device];
+}
+
+/* --- results ---------------------------------------------------------------------------------- */
+
+static void count_trouble(struct hub *hub, size_t device, enum hub_trouble trouble)
+{
+    hub->devices[device].troubles[trouble]++;
+}
+
+static void set_points(struct hub *hub, const struct hub_job *job, enum hal_sample_kind kind)
+{
+    for (size_t i = job->first; i < (size_t)job->first + job->count; i++) {
+        hub->samples[i] = (struct hal_sample){ .kind = kind };
+    }
+}
+
+/* What a finite or not finite raw value says. */
+static struct hal_sample judge_raw(struct hub *hub, const struct device_point *point, double raw)
+{
+    if (point->has_absent && raw == point->absent) {
+        return (struct hal_sample){ .kind = HAL_SAMPLE_MISSING };
+    }
+    double value = device_point_value(point, raw);
+    if (!(value - value == 0)) { /* neither NaN nor infinite */
+        count_trouble(hub, point->device, HUB_NOT_FINITE);
+        return (struct hal_sample){ .kind = HAL_SAMPLE_FAILED };
+    }
+    return (struct hal_sample){ .kind = HAL_SAMPLE_VALUE, .value = value };
+}
+
+static uint8_t state_from(const struct device *device, unsigned bits)
+{
+    if ((bits & device->state_fault) != 0) {
+        return STATE_FAULT;
+    }
+    return (bits & device->state_calibrating) != 0 ? STATE_CALIBRATING : STATE_MEASURING;
+}
+
+static void fill_registers(struct hub *hub, const struct hub_job *job, const uint8_t *data)
+{
+    for (size_t i = job->first; i < (size_t)job->first + job->count; i++) {
+        const struct device_point *point = &hub->map->points[i];
+        enum modbus_type type = (enum modbus_type)point->type;
+        double raw = modbus_value(data, type, (enum modbus_order)point->order);
+        if (point->source == DEVICE_STATE) {
+            uint8_t state = state_from(device_of(hub, job), (unsigned)raw);
+            hub->samples[i] = (struct hal_sample){ .kind = HAL_SAMPLE_VALUE, .state = state };
+        } else {
+            hub->samples[i] = judge_raw(hub, point, raw);
+        }
+        data += 2 * modbus_width(type);
+    }
+}
+
+static void fill_values(struct hub *hub, const struct hub_job *job, const double *values,
+                        size_t count)
+{
+    for (size_t i = job->first; i < (size_t)job->first + job->count; i++) {
+        const struct device_point *point = &hub->map->points[i];
+        if (point->at < count) {
+            hub->samples[i] = judge_raw(hub, point, values[point->at]);
+        } else {
+            count_trouble(hub, point->device, HUB_BAD_ANSWER);
+            hub->samples[i] = (struct hal_sample){ .kind = HAL_SAMPLE_FAILED };
+        }
+    }
+}
+
+/* --- devices that answer and devices that do not -------------------------------------------------
+ */
+
+static void hear(struct hub *hub, const struct hub_job *job)
+{
+    struct hub_device *device = &hub->devices[job->device];
+    device->answered++;
+    device->heard = true;
+    device->ailing = false;
+    device->failed_rounds = 0;
+}
+
+static void fail_job(struct hub *hub, struct hub_job *job)
+{
+    set_points(hub, job, HAL_SAMPLE_FAILED);
+    job->state = JOB_DONE;
+}
+
+/* The device did not answer to anything in this round: nothing else is asked of it. */
+static void give_up(struct hub *hub, size_t index)
+{
+    struct hub_device *device = &hub->devices[index];
+    for (size_t i = 0; i < hub->job_count; i++) {
+        if (hub->jobs[i].device == index && hub->jobs[i].state == JOB_TODO) {
+            fail_job(hub, &hub->jobs[i]);
+        }
+    }
+    device->failed_rounds += device->failed_rounds < UINT32_MAX;
+    if (device->failed_rounds >= HUB_BACKOFF_AFTER) {
+        uint32_t doublings = device->failed_rounds - HUB_BACKOFF_AFTER;
+        int64_t pause = doublings < 5 ? HUB_BACKOFF_FIRST << doublings : HUB_BACKOFF_MAX;
+        pause = pause < HUB_BACKOFF_MAX ? pause : HUB_BACKOFF_MAX;
+        device->alone_until_ns = hub->now.mono_ns + pause;
+    }
+}
+
+/* A request failed: it is put behind those of the others, or given up. */
+static void fail_attempt(struct hub *hub, struct hub_job *job, enum hub_trouble trouble)
+{
+    struct hub_device *device = &hub->devices[job->device];
+    count_trouble(hub, job->device, trouble);
+    device->ailing = true;
+    job->attempts--; /* at least 1 while a job is to be done */
+    if (job->attempts > 0) {
+        job->state = JOB_TODO;
+        return;
+    }
+    fail_job(hub, job);
+    if (!device->heard) {
+        give_up(hub, job->device);
+    }
+}
+
+/* The device answers, but will not do it. */
+static void refuse(struct hub *hub, struct hub_job *job, bool later)
+{
+    hear(hub, job);
+    count_trouble(hub, job->device, HUB_REFUSED);
+    job->attempts--; /* at least 1 while a job is to be done */
+    if (later && job->attempts > 0) {
+        job->state = JOB_TODO;
+        hub->devices[job->device].ailing = true; /* others first */
+    } else {
+        fail_job(hub, job);
+    }
+}
+
+/* --- Modbus --------------------------------------------------------------------------------------
+ */
+
+static void begin_modbus(struct hub *hub, struct hub_lane *lane, const struct hub_job *job)
+{
+    int64_t timeout = device_of(hub, job)->timeout_ms * MILLI;
+    modbus_begin(&lane->machine.modbus, &job->request, timeout, hub->now.mono_ns);
+}
+
+static void refuse_exception(struct hub *hub, struct hub_lane *lane, struct hub_job *job)
+{
+    uint8_t code = modbus_exception(&lane->machine.modbus);
+    refuse(hub, job, code == MODBUS_EXCEPTION_ACKNOWLEDGE || code == MODBUS_EXCEPTION_DEVICE_BUSY);
+}
+
+/* False while it is under way. */
+static bool step_modbus(struct hub *hub, struct hub_lane *lane, struct hub_job *job)
+{
+    static const enum hub_trouble TROUBLES[] = {
+        [MODBUS_SILENT] = HUB_SILENT,         [MODBUS_NOISE] = HUB_NOISE,
+        [MODBUS_BAD_CRC] = HUB_BAD_CRC,       [MODBUS_BAD_ADDRESS] = HUB_BAD_ADDRESS,
+        [MODBUS_BAD_ANSWER] = HUB_BAD_ANSWER, [MODBUS_EXCEPTION] = HUB_REFUSED,
+        [MODBUS_BUS_FAILED] = HUB_BUS_FAILED,
+    };
+    enum modbus_result result = modbus_step(&lane->machine.modbus, hub->now.mono_ns);
+    if (result == MODBUS_BUSY) {
+        return false;
+    }
+    if (result == MODBUS_OK) {
+        hear(hub, job);
+        fill_registers(hub, job, modbus_data(&lane->machine.modbus));
+        job->state = JOB_DONE;
+    } else if (result == MODBUS_EXCEPTION) {
+        refuse_exception(hub, lane, job);
+    } else {
+        lane->configured = result != MODBUS_BUS_FAILED;
+        fail_attempt(hub, job, TROUBLES[result]);
+    }
+    return true;
+}
+
+/* --- SDI-12
+ * ---------------------------------------------------------------------------------------- */
+
+static void begin_sdi12(struct hub *hub, struct hub_lane *lane, const struct hub_job *job,
+                        bool collect)
+{
+    const struct device *device = device_of(hub, job);
+    struct sdi12 *sdi12 = &lane->machine.sdi12;
+    if (collect) {
+        sdi12_collect(sdi12, &device->measurement, job->expected, hub->now.mono_ns);
+    } else {
+        sdi12_start(sdi12, &device->measurement, device->wait_max_s, hub->now.mono_ns);
+    }
+}
+
+static void take_measurement(struct hub *hub, struct hub_lane *lane, struct hub_job *job)
+{
+    size_t count = 0;
+    const double *values = sdi12_values(&lane->machine.sdi12, &count);
+    hear(hub, job);
+    if (device_of(hub, job)->measurement.concurrent && count == 0) {
+        job->expected = (uint8_t)sdi12_expected(&lane->machine.sdi12);
+        job->due_ns = hub->now.mono_ns + (int64_t)sdi12_wait_s(&lane->machine.sdi12) * SECOND;
+        job->state = JOB_WAITING;
+        return;
+    }
+    fill_values(hub, job, values, count);
+    job->state = JOB_DONE;
+}
+
+static bool step_sdi12(struct hub *hub, struct hub_lane *lane, struct hub_job *job)
+{
+    static const enum hub_trouble TROUBLES[] = {
+        [SDI12_SILENT] = HUB_SILENT,         [SDI12_BAD_ADDRESS] = HUB_BAD_ADDRESS,
+        [SDI12_BAD_CRC] = HUB_BAD_CRC,       [SDI12_BAD_ANSWER] = HUB_BAD_ANSWER,
+        [SDI12_ABORTED] = HUB_REFUSED,       [SDI12_TOO_SLOW] = HUB_REFUSED,
+        [SDI12_BUS_FAILED] = HUB_BUS_FAILED,
+    };
+    enum sdi12_result result = sdi12_step(&lane->machine.sdi12, hub->now.mono_ns);
+    if (result == SDI12_BUSY) {
+        return false;
+    }
+    if (result == SDI12_OK) {
+        take_measurement(hub, lane, job);
+    } else if (result == SDI12_ABORTED || result == SDI12_TOO_SLOW) {
+        refuse(hub, job, false);
+    } else {
+        lane->configured = result != SDI12_BUS_FAILED;
+        fail_attempt(hub, job, TROUBLES[result]);
+    }
+    return true;
+}
+
+/* --- a bus
+ * -------------------------------------------------------------------------------------------- */
+
+static bool on_lane(const struct hub *hub, const struct hub_job *job, size_t lane)
+{
+    return device_of(hub, job)->bus == lane;
+}
+
+/* A sensor that measures beside others must not be spoken to meanwhile. */
+static bool measures(const struct hub *hub, size_t lane, char address)
+{
+    for (size_t i = 0; i < hub->job_count; i++) {
+        const struct hub_job *job = &hub->jobs[i];
+        if (job->state == JOB_WAITING && on_lane(hub, job, lane) &&
+            device_of(hub, job)->measurement.address == address) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool may_begin(const struct hub *hub, const struct hub_job *job, size_t lane, bool ailing)
+{
+    const struct device *device = device_of(hub, job);
+    return job->state == JOB_TODO && hub->devices[job->device].ailing == ailing &&
+           (device->protocol != DEVICE_SDI12 || !measures(hub, lane, device->measurement.address));
+}
+
+static bool is_due(const struct hub *hub, const struct hub_job *job)
+{
+    return job->state == JOB_WAITING && hub->now.mono_ns >= job->due_ns;
+}
+
+/* What is to be collected goes first, then healthy devices, then those that failed. */
+static size_t pick(const struct hub *hub, size_t lane)
+{
+    size_t healthy = NO_JOB, ailing = NO_JOB;
+    for (size_t i = 0; i < hub->job_count; i++) {
+        size_t index = (hub->lanes[lane].next + i) % hub->job_count;
+        const struct hub_job *job = &hub->jobs[index];
+        if (!on_lane(hub, job, lane)) {
+            continue;
+        }
+        if (is_due(hub, job)) {
+            return index;
+        }
+        if (healthy == NO_JOB && may_begin(hub, job, lane, false)) {
+            healthy = index;
+        }
+        if (ailing == NO_JOB && may_begin(hub, job, lane, true)) {
+            ailing = index;
+        }
+    }
+    return healthy != NO_JOB ? healthy : ailing;
+}
+
+static bool configure(struct hub *hub, size_t index)
+{
+    struct hub_lane *lane = &hub->lanes[index];
+    const struct device_bus *bus = &hub->map->buses[index];
+    if (lane->configured) {
+        return true;
+    }
+    if (lane->bus == NULL || lane->bus->configure(lane->bus->context, &bus->line) != HAL_OK) {
+        return false;
+    }
+    lane->configured = true;
+    if (bus->protocol == DEVICE_MODBUS) {
+        modbus_init(&lane->machine.modbus, lane->bus, &bus->line, hub->options.slack_ns);
+    } else {
+        sdi12_init(&lane->machine.sdi12, lane->bus, hub->options.slack_ns);
+    }
+    return true;
+}
+
+static void begin_job(struct hub *hub, size_t index, size_t number)
+{
+    struct hub_lane *lane = &hub->lanes[index];
+    struct hub_job *job = &hub->jobs[number];
+    bool collect = job->state == JOB_WAITING;
+    lane->next = (uint8_t)((number + 1) % hub->job_count);
+    if (!configure(hub, index)) {
+        fail_attempt(hub, job, HUB_BUS_FAILED);
+        return;
+    }
+    lane->job = (uint8_t)number;
+    job->state = JOB_RUNNING;
+    hub->devices[job->device].asked++;
+    if (hub->map->buses[index].protocol == DEVICE_MODBUS) {
+        begin_modbus(hub, lane, job);
+    } else {
+        begin_sdi12(hub, lane, job, collect);
+    }
+}
+
+/* Goes on with the job under way; true if there is none (any more). */
+static bool step_job(struct hub *hub, struct hub_lane *lane, size_t index)
+{
+    if (lane->job == NO_JOB) {
+        return true;
+    }
+    struct hub_job *job = &hub->jobs[lane->job];
+    bool ended = hub->map->buses[index].protocol == DEVICE_MODBUS ? step_modbus(hub, lane, job)
+                                                                  : step_sdi12(hub, lane, job);
+    if (ended) {
+        lane->job = NO_JOB;
+    }
+    return ended;
+}
+
+/* When a bus that does nothing has something to collect. */
+static int64_t next_due(const struct hub *hub, size_t lane)
+{
+    int64_t due = INT64_MAX;
+    for (size_t i = 0; i < hub->job_count; i++) {
+        const struct hub_job *job = &hub->jobs[i];
+        if (job->state == JOB_WAITING && on_lane(hub, job, lane) && job->due_ns < due) {
+            due = job->due_ns;
+        }
+    }
+    return due;
+}
+
+static int64_t step_lane(struct hub *hub, size_t index)
+{
+    struct hub_lane *lane = &hub->lanes[index];
+    if (!step_job(hub, lane, index)) {
+        return hub->now.mono_ns + POLL;
+    }
+    size_t number = pick(hub, index);
+    if (number == NO_JOB) {
+        return next_due(hub, index);
+    }
+    begin_job(hub, index, number);
+    return hub->now.mono_ns;
+}
+
+/* --- inputs
+ * ------------------------------------------------------------------------------------------- */
+
+static struct hal_sample read_loop(struct hub *hub, const struct device_point *point)
+{
+    int32_t current = 0;
+    if (hub->pins == NULL || hub->pins->current_ua == NULL ||
+        hub->pins->current_ua(hub->pins->context, point->at, &current) != HAL_OK) {
+        count_trouble(hub, point->device, HUB_BUS_FAILED);
+        return (struct hal_sample){ .kind = HAL_SAMPLE_FAILED };
+    }
+    struct hal_sample sample =
+        judge_raw(hub, point, current_loop_value(current, point->zero, point->full));
+    if (current_loop_state(current) != CURRENT_LOOP_MEASURING) {
+        sample.state = STATE_FAULT;
+    }
+    return sample;
+}
+
+/* Pulses since the round before. */
+static struct hal_sample read_pulses(struct hub *hub, size_t index)
+{
+    const struct device_point *point = &hub->map->points[index];
+    if (hub->pins == NULL || hub->pins->edges == NULL) {
+        count_trouble(hub, point->device, HUB_BUS_FAILED);
+        return (struct hal_sample){ .kind = HAL_SAMPLE_FAILED };
+    }
+    uint32_t edges = hub->pins->edges(hub->pins->context, point->at);
+    uint32_t since = edges - hub->edges[index];
+    hub->edges[index] = edges;
+    return judge_raw(hub, point, since);
+}
+
+static void read_inputs(struct hub *hub)
+{
+    for (size_t i = 0; i < hub->map->point_count; i++) {
+        const struct device_point *point = &hub->map->points[i];
+        if (point->source == DEVICE_LOOP) {
+            hub->samples[i] = read_loop(hub, point);
+        } else if (point->source == DEVICE_PULSE) {
+            hub->samples[i] = read_pulses(hub, i);
+        }
+    }
+}
+
+/* --- rounds
+ * --------------------------------------------------------------------------------------------- */
+
+static bool too_late(const struct hub *hub, int64_t at_ns)
+{
+    return hub->options.late_max_ns > 0 && hub->now.wall_set &&
+           hub->now.wall_ns - at_ns > hub->options.late_max_ns;
+}
+
+static bool is_left_alone(const struct hub *hub, size_t index)
+{
+    const struct hub_device *device = &hub->devices[index];
+    return device->failed_rounds >= HUB_BACKOFF_AFTER && hub->now.mono_ns < device->alone_until_ns;
+}
+
+/* What is under way goes on and counts for the new round. */
+static void begin_again(struct hub *hub, struct hub_job *job)
+{
+    bool once = hub->devices[job->device].failed_rounds > 0 ||
+                device_of(hub, job)->protocol == DEVICE_SDI12; /* which has its own retries */
+    job->attempts = once ? 1 : HUB_ATTEMPTS;
+    set_points(hub, job, HAL_SAMPLE_PENDING);
+    if (job->state == JOB_RUNNING || job->state == JOB_WAITING) {
+        return;
+    }
+    job->state = JOB_TODO;
+    if (is_left_alone(hub, job->device)) {
+        fail_job(hub, job);
+    }
+}
+
+static void begin(void *context, int64_t at_ns)
+{
+    struct hub *hub = context;
+    if (too_late(hub, at_ns)) {
+        hub->round_ns = NO_ROUND;
+        return;
+    }
+    hub->round_ns = at_ns;
+    for (size_t i = 0; i < hub->map->device_count; i++) {
+        hub->devices[i].heard = false;
+        hub->devices[i].troubles[HUB_LEFT_ALONE] += is_left_alone(hub, i);
+    }
+    for (size_t i = 0; i < hub->job_count; i++) {
+        begin_again(hub, &hub->jobs[i]);
+    }
+    read_inputs(hub);
+}
+
+/* The device's state, pending until it is known; unknown for good, it counts as a fault. */
+static enum hal_sample_kind state_of(const struct hub *hub, size_t device, uint8_t *state)
+{
+    for (size_t i = 0; i < hub->map->point_count; i++) {
+        const struct device_point *point = &hub->map->points[i];
+        if (point->device == device && point->source == DEVICE_STATE) {
+            const struct hal_sample *sample = &hub->samples[i];
+            *state = sample->kind == HAL_SAMPLE_VALUE ? sample->state : STATE_FAULT;
+            return sample->kind;
+        }
+    }
+    return HAL_SAMPLE_VALUE;
+}
+
+static struct hal_sample sample(void *context, size_t channel, int64_t at_ns)
+{
+    const struct hub *hub = context;
+    if (channel >= hub->channel_count || at_ns != hub->round_ns) {
+        return (struct hal_sample){ .kind = HAL_SAMPLE_MISSING };
+    }
+    size_t index = hub->channels[channel];
+    struct hal_sample sample = hub->samples[index];
+    uint8_t device = hub->map->points[index].device;
+    if (sample.kind == HAL_SAMPLE_VALUE && hub->map->devices[device].has_state &&
+        state_of(hub, device, &sample.state) == HAL_SAMPLE_PENDING) {
+        sample.kind = HAL_SAMPLE_PENDING;
+    }
+    return sample;
+}
+
+/* --- the hub
+ * -----------------------------------------------------------------------------------------------
+ */
+
+void hub_init(struct hub *hub, const struct device_map *map, const struct hal_bus *const *buses,
+              size_t bus_count, const struct hal_pins *pins, const struct hub_options *options)
+{
+    memset(hub, 0, sizeof *hub);
+    hub->map = map;
+    hub->pins = pins;
+    hub->options = *options;
+    hub->round_ns = NO_ROUND;
+    for (size_t i = 0; i < map->bus_count; i++) {
+        hub->lanes[i].bus = i < bus_count ? buses[i] : NULL;
+        hub->lanes[i].job = NO_JOB;
+    }
+    for (size_t i = 0; i < map->point_count; i++) {
+        hub->samples[i].kind = HAL_SAMPLE_MISSING;
+        if (map->points[i].source == DEVICE_PULSE && pins != NULL && pins->edges != NULL) {
+            hub->edges[i] = pins->edges(pins->context, map->points[i].at);
+        }
+    }
+    make_jobs(hub);
+}
+
+bool hub_bind(struct hub *hub, const struct phusa_text *parameters, size_t count)
+{
+    if (count > HUB_CHANNELS_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct device_point *point = device_map_find(hub->map, parameters[i]);
+        if (point == NULL) {
+            return false;
+        }
+        hub->channels[i] = (uint8_t)(point - hub->map->points);
+    }
+    hub->channel_count = count;
+    return true;
+}
+
+struct hal_sensors hub_sensors(struct hub *hub)
+{
+    return (struct hal_sensors){ .context = hub, .begin = begin, .sample = sample };
+}
+
+int64_t hub_step(struct hub *hub, struct hal_time now)
+{
+    int64_t next = INT64_MAX;
+    hub->now = now;
+    for (size_t i = 0; i < hub->map->bus_count; i++) {
+        int64_t wake = hub->job_count > 0 ? step_lane(hub, i) : INT64_MAX;
+        next = wake < next ? wake : next;
+    }
+    return next;
+}
+
+bool hub_idle(const struct hub *hub)
+{
+    for (size_t i = 0; i < hub->map->point_count; i++) {
+        if (hub->samples[i].kind == HAL_SAMPLE_PENDING) {
+            return false;
+        }
+    }
+    return true;
+}
+
+const struct hub_device *hub_device(const struct hub *hub, size_t device)
+{
+    return &hub->devices[device];
+}

@@ -1,0 +1,632 @@
+/* The hub: rounds over devices that answer, that answer wrongly and that do not answer. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "draws.h"
+#include "drivers/hub.h"
+#include "fake_bus.h"
+
+#define SECOND (1000 * FAKE_MILLI)
+#define STEP   FAKE_MILLI
+#define LIMIT  (120 * SECOND) /* no round takes longer */
+#define SLAVES 8
+
+/* --- slaves at the other end --------------------------------------------------------------------
+ */
+
+enum trouble { GOOD, DEAD, CRC_WRONG, SHORT, LONG, STRANGER, REFUSES, BUSY_ONCE, NOISY };
+
+struct slave {
+    enum trouble trouble;
+    unsigned troubled; /* answers that the trouble still takes; 0 = all */
+    uint16_t registers[128];
+    unsigned asked;
+};
+
+static struct slave slaves[SLAVES];
+static struct fake_bus rs485, wire; /* wire: SDI-12 */
+static struct hub hub;
+static struct device_map map;
+static const struct hal_bus *const BUSES[] = { &rs485.hal, &wire.hal };
+static const struct hub_options OPTIONS = { 0, 0 };
+
+static void put_frame(struct fake_bus *bus, uint8_t *frame, size_t length)
+{
+    uint16_t crc = modbus_crc(frame, length);
+    frame[length] = (uint8_t)crc;
+    frame[length + 1] = (uint8_t)(crc >> 8);
+    fake_bus_put(bus, frame, length + 2, 5 * FAKE_MILLI);
+}
+
+static enum trouble trouble_now(struct slave *slave)
+{
+    enum trouble trouble = slave->trouble;
+    if (trouble != GOOD && slave->troubled > 0 && --slave->troubled == 0) {
+        slave->trouble = GOOD;
+    }
+    return trouble;
+}
+
+static void answer_modbus(struct fake_bus *bus, const uint8_t *bytes, size_t length)
+{
+    uint8_t frame[MODBUS_FRAME_MAX] = { bytes[0], bytes[1], (uint8_t)(2 * bytes[5]) };
+    assert_int_equal(length, MODBUS_REQUEST_BYTES);
+    struct slave *slave = &slaves[bytes[0]];
+    slave->asked++;
+    for (unsigned i = 0; i < bytes[5]; i++) {
+        uint16_t value = slave->registers[bytes[3] + i];
+        frame[3 + 2 * i] = (uint8_t)(value >> 8);
+        frame[4 + 2 * i] = (uint8_t)value;
+    }
+    size_t size = 3u + frame[2];
+    enum trouble trouble = trouble_now(slave);
+    switch (trouble) {
+    case DEAD:
+        return;
+    case CRC_WRONG:
+        put_frame(bus, frame, size);
+        bus->in[bus->in_count - 1] ^= 0x40;
+        return;
+    case SHORT:
+        fake_bus_put(bus, frame, size - 1, 5 * FAKE_MILLI);
+        return;
+    case LONG:
+        frame[2] = (uint8_t)(frame[2] + 2);
+        put_frame(bus, frame, size + 2);
+        return;
+    case STRANGER:
+        frame[0]++;
+        break;
+    case REFUSES:
+    case BUSY_ONCE:
+        frame[1] |= 0x80;
+        frame[2] = trouble == REFUSES ? 2 : MODBUS_EXCEPTION_DEVICE_BUSY;
+        size = 3;
+        break;
+    case NOISY:
+        fake_bus_put(bus, "\xF1\xA5\x5A\x77", 4, 3 * FAKE_MILLI);
+        return;
+    case GOOD:
+        break;
+    }
+    put_frame(bus, frame, size);
+}
+
+/* Sensors 0 .. 9: aM gives a.5 at once, aC needs 3 s, sensor 9 is dead. */
+static void answer_sdi12(struct fake_bus *bus, const uint8_t *bytes, size_t length)
+{
+    char answer[32], a = (char)bytes[0];
+    if (a == '9') {
+        return;
+    }
+    if (bytes[1] == 'M' || bytes[1] == 'C') {
+        (void)snprintf(answer, sizeof answer, bytes[1] == 'M' ? "%c0001\r\n" : "%c00302\r\n", a);
+    } else {
+        (void)snprintf(answer, sizeof answer, a < '5' ? "%c+%c.5\r\n" : "%c+%c.5-0.25\r\n", a, a);
+    }
+    (void)length;
+    fake_bus_put(bus, answer, strlen(answer), 10 * FAKE_MILLI);
+}
+
+/* --- rounds
+ * ----------------------------------------------------------------------------------------- */
+
+static int64_t now_ns;
+
+static struct hal_time now(void)
+{
+    return (struct hal_time){ now_ns, now_ns, true, true };
+}
+
+static int make_buses(void **state)
+{
+    (void)state;
+    now_ns = 1000 * SECOND;
+    memset(slaves, 0, sizeof slaves);
+    fake_bus_init(&rs485, 9600);
+    fake_bus_init(&wire, 1200);
+    rs485.answer = answer_modbus;
+    wire.answer = answer_sdi12;
+    return 0;
+}
+
+/* A hub over a map, its channels bound to parameters (separated by blanks). */
+static void make_hub(const char *text, const char *parameters)
+{
+    struct device_map_error error;
+    struct phusa_text names[HUB_CHANNELS_MAX];
+    size_t count = 0;
+    if (!device_map_parse(&map, phusa_text_of(text), &error)) {
+        fail_msg("line %u: %.*s %s", error.line, (int)error.word.length, error.word.data,
+                 error.what);
+    }
+    for (const char *at = parameters; *at != '\0'; at += *at == ' ') {
+        names[count++] = (struct phusa_text){ at, strcspn(at, " ") };
+        at += strcspn(at, " ");
+    }
+    hub_init(&hub, &map, BUSES, 2, NULL, &OPTIONS);
+    assert_true(hub_bind(&hub, names, count));
+}
+
+static void step(void)
+{
+    rs485.now = wire.now = now_ns;
+    (void)hub_step(&hub, now());
+    now_ns += STEP;
+}
+
+static void begin(void)
+{
+    struct hal_sensors sensors = hub_sensors(&hub);
+    fake_bus_clear(&rs485);
+    fake_bus_clear(&wire);
+    rs485.busy_until = wire.busy_until = now_ns;
+    step();
+    sensors.begin(sensors.context, now_ns);
+}
+
+static struct hal_sample sample(size_t channel)
+{
+    struct hal_sensors sensors = hub_sensors(&hub);
+    return sensors.sample(sensors.context, channel, hub.round_ns);
+}
+
+/* How long until a channel has its result. */
+static int64_t time_of(size_t channel)
+{
+    int64_t begun = now_ns;
+    while (sample(channel).kind == HAL_SAMPLE_PENDING) {
+        assert_true(now_ns - begun < LIMIT);
+        step();
+    }
+    return now_ns - begun;
+}
+
+static int64_t finish_round(void)
+{
+    int64_t begun = now_ns;
+    while (!hub_idle(&hub)) {
+        assert_true(now_ns - begun < LIMIT);
+        step();
+    }
+    return now_ns - begun;
+}
+
+static int64_t whole_round(void)
+{
+    now_ns += SECOND;
+    begin();
+    return finish_round();
+}
+
+static void expect(size_t channel, double value)
+{
+    struct hal_sample found = sample(channel);
+    if (found.kind != HAL_SAMPLE_VALUE || found.value != value) {
+        fail_msg("channel %zu: kind %d, %.17g", channel, found.kind, found.value);
+    }
+}
+
+static void expect_kind(size_t channel, enum hal_sample_kind kind)
+{
+    assert_int_equal(sample(channel).kind, kind);
+}
+
+static uint32_t troubles(size_t device, enum hub_trouble trouble)
+{
+    return hub_device(&hub, device)->troubles[trouble];
+}
+
+#define SONDE                                                                                      \
+    "bus modbus\n"                                                                                 \
+    "device sonde address=1 timeout=300\n"                                                         \
+    "state register=40 calibrating=1 fault=6\n"                                                    \
+    "channel temp register=0 type=s16 divide=100 absent=-32768\n"                                  \
+    "channel ph register=1 divide=100\n"                                                           \
+    "channel depth register=2 type=f32 order=cdab\n"
+#define THREE                                                                                      \
+    "bus modbus\n"                                                                                 \
+    "device a address=1 timeout=500\nchannel temp register=0\n"                                    \
+    "device b address=2 timeout=500\nchannel ph register=0\n"                                      \
+    "device c address=3 timeout=500\nchannel do register=0\n"
+
+static void fill_sonde(void)
+{
+    float depth = 1.25f;
+    uint32_t bits;
+    memcpy(&bits, &depth, sizeof bits);
+    slaves[1].registers[0] = (uint16_t)-1234;
+    slaves[1].registers[1] = 703;
+    slaves[1].registers[2] = (uint16_t)bits;
+    slaves[1].registers[3] = (uint16_t)(bits >> 16);
+}
+
+static void test_round(void **state)
+{
+    (void)state;
+    fill_sonde();
+    make_hub(SONDE, "ph temp depth");
+    expect_kind(0, HAL_SAMPLE_MISSING); /* nothing was begun */
+    (void)whole_round();
+    expect(0, 7.03);
+    expect(1, -12.34);
+    expect(2, 1.25);
+    assert_int_equal(sample(0).state, 0);
+    assert_int_equal(slaves[1].asked, 2); /* the state, and all others in one request */
+    struct hal_sensors sensors = hub_sensors(&hub);
+    assert_int_equal(sensors.sample(sensors.context, 0, hub.round_ns - 1).kind, HAL_SAMPLE_MISSING);
+    assert_int_equal(sensors.sample(sensors.context, 3, hub.round_ns).kind, HAL_SAMPLE_MISSING);
+    slaves[1].registers[1] = 811;
+    (void)whole_round();
+    expect(0, 8.11);
+    assert_int_equal(rs485.configured, 1);
+}
+
+static void test_bind(void **state)
+{
+    (void)state;
+    make_hub(SONDE, "ph");
+    struct phusa_text names[] = { PHUSA_TEXT("ph"), PHUSA_TEXT("nh4") };
+    assert_false(hub_bind(&hub, names, 2));
+    assert_true(hub_bind(&hub, names, 1));
+}
+
+static void test_device_state(void **state)
+{
+    (void)state;
+    static const struct {
+        uint16_t bits;
+        uint8_t state;
+    } cases[] = { { 0, 0 }, { 1, 1 }, { 2, 2 }, { 4, 2 }, { 3, 2 }, { 8, 0 } };
+    fill_sonde();
+    make_hub(SONDE, "ph");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        slaves[1].registers[40] = cases[i].bits;
+        (void)whole_round();
+        expect(0, 7.03);
+        assert_int_equal(sample(0).state, cases[i].state);
+    }
+    /* The state cannot be read, the values can. */
+    slaves[1].registers[40] = 0;
+    slaves[1].trouble = REFUSES;
+    slaves[1].troubled = 1;
+    (void)whole_round();
+    expect(0, 7.03);
+    assert_int_equal(sample(0).state, 2);
+}
+
+static void test_values_that_are_none(void **state)
+{
+    (void)state;
+    fill_sonde();
+    make_hub(SONDE, "temp ph depth");
+    slaves[1].registers[0] = 0x8000;
+    slaves[1].registers[2] = 0;
+    slaves[1].registers[3] = 0x7FC0; /* NaN */
+    (void)whole_round();
+    expect_kind(0, HAL_SAMPLE_MISSING);
+    expect(1, 7.03);
+    expect_kind(2, HAL_SAMPLE_FAILED);
+    assert_int_equal(troubles(0, HUB_NOT_FINITE), 1);
+}
+
+static void test_troubles_that_pass(void **state)
+{
+    (void)state;
+    static const struct {
+        enum trouble trouble;
+        enum hub_trouble counted;
+    } cases[] = { { DEAD, HUB_SILENT },          { CRC_WRONG, HUB_BAD_CRC },
+                  { SHORT, HUB_BAD_ANSWER },     { LONG, HUB_BAD_ANSWER },
+                  { STRANGER, HUB_BAD_ADDRESS }, { NOISY, HUB_NOISE },
+                  { BUSY_ONCE, HUB_REFUSED } };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        make_buses(state);
+        make_hub(THREE, "temp ph do");
+        slaves[2].registers[0] = 703;
+        slaves[2].trouble = cases[i].trouble;
+        slaves[2].troubled = 2;
+        (void)whole_round();
+        expect(1, 703);
+        assert_int_equal(slaves[2].asked, 3);
+        assert_int_equal(troubles(1, cases[i].counted), 2);
+        assert_int_equal(hub_device(&hub, 1)->failed_rounds, 0);
+        assert_int_equal(troubles(0, cases[i].counted), 0);
+    }
+}
+
+static void test_refusal_is_final(void **state)
+{
+    (void)state;
+    make_hub(THREE, "temp ph do");
+    slaves[2].trouble = REFUSES;
+    assert_true(whole_round() < 200 * FAKE_MILLI);
+    expect_kind(1, HAL_SAMPLE_FAILED);
+    expect(2, 0);
+    assert_int_equal(slaves[2].asked, 1);
+    assert_int_equal(hub_device(&hub, 1)->failed_rounds, 0);
+}
+
+/* One slave dies: the first time it costs the others one wait at most, then nothing at all. */
+static void test_dead_slave_costs_the_others_nothing(void **state)
+{
+    (void)state;
+    make_hub(THREE, "temp ph do");
+    now_ns += SECOND;
+    begin();
+    int64_t alive = time_of(2);
+    (void)finish_round();
+    slaves[1].trouble = DEAD;
+    now_ns += SECOND;
+    begin();
+    assert_true(time_of(2) < alive + 550 * FAKE_MILLI);
+    (void)finish_round();
+    expect_kind(0, HAL_SAMPLE_FAILED);
+    assert_int_equal(slaves[1].asked, 1 + HUB_ATTEMPTS);
+    for (int i = 0; i < 20; i++) {
+        now_ns += SECOND;
+        begin();
+        assert_true(time_of(2) <= alive);
+        (void)finish_round();
+        expect(1, 0);
+        expect(2, 0);
+        expect_kind(0, HAL_SAMPLE_FAILED);
+    }
+}
+
+static void test_backoff(void **state)
+{
+    (void)state;
+    make_hub(THREE, "temp ph do");
+    slaves[1].trouble = DEAD;
+    for (int i = 0; i < HUB_BACKOFF_AFTER; i++) {
+        (void)whole_round();
+    }
+    unsigned asked = slaves[1].asked;
+    assert_int_equal(asked, HUB_ATTEMPTS + HUB_BACKOFF_AFTER - 1);
+    int64_t quiet = hub_device(&hub, 0)->alone_until_ns;
+    assert_in_range((quiet - now_ns) / SECOND, 29, 30);
+    now_ns += SECOND;
+    begin();
+    expect_kind(0, HAL_SAMPLE_FAILED); /* at once */
+    (void)finish_round();
+    assert_int_equal(slaves[1].asked, asked);
+    assert_int_equal(troubles(0, HUB_LEFT_ALONE), 1);
+    now_ns = quiet;
+    (void)whole_round();
+    assert_int_equal(slaves[1].asked, asked + 1);
+    assert_in_range((hub_device(&hub, 0)->alone_until_ns - now_ns) / SECOND, 59, 60);
+    for (int i = 0; i < 20; i++) {
+        now_ns = hub_device(&hub, 0)->alone_until_ns;
+        (void)whole_round();
+    }
+    assert_in_range(hub_device(&hub, 0)->alone_until_ns - now_ns, 0, HUB_BACKOFF_MAX);
+    slaves[1].trouble = GOOD;
+    slaves[1].registers[0] = 5;
+    now_ns = hub_device(&hub, 0)->alone_until_ns;
+    (void)whole_round();
+    expect(0, 5);
+    slaves[1].trouble = CRC_WRONG; /* and has its attempts again */
+    slaves[1].troubled = 2;
+    (void)whole_round();
+    expect(0, 5);
+}
+
+/* One request of a device fails for good, its others do not. */
+static void test_half_a_device(void **state)
+{
+    (void)state;
+    fill_sonde();
+    make_hub("bus modbus\ndevice a address=1 timeout=300 span=2\n"
+             "channel temp register=0 type=s16\nchannel ph register=1 divide=100\n"
+             "channel depth register=2 type=f32 order=cdab\n",
+             "temp ph depth");
+    slaves[1].trouble = REFUSES;
+    slaves[1].troubled = 1;
+    (void)whole_round();
+    expect_kind(0, HAL_SAMPLE_FAILED);
+    expect_kind(1, HAL_SAMPLE_FAILED);
+    expect(2, 1.25);
+}
+
+static void test_sdi12(void **state)
+{
+    (void)state;
+    make_hub("bus modbus\ndevice x address=1\nchannel temp register=0\nbus sdi12\n"
+             "device a address=1\nchannel ph value=1\n"
+             "device b address=9\nchannel do value=1\n"
+             "device c address=6 measure=C\nchannel level value=1\nchannel depth value=2\n"
+             "device d address=7 measure=C\nchannel turb value=1\nchannel orp value=3\n",
+             "temp ph do level depth turb orp");
+    slaves[1].registers[0] = 4;
+    int64_t took = whole_round();
+    expect(0, 4);
+    expect(1, 1.5);
+    expect_kind(2, HAL_SAMPLE_FAILED);
+    expect(3, 6.5);
+    expect(4, -0.25);
+    expect(5, 7.5);
+    expect_kind(6, HAL_SAMPLE_FAILED); /* the measurement has no third value */
+    assert_int_equal(troubles(4, HUB_BAD_ANSWER), 1);
+    assert_int_equal(troubles(2, HUB_SILENT), 1);
+    assert_true(took < 5 * SECOND); /* both concurrent ones need 3 s */
+}
+
+static void test_buses_side_by_side(void **state)
+{
+    (void)state;
+    make_hub("bus modbus\ndevice x address=1\nchannel temp register=0\nbus sdi12\n"
+             "device b address=9\nchannel do value=1\n",
+             "temp do");
+    now_ns += SECOND;
+    begin();
+    assert_true(time_of(0) < 100 * FAKE_MILLI);
+    expect_kind(1, HAL_SAMPLE_PENDING);
+}
+
+/* Rounds begin faster than the line can answer: all devices have their turn. */
+static void test_rounds_in_a_hurry(void **state)
+{
+    (void)state;
+    make_hub(THREE, "temp ph do");
+    for (int i = 0; i < 30; i++) {
+        begin();
+        for (int64_t end = now_ns + 60 * FAKE_MILLI; now_ns < end;) {
+            step();
+        }
+    }
+    for (size_t i = 1; i <= 3; i++) {
+        assert_in_range(slaves[i].asked, 8, 30);
+    }
+}
+
+static void test_the_past_cannot_be_measured(void **state)
+{
+    (void)state;
+    const struct hub_options options = { .late_max_ns = 10 * SECOND };
+    make_hub(THREE, "temp ph do");
+    struct phusa_text name = PHUSA_TEXT("temp");
+    hub_init(&hub, &map, BUSES, 2, NULL, &options);
+    assert_true(hub_bind(&hub, &name, 1));
+    struct hal_sensors sensors = hub_sensors(&hub);
+    step();
+    sensors.begin(sensors.context, now_ns - 11 * SECOND);
+    assert_int_equal(sensors.sample(sensors.context, 0, now_ns - 11 * SECOND).kind,
+                     HAL_SAMPLE_MISSING);
+    sensors.begin(sensors.context, now_ns - 9 * SECOND);
+    assert_int_equal(sensors.sample(sensors.context, 0, hub.round_ns).kind, HAL_SAMPLE_PENDING);
+}
+
+static void test_ports_without_a_bus(void **state)
+{
+    (void)state;
+    make_hub(THREE, "temp ph do");
+    rs485.refuses = true;
+    now_ns += SECOND;
+    struct hal_sensors sensors = hub_sensors(&hub);
+    step();
+    sensors.begin(sensors.context, now_ns);
+    (void)finish_round();
+    expect_kind(0, HAL_SAMPLE_FAILED);
+    assert_int_equal(troubles(0, HUB_BUS_FAILED), HUB_ATTEMPTS);
+    (void)whole_round(); /* it is back */
+    expect(0, 0);
+    assert_true(rs485.configured > 1);
+    struct phusa_text name = PHUSA_TEXT("temp");
+    hub_init(&hub, &map, NULL, 0, NULL, &OPTIONS);
+    assert_true(hub_bind(&hub, &name, 1));
+    (void)whole_round();
+    expect_kind(0, HAL_SAMPLE_FAILED);
+}
+
+/* --- inputs
+ * ---------------------------------------------------------------------------------------------- */
+
+static int32_t current;
+static uint32_t edge_count;
+
+static enum hal_result pin_current(void *context, unsigned input, int32_t *ua)
+{
+    (void)context;
+    *ua = current;
+    return input == 3 ? HAL_OK : HAL_FAILED;
+}
+
+static uint32_t pin_edges(void *context, unsigned input)
+{
+    (void)context;
+    assert_int_equal(input, 1);
+    return edge_count;
+}
+
+static void test_inputs(void **state)
+{
+    (void)state;
+    const struct hal_pins pins = { .edges = pin_edges, .current_ua = pin_current };
+    const char *text = "inputs\ndevice gauge\nchannel level loop=3 zero=0 full=16\n"
+                       "channel depth loop=4 zero=0 full=16\n"
+                       "device rain\nchannel rain pulse=1 divide=5\n";
+    make_hub(text, "level");
+    struct phusa_text names[] = { PHUSA_TEXT("level"), PHUSA_TEXT("depth"), PHUSA_TEXT("rain") };
+    edge_count = UINT32_MAX - 1;
+    hub_init(&hub, &map, NULL, 0, &pins, &OPTIONS);
+    assert_true(hub_bind(&hub, names, 3));
+    static const struct {
+        int32_t current;
+        double value;
+        uint8_t state;
+    } cases[] = { { 4000, 0, 0 },     { 12000, 8, 0 },  { 20500, 16.5, 0 },
+                  { 20800, 16.8, 2 }, { 22000, 18, 2 }, { 3500, -0.5, 2 } };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        current = cases[i].current;
+        edge_count += 3; /* wraps in the first round */
+        assert_int_equal(whole_round(), 0);
+        expect(0, cases[i].value);
+        assert_int_equal(sample(0).state, cases[i].state);
+        expect_kind(1, HAL_SAMPLE_FAILED);
+        expect(2, 0.6);
+    }
+    (void)whole_round();
+    expect(2, 0);
+}
+
+/* --- anything may happen
+ * ---------------------------------------------------------------------------------- */
+
+/* Every round ends soon, and a channel is right or says that it is not. */
+static void test_rounds_at_random(void **state)
+{
+    (void)state;
+    struct draws dice = draws_begin();
+    unsigned good = 0, bad = 0;
+    make_hub(THREE, "temp ph do");
+    for (int i = 0; i < 2000; i++) {
+        for (size_t k = 1; k <= 3; k++) {
+            slaves[k].registers[0] = (uint16_t)draw(&dice);
+            slaves[k].trouble =
+                draw_below(&dice, 3) == 0 ? (enum trouble)draw_below(&dice, NOISY + 1) : GOOD;
+            slaves[k].troubled = (unsigned)draw_below(&dice, 5);
+        }
+        assert_true(whole_round() < 6 * SECOND);
+        for (size_t k = 0; k < 3; k++) {
+            struct hal_sample found = sample(k);
+            bool right = found.kind == HAL_SAMPLE_VALUE;
+            assert_true(right ? found.value == slaves[k + 1].registers[0]
+                              : found.kind == HAL_SAMPLE_FAILED);
+            good += right;
+            bad += !right;
+        }
+    }
+    printf("%u good, %u not\n", good, bad);
+    assert_true(good > 3000 && bad > 300);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_round, make_buses),
+        cmocka_unit_test_setup(test_bind, make_buses),
+        cmocka_unit_test_setup(test_device_state, make_buses),
+        cmocka_unit_test_setup(test_values_that_are_none, make_buses),
+        cmocka_unit_test_setup(test_troubles_that_pass, make_buses),
+        cmocka_unit_test_setup(test_refusal_is_final, make_buses),
+        cmocka_unit_test_setup(test_dead_slave_costs_the_others_nothing, make_buses),
+        cmocka_unit_test_setup(test_backoff, make_buses),
+        cmocka_unit_test_setup(test_half_a_device, make_buses),
+        cmocka_unit_test_setup(test_sdi12, make_buses),
+        cmocka_unit_test_setup(test_buses_side_by_side, make_buses),
+        cmocka_unit_test_setup(test_rounds_in_a_hurry, make_buses),
+        cmocka_unit_test_setup(test_the_past_cannot_be_measured, make_buses),
+        cmocka_unit_test_setup(test_ports_without_a_bus, make_buses),
+        cmocka_unit_test_setup(test_inputs, make_buses),
+        cmocka_unit_test_setup(test_rounds_at_random, make_buses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
