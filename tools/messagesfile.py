@@ -23,7 +23,7 @@ Written by `tools/messages-page` from what `phusa messages list` prints: change
 Every message of the [shipped rules](rules.md), also of those that are switched off, and of the
 collector's own alarms, in both languages: *text* goes out by mail and the other channels with
 room, *SMS* without diacritics with its length in septets (one SMS has 160), *line* on boards and in
-digests. The value is the limit, or where the alarm clears; the station is the one with the longest
+digests. The value is the limit, or the first that clears it; the station is the one with the longest
 name that the rule concerns, "Trạm" where the shipped configuration has none. When a state goes
 down a step, people are told the text of the lower one. Source and how to stop are those of
 [channels-example.cfg](../config/channels-example.cfg). That each short message fits into one SMS

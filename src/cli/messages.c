@@ -2,8 +2,8 @@
  * phusa messages list: every message that the rules of a configuration make, as it would be sent.
  *
  * For each rule and each of its states, the normal one last, at the station with the longest name
- * that it concerns: the value is the limit itself, the time one morning in March. What is printed
- * is made by the code that makes messages.
+ * that it concerns: the value is the limit itself or the first that clears it, the time one morning
+ * in March. What is printed is made by the code that makes messages.
  */
 #include <getopt.h>
 #include <jansson.h>
@@ -100,14 +100,15 @@ static void print_notice(struct listing *listing, const struct notice *notice)
     listing->printed++;
 }
 
-/* The value at which a level is raised or, for normal, the lowest of them clears. */
+/* The value at which a level is raised or, for normal, the first that clears the lowest of them. */
 static double example_value(const struct rule *rule, const struct rule_level *level, bool normal)
 {
     if (level == NULL || rule->subject == RULE_MISSING) {
         return (double)NAN;
     }
     bool low = rule->direction == RULE_BELOW;
-    return normal ? (low ? level->clear_low : level->clear_high)
+    double step = rule->parameter->resolution;
+    return normal ? (low ? level->clear_low + step : level->clear_high - step)
                   : (low ? level->raise_low : level->raise_high);
 }
 
