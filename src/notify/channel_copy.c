@@ -74,9 +74,9 @@ static bool same_texts(const struct channel_settings *a, const struct channel_se
 static bool same_times(const struct channel_settings *a, const struct channel_settings *b)
 {
     return a->timeout_ns == b->timeout_ns && a->expires_ns == b->expires_ns &&
-           a->pace.burst == b->pace.burst && a->pace.gather_ns == b->pace.gather_ns &&
-           a->quiet.from_s == b->quiet.from_s && a->quiet.until_s == b->quiet.until_s &&
-           a->quiet.below == b->quiet.below;
+           a->per_minute == b->per_minute && a->pace.burst == b->pace.burst &&
+           a->pace.gather_ns == b->pace.gather_ns && a->quiet.from_s == b->quiet.from_s &&
+           a->quiet.until_s == b->quiet.until_s && a->quiet.below == b->quiet.below;
 }
 
 bool channel_same(const struct channel_settings *a, const struct channel_settings *b)

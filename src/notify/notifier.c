@@ -40,6 +40,7 @@ struct courier {
     struct outbox_parcel parcel, urgent_parcel;
     enum { UNMARKED_NONE, UNMARKED_SENT, UNMARKED_GIVEN_UP } unmarked; /* what became of it */
     mono_time refresh;                                                 /* when it is due */
+    mono_time rested; /* the channel's rate allows nothing before */
     struct letter letters[PARCEL_LETTERS_MAX];
     struct letter_store *stores[PARCEL_LETTERS_MAX];
 };
@@ -153,6 +154,14 @@ static bool find_key(const struct outbox_parcel *parcel, const struct letter *le
     return good;
 }
 
+/* After each delivery, whatever came of it. */
+static void rest(struct courier *courier)
+{
+    if (courier->channel->per_minute > 0) {
+        courier->rested = after(clock_mono(), 60 * SECOND_NS / courier->channel->per_minute);
+    }
+}
+
 /* Hands what was taken to the carrier. */
 static enum delivery deliver_letters(struct courier *courier, const struct outbox_parcel *taken,
                                      struct problem *problem)
@@ -179,6 +188,7 @@ static enum delivery deliver_letters(struct courier *courier, const struct outbo
                                  .language = taken->language,
                                  .key = key };
         delivery = courier->carrier.deliver(courier->carrier.self, &parcel, problem);
+        rest(courier);
     }
     forget_letters(courier, count);
     return delivery;
@@ -385,12 +395,18 @@ static mono_time refresh(struct courier *courier, mono_time now)
     return clock_mono();
 }
 
+static mono_time opens(const struct courier *courier)
+{
+    return courier->schedule.open.ns > courier->rested.ns ? courier->schedule.open
+                                                          : courier->rested;
+}
+
 /* One delivery at most; returns when to go on at the latest. What is delivered but not marked stays
  * in hand: it is marked before anything more is taken. */
 static mono_time courier_step(struct courier *courier, mono_time now)
 {
-    bool open = courier->schedule.open.ns <= now.ns;
-    mono_time next = courier->schedule.open;
+    mono_time opening = opens(courier), next = opening;
+    bool open = opening.ns <= now.ns;
     int64_t id = 0;
     if (open && take_urgent(courier, now, &id)) {
         return deliver_urgent(courier, id);
@@ -402,7 +418,7 @@ static mono_time courier_step(struct courier *courier, mono_time now)
     } else if (open) {
         next = earlier(outbox_step(courier, now), courier->refresh);
     }
-    mono_time urgent = open ? next_urgent(courier) : courier->schedule.open;
+    mono_time urgent = open ? next_urgent(courier) : opening;
     return earlier(next, urgent);
 }
 

@@ -93,6 +93,8 @@ struct channel_settings {
     int facility;            /* syslog */
     struct channel_pace pace;
     struct channel_quiet quiet;
+    int64_t per_minute; /* deliveries at most, evenly spread, to all recipients together; 0 = as
+                           fast as they go */
 };
 
 #endif

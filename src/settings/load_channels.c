@@ -50,6 +50,8 @@ static const struct config_key channel_keys[] = {
     { "ca", CONFIG_STRING, AT(kept.ca), .fallback = "", .example = "ca.pem" },
     { "timeout", CONFIG_DURATION, AT(kept.timeout_ns), .fallback = "10s", .least = "100ms",
       .most = "2m" },
+    { "per_minute", CONFIG_INTEGER, AT(kept.per_minute), .fallback = "0", .least = "0",
+      .most = "60000" },
     { "user", CONFIG_STRING, AT(kept.user), .fallback = "", .most = "256", .example = "phusa" },
     { "password_file", CONFIG_STRING, AT(password_file), .fallback = "", .example = "smtp.secret" },
     { "from", CONFIG_STRING, AT(kept.from), .fallback = "", .most = "254",
@@ -114,7 +116,7 @@ static const struct {
     { "path", CAP },           { "sender", CAP },
     { "link", MANAGER | CAP }, { "sender_name", CAP },
     { "status", CAP },         { "expires", CAP },
-    { "facility", SYSLOG },
+    { "facility", SYSLOG },    { "per_minute", NETWORK },
 };
 
 /* "email and sms" */

@@ -411,6 +411,28 @@ static void a_series_arrives_in_order_in_spite_of_failures(void **state)
     server_end(server);
 }
 
+/* Failed ones count as well. */
+static void a_channel_goes_no_faster_than_it_may(void **state)
+{
+    (void)state;
+    static const int codes[] = { 200, 400, 200 };
+    struct server *server = server_start(codes, 3);
+    struct channel_settings channels[] = { channel("ioc", server) };
+    channels[0].per_minute = 1200; /* one each 50 ms */
+    struct notice notices[5];
+    for (size_t i = 0; i < 5; i++) {
+        notices[i] = sample_notice(RULE_IOC, (int64_t)i % 2, (int64_t)i, (enum severity)(i / 2),
+                                   (enum severity)(i / 2 + 1));
+    }
+    commit(channels, 1, notices, 5);
+    start_notifier(channels, 1);
+    await_requests(server, 4); /* the refused one and what is behind it wait */
+    for (size_t i = 1; i < 4; i++) {
+        assert_true(server->came[i].ns - server->came[i - 1].ns >= 50 * SECOND_NS / 1000);
+    }
+    server_end(server);
+}
+
 static void a_refused_message_holds_only_its_series(void **state)
 {
     (void)state;
@@ -724,6 +746,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_dead_channel_delays_no_other, make, clean),
         cmocka_unit_test_setup_teardown(a_series_arrives_in_order_in_spite_of_failures, make,
                                         clean),
+        cmocka_unit_test_setup_teardown(a_channel_goes_no_faster_than_it_may, make, clean),
         cmocka_unit_test_setup_teardown(a_refused_message_holds_only_its_series, make, clean),
         cmocka_unit_test_setup_teardown(what_was_not_marked_is_sent_again_after_a_restart, make,
                                         clean),
