@@ -45,58 +45,66 @@ static void check_words(const struct problem *problem)
     ENSURE(strlen(problem->text) < sizeof problem->text - 1);
 }
 
-static void try_channel(carrier_open *open, const struct channel_settings *channel)
+#define SMS(answer)                                                                                \
+    {                                                                                              \
+        .id = "sms", .kind = CHANNEL_SMS, .user = "phusa", .password = PASSWORD,                   \
+        .url = "http://127.0.0.1:9/?to={to}&text={text}&p={password}", .from = "Phu Sa",           \
+        .method = "GET", .body = "", .content_type = "", .accepted = (answer),                     \
+        .timeout_ns = SECOND_NS                                                                    \
+    }
+
+/* Each is opened once. */
+static struct way {
+    carrier_open *open;
+    struct channel_settings channel;
+    struct carrier carrier;
+} ways[] = {
+    { webhook_open,
+      { .id = "hook",
+        .kind = CHANNEL_WEBHOOK,
+        .url = "http://127.0.0.1:9/",
+        .timeout_ns = SECOND_NS },
+      { .self = NULL } },
+    { alertmanager_open,
+      { .id = "manager",
+        .kind = CHANNEL_ALERTMANAGER,
+        .url = "http://127.0.0.1:9",
+        .timeout_ns = SECOND_NS },
+      { .self = NULL } },
+    { sms_open, SMS("delivery"), { .self = NULL } },
+    { sms_open, SMS(""), { .self = NULL } },
+};
+
+static void try_way(struct way *way)
 {
     static const struct carrier_means means = { .utc_offset_s = 7 * 3600 };
     static const char key[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
     struct letter letter = sample_letter(key, SEVERITY_NORMAL, SEVERITY_SEVERE, 0);
     struct parcel parcel = { .letters = &letter, .count = 1, .recipient = PHONE, .key = key };
     struct problem problem = { "" };
-    struct carrier carrier = { .self = NULL };
     bool taken = given.code >= 200 && given.code < 300;
-    ENSURE(open(&carrier, channel, &means, &problem));
-    enum delivery delivery = carrier.deliver(carrier.self, &parcel, &problem);
-    carrier.free(carrier.self);
+    ENSURE(way->carrier.self != NULL || way->open(&way->carrier, &way->channel, &means, &problem));
+    enum delivery delivery = way->carrier.deliver(way->carrier.self, &parcel, &problem);
     ENSURE((delivery == DELIVERY_DONE) == (problem.text[0] == '\0'));
     ENSURE(delivery != DELIVERY_DONE || taken);
     ENSURE(delivery != DELIVERY_REFUSED || (given.code >= 400 && given.code < 500));
     check_words(&problem);
-    if (channel->kind == CHANNEL_SMS) {
+    if (way->channel.kind == CHANNEL_SMS) {
         ENSURE(strstr(problem.text, PASSWORD) == NULL && longest_number(problem.text) <= 4);
-        ENSURE(delivery != DELIVERY_DONE || strstr(given.body, channel->accepted) != NULL);
+        ENSURE(delivery != DELIVERY_DONE || strstr(given.body, way->channel.accepted) != NULL);
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct channel_settings webhook = {
-        .id = "hook", .kind = CHANNEL_WEBHOOK, .url = "http://127.0.0.1:9/", .timeout_ns = SECOND_NS
-    };
-    static const struct channel_settings manager = { .id = "manager",
-                                                     .kind = CHANNEL_ALERTMANAGER,
-                                                     .url = "http://127.0.0.1:9",
-                                                     .timeout_ns = SECOND_NS };
-    struct channel_settings sms = { .id = "sms",
-                                    .kind = CHANNEL_SMS,
-                                    .url = "http://127.0.0.1:9/?to={to}&text={text}&p={password}",
-                                    .user = "phusa",
-                                    .password = PASSWORD,
-                                    .from = "Phu Sa",
-                                    .method = "GET",
-                                    .body = "",
-                                    .content_type = "",
-                                    .accepted = "delivery",
-                                    .timeout_ns = SECOND_NS };
     given.code = 200 + (size > 0 ? 2 * data[0] : 0);
     given.code = given.code > CODE_MAX ? CODE_MAX : given.code;
     given.length = size > 0 ? size - 1 : 0;
     given.length = given.length > HTTP_ANSWER_MAX ? HTTP_ANSWER_MAX : given.length;
     memcpy(given.body, fuzz_text(data + (size > 0 ? 1 : 0), given.length), given.length);
     given.body[given.length] = '\0';
-    try_channel(webhook_open, &webhook);
-    try_channel(alertmanager_open, &manager);
-    try_channel(sms_open, &sms);
-    sms.accepted = "";
-    try_channel(sms_open, &sms);
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        try_way(&ways[i]);
+    }
     return 0;
 }
