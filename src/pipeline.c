@@ -270,7 +270,6 @@ static void take_report(struct pipeline *pipeline, struct station_state *station
                                  &pipeline->report, &pipeline->scratch, &error);
     state_expect_readings(station);
     pipeline->again = ledger_note(pipeline, station);
-    state_expect_tests(station);
     station->counts.reports++;
     if (status != PHUSA_OK) {
         flow_set_message_aside(pipeline, station, record, phusa_reason_of(status),

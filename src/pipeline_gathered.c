@@ -22,8 +22,9 @@
 
 /* --- a series ------------------------------------------------------------------------- */
 
-static void save_quality(const struct series_quality *quality, struct state_writer *writer)
+static void save_quality(const struct series *series, struct state_writer *writer)
 {
+    const struct series_quality *quality = series->quality;
     const struct qartod_flags *flags = &quality->flags;
     const uint8_t all[] = { flags->gross,     flags->spike,      flags->rate,
                             flags->flat_line, flags->attenuated, flags->aggregate };
@@ -38,9 +39,9 @@ static void save_quality(const struct series_quality *quality, struct state_writ
     for (size_t i = 0; i < sizeof all; i++) {
         state_put(writer, all[i]);
     }
-    state_put_bool(writer, quality->fresh != NULL);
-    if (quality->fresh != NULL) {
-        qartod_save(quality->fresh, writer);
+    state_put_bool(writer, series->fresh != NULL);
+    if (series->fresh != NULL) {
+        qartod_save(series->fresh, writer);
     }
     state_put_bool(writer, quality->backlog != NULL);
     if (quality->backlog != NULL) {
@@ -81,7 +82,7 @@ static bool load_quality(const struct pipeline *pipeline, const struct station_s
     if (!state_get_bool(reader)) {
         return !reader->failed;
     }
-    if (!quality_leave(pipeline, station, series) || !qartod_load(series->quality->fresh, reader)) {
+    if (!quality_leave(pipeline, station, series) || !qartod_load(series->fresh, reader)) {
         return false;
     }
     struct series_quality *quality = series->quality;
@@ -98,7 +99,7 @@ bool gathered_save(const struct series *series, enum gathered what, struct state
     switch (what) {
     case GATHERED_QUALITY:
         if (series->quality != NULL) {
-            save_quality(series->quality, writer);
+            save_quality(series, writer);
         }
         return series->quality != NULL;
     case GATHERED_WINDOWS:

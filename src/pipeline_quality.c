@@ -62,12 +62,11 @@ bool quality_open(struct pipeline *pipeline, const struct station_state *station
     if (qc == NULL || pipeline->sink.single) {
         return true;
     }
-    struct series_quality *quality = begin(qc);
-    series->quality = quality;
-    if (quality != NULL && quality->later) {
-        quality->fresh = quality_begin(pipeline, station, qc);
+    series->quality = begin(qc);
+    if (series->quality != NULL && series->quality->later) {
+        series->fresh = quality_begin(pipeline, station, qc);
     }
-    return quality != NULL && (!quality->later || quality->fresh != NULL);
+    return series->quality != NULL && (!series->quality->later || series->fresh != NULL);
 }
 
 bool quality_leave(const struct pipeline *pipeline, const struct station_state *station,
@@ -76,20 +75,20 @@ bool quality_leave(const struct pipeline *pipeline, const struct station_state *
     if (series->quality == NULL) {
         series->quality = begin(&no_tests);
     }
-    struct series_quality *quality = series->quality;
-    if (quality != NULL && quality->fresh == NULL) {
-        quality->fresh = quality_begin(pipeline, station, quality->qc);
+    if (series->quality != NULL && series->fresh == NULL) {
+        series->fresh = quality_begin(pipeline, station, series->quality->qc);
     }
-    return quality != NULL && quality->fresh != NULL;
+    return series->fresh != NULL;
 }
 
 void quality_close(struct series *series)
 {
     if (series->quality != NULL) {
-        qartod_free(series->quality->fresh);
+        qartod_free(series->fresh);
         qartod_free(series->quality->backlog);
         free(series->quality);
         series->quality = NULL;
+        series->fresh = NULL;
     }
 }
 
@@ -221,7 +220,7 @@ static void say_due(const struct pipeline *pipeline, struct station_state *stati
                     struct series *series)
 {
     const struct series_quality *quality = series->quality;
-    int64_t fresh = qartod_due(quality->fresh), lateness = pipeline->settings->windows.lateness_ns;
+    int64_t fresh = qartod_due(series->fresh), lateness = pipeline->settings->windows.lateness_ns;
     fresh = fresh > INT64_MAX - lateness ? INT64_MAX : fresh + lateness;
     int64_t backlog = quality->backlog == NULL ? INT64_MAX : quality->backlog_ns + BACKLOG_OVER_NS;
     series->tests_due_ns = backlog < fresh ? backlog : fresh;
@@ -235,7 +234,7 @@ static enum qartod_status test(struct pipeline *pipeline, struct station_state *
     struct series_quality *quality = series->quality;
     struct emission emission = { pipeline, station, accepted->series };
     enum qartod_status status =
-        qartod_take(quality->fresh, accepted->time_ns, accepted->value, now, on_final, &emission);
+        qartod_take(series->fresh, accepted->time_ns, accepted->value, now, on_final, &emission);
     if (status == QARTOD_LATE) {
         status = take_backlog(pipeline, station, quality, &emission, accepted, now);
     }
@@ -313,12 +312,13 @@ static void on_peek(void *context, const struct qartod_final *now)
 void quality_lend(struct pipeline *pipeline, struct station_state *station, uint16_t index,
                   int64_t from_ns, int64_t upto_ns)
 {
-    const struct series_quality *quality = station->series[index].quality;
+    const struct series *series = &station->series[index];
+    const struct series_quality *quality = series->quality;
     struct emission emission = { pipeline, station, index };
     if (quality == NULL || !quality->later) {
         return;
     }
-    qartod_peek(quality->fresh, from_ns, upto_ns, on_peek, &emission);
+    qartod_peek(series->fresh, from_ns, upto_ns, on_peek, &emission);
     if (quality->backlog != NULL) {
         qartod_peek(quality->backlog, from_ns, upto_ns, on_peek, &emission);
     }
@@ -331,10 +331,10 @@ static void end_left(struct series *series, struct emission *emission)
     if (quality->backlog != NULL) {
         qartod_advance(quality->backlog, INT64_MAX, on_final, emission);
     }
-    qartod_advance(quality->fresh, INT64_MAX, on_final, emission);
-    qartod_free(quality->fresh);
+    qartod_advance(series->fresh, INT64_MAX, on_final, emission);
+    qartod_free(series->fresh);
     qartod_free(quality->backlog);
-    quality->fresh = quality->backlog = NULL;
+    series->fresh = quality->backlog = NULL;
     if (quality->qc == &no_tests) {
         quality_close(series);
     }
@@ -349,7 +349,7 @@ void quality_tick(struct pipeline *pipeline, struct station_state *station, uint
         flow_due(station, series->tests_due_ns);
         return;
     }
-    if (quality == NULL || quality->fresh == NULL) {
+    if (series->fresh == NULL) {
         return;
     }
     if (!quality->later) {
@@ -357,8 +357,8 @@ void quality_tick(struct pipeline *pipeline, struct station_state *station, uint
         return;
     }
     int64_t watermark = pipeline->now_ns - pipeline->settings->windows.lateness_ns;
-    if (qartod_due(quality->fresh) <= watermark) {
-        qartod_advance(quality->fresh, watermark, on_final, &emission);
+    if (qartod_due(series->fresh) <= watermark) {
+        qartod_advance(series->fresh, watermark, on_final, &emission);
     }
     if (quality->backlog != NULL && pipeline->now_ns - quality->backlog_ns >= BACKLOG_OVER_NS) {
         qartod_advance(quality->backlog, INT64_MAX, on_final, &emission);

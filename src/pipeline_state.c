@@ -235,25 +235,16 @@ void state_expect_readings(const struct station_state *station)
     for (size_t i = 0; i < expected_series(station); i++) {
         history_expect(&station->series[i].history);
         expect(station->series[i].quality, sizeof *station->series[i].quality);
+        expect(station->series[i].fresh, FRESH_EXPECTED);
         expect(station->series[i].windows, WINDOWS_EXPECTED);
-    }
-}
-
-void state_expect_tests(const struct station_state *station)
-{
-    for (size_t i = 0; i < expected_series(station); i++) {
-        const struct series_quality *quality = station->series[i].quality;
-        if (quality != NULL) {
-            expect(quality->fresh, FRESH_EXPECTED);
-        }
     }
 }
 
 void state_expect_past(const struct station_state *station, const struct accepted *accepted)
 {
     const struct series *series = &station->series[accepted->series];
-    if (series->quality != NULL && series->quality->fresh != NULL) {
-        qartod_expect(series->quality->fresh);
+    if (series->fresh != NULL) {
+        qartod_expect(series->fresh);
     }
     if (series->windows != NULL) {
         window_expect(series->windows, accepted->time_ns);

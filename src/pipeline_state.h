@@ -75,7 +75,6 @@ struct series_quality {
     const struct qc_settings *qc;
     bool later;                    /* has a test that needs later readings: its flag follows */
     struct qartod_flags flags;     /* the newest that are final, for people */
-    struct qartod_series *fresh;   /* NULL unless later, or left of tests that are no more */
     struct qartod_series *backlog; /* what is too late for that, oldest first; NULL = none lately */
     int64_t backlog_ns;            /* receive time of the last of those */
     struct still still;
@@ -112,6 +111,7 @@ struct latest {
 struct series {
     const struct phusa_parameter *parameter;
     struct series_quality *quality; /* NULL: gross range only */
+    struct qartod_series *fresh;    /* tests that need later readings, or what is left of them */
     struct window_series *windows;  /* NULL: none */
     uint8_t window_kinds;           /* WINDOW_BIT of them, see pipeline_windows.c */
     bool windows_ready;             /* they have begun: window_ready was called */
@@ -681,7 +681,6 @@ struct station_state *state_find(struct pipeline *pipeline, struct phusa_text id
  */
 void state_expect_report(const struct station_state *station);
 void state_expect_readings(const struct station_state *station);
-void state_expect_tests(const struct station_state *station);
 /* What the reading is compared with. */
 void state_expect_past(const struct station_state *station, const struct accepted *accepted);
 

@@ -594,8 +594,8 @@ static struct qc_settings all_tests(void)
 static size_t bytes_of(const struct series *series)
 {
     assert_true(series->quality != NULL && series->windows != NULL && series->corrections != NULL);
-    return sizeof *series->quality + qartod_bytes(series->quality->fresh) +
-           window_bytes(series->windows) + sizeof *series->corrections;
+    return sizeof *series->quality + qartod_bytes(series->fresh) + window_bytes(series->windows) +
+           sizeof *series->corrections;
 }
 
 /* Two days at five minutes; one reading comes two hours late. */
