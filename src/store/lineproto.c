@@ -10,7 +10,6 @@
  * '\' escaped. Everything is UTF-8. No tag key twice, no empty part.
  */
 #include "store/lineproto.h"
-#include "phusa/number.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -112,8 +111,12 @@ bool line_end(struct line_writer *writer, int64_t time_ns)
     if (!reserve(writer, PHUSA_INTEGER_CHARS + 2)) {
         return false;
     }
+    if (writer->time_length == 0 || time_ns != writer->time_ns) {
+        writer->time_ns = time_ns;
+        writer->time_length = (uint8_t)phusa_int_print(time_ns, writer->time);
+    }
     writer->buffer[writer->used++] = ' ';
-    writer->used += phusa_int_print(time_ns, writer->buffer + writer->used);
+    put(writer, (struct phusa_text){ writer->time, writer->time_length });
     writer->buffer[writer->used++] = '\n';
     writer->line_start = writer->used;
     writer->fields = false;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "phusa/number.h"
 #include "phusa/text.h"
 #include "settings/station.h"
 
@@ -24,6 +25,10 @@ struct line_writer {
     size_t line_start; /* where the open line began */
     bool fields;       /* the open line has a field already */
     bool full;
+    /* The time of the last line as it was written: it is mostly that of the next, too. */
+    int64_t time_ns;
+    uint8_t time_length; /* 0: none yet */
+    char time[PHUSA_INTEGER_CHARS];
 };
 
 void line_writer_init(struct line_writer *writer, char *buffer, size_t capacity);
