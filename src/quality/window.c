@@ -489,7 +489,9 @@ static bool keep_told(const struct view *view, int64_t hour)
 static void go_on(const struct view *view, int64_t watermark_ns)
 {
     struct window_series *series = view->series;
-    window_advance(series, view->settings, watermark_ns, view->out);
+    if (watermark_ns >= series->next_ns) {
+        window_advance(series, view->settings, watermark_ns, view->out);
+    }
     series->watermark_ns =
         watermark_ns > series->watermark_ns ? watermark_ns : series->watermark_ns;
     if (!series->begun) {
