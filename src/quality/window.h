@@ -1,7 +1,8 @@
 /*
  * Windows of event time over one series (station and parameter): hour, 8 hours, 24 hours, day,
  * a trap's night, year to date (contract, Windows). Pure: time is handed in as a watermark, the
- * state is fixed memory made by window_create, results go to a callback.
+ * state is fixed memory made by window_create, and a little more while corrections are pending or
+ * readings in doubt; results go to a callback.
  *
  * What a window is made of. Readings go into hourly aggregates (count, sum, min, max); samples are
  * not kept. The mean of an hour is the plain mean of its samples. The mean of 8 h, 24 h, day and
@@ -140,7 +141,8 @@ enum window_taken {
     WINDOW_AHEAD,     /* later than the hour after the watermark's */
     WINDOW_UNUSABLE,  /* not finite, 512 times the largest or more, a time or watermark before 1971
                          or after 2200 */
-    WINDOW_FULL       /* no room for another sample in that hour, or year; or in doubt */
+    WINDOW_FULL       /* no room for another sample in that hour, or year; or in doubt; or out of
+                         memory */
 };
 
 /* An empty series; NULL when out of memory. Its grid of hours and its unit are those of settings;
