@@ -145,11 +145,11 @@ static void load_top(struct loader *loader, const struct config_node *phusa)
     loader->settings->ahead_ns = top.ahead_ns;
     loader->settings->clock_wrong_ns = top.clock_wrong_ns;
     load_windows(loader, top.windows);
+    bool with_stations = needs(loader, SETTINGS_STATIONS | SETTINGS_RULES);
     if (top.parameters != NULL) {
-        load_parameters(loader, phusa, top.parameters);
+        load_parameters(loader, phusa, top.parameters, with_stations ? top.stations : NULL);
     }
-    if (needs(loader, SETTINGS_STATIONS | SETTINGS_RULES) &&
-        require(phusa, "stations", top.stations)) {
+    if (with_stations && require(phusa, "stations", top.stations)) {
         load_quality(loader, phusa, top.quality);
         load_stations(loader, phusa, top.stations);
     }

@@ -46,7 +46,18 @@ struct loader {
 
 /* ---- load_parameters.c, load_stations.c, load_rules.c and the like ---- */
 
-void load_parameters(struct loader *loader, const struct config_node *phusa, const char *name);
+/* stations: the file or folder whose stations may list statistics of parameters; NULL = none. */
+void load_parameters(struct loader *loader, const struct config_node *phusa, const char *name,
+                     const char *stations);
+
+/* A name in the `parameters` of a station. */
+typedef void listed_name(struct loader *loader, void *context, const struct config_node *node,
+                         const char *name);
+
+/* Every name that a station lists, before the stations are loaded; of mistakes nothing is said. */
+void load_listed_names(struct loader *loader, const struct config_node *phusa, const char *name,
+                       listed_name *visit, void *context);
+
 void load_stations(struct loader *loader, const struct config_node *phusa, const char *name);
 void load_rules(struct loader *loader, const struct config_node *phusa, const char *name);
 

@@ -330,6 +330,85 @@ static void read_parameters_file(struct loader *loader, void *context,
     gathering->families = NULL;
 }
 
+/* ---- statistics ---- */
+
+/* What a station reports beside a parameter's mean (firmware/core/report.c has the same list). */
+static const struct statistic {
+    const char *suffix, *vi, *en;
+    enum { OF_VALUE, OF_SPREAD, OF_COUNT, OF_CHECKS } range;
+} statistics[] = {
+    { "_min", "nhỏ nhất", "minimum", OF_VALUE },
+    { "_max", "lớn nhất", "maximum", OF_VALUE },
+    { "_raw", "chưa hiệu chuẩn", "uncalibrated", OF_VALUE },
+    { "_sd", "độ lệch chuẩn", "standard deviation", OF_SPREAD },
+    { "_n", "số mẫu", "samples", OF_COUNT },
+    { "_check", "cảnh báo tại trạm", "checks at the station", OF_CHECKS },
+};
+
+#define SAMPLES_MOST 86400.0 /* one a second for a day */
+#define CHECKS_MOST  15.0    /* the sum of all its bits */
+
+static const struct entry *find_entry(const struct gathering *gathering, struct phusa_text name)
+{
+    for (size_t i = 0; i < gathering->count; i++) {
+        if (phusa_text_equal(gathering->entries[i].parameter.name, name)) {
+            return &gathering->entries[i];
+        }
+    }
+    return NULL;
+}
+
+static void set_statistic(struct loader *loader, const struct statistic *statistic,
+                          const struct phusa_parameter *base, struct phusa_parameter *parameter)
+{
+    *parameter = *base;
+    parameter->name =
+        phusa_text_of(arena_print(loader->arena, "%s%s", base->name.data, statistic->suffix));
+    parameter->label_vi = arena_print(loader->arena, "%s, %s", base->label_vi, statistic->vi);
+    parameter->label_en = arena_print(loader->arena, "%s, %s", base->label_en, statistic->en);
+    if (statistic->range == OF_SPREAD) {
+        parameter->minimum = 0;
+        parameter->maximum = base->maximum - base->minimum;
+        parameter->units = NULL; /* a spread has no offset: its own unit alone */
+        parameter->unit_count = 0;
+    } else if (statistic->range != OF_VALUE) {
+        parameter->unit = phusa_text_of("");
+        parameter->minimum = 0;
+        parameter->maximum = statistic->range == OF_COUNT ? SAMPLES_MOST : CHECKS_MOST;
+        parameter->resolution = 1;
+        parameter->units = NULL;
+        parameter->unit_count = 0;
+    }
+}
+
+/* A name that a station lists: with a statistic's suffix behind a parameter's name it is one. */
+static void add_statistic(struct loader *loader, void *context, const struct config_node *node,
+                          const char *name)
+{
+    struct gathering *gathering = context;
+    const struct statistic *statistic = NULL;
+    for (size_t i = 0; i < sizeof statistics / sizeof *statistics; i++) {
+        statistic = ends_with(name, statistics[i].suffix) ? &statistics[i] : statistic;
+    }
+    struct phusa_text listed = phusa_text_of(name);
+    if (statistic == NULL || find_entry(gathering, listed) != NULL ||
+        listed.length > PHUSA_NAME_MAX) {
+        return;
+    }
+    listed.length -= strlen(statistic->suffix);
+    const struct entry *base = find_entry(gathering, listed);
+    if (base == NULL) {
+        return;
+    }
+    struct entry from = *base; /* the table may move */
+    struct entry *entry = add_entry(loader, gathering, node);
+    if (entry != NULL) {
+        entry->file = from.file;
+        entry->line = from.line;
+        set_statistic(loader, statistic, &from.parameter, &entry->parameter);
+    }
+}
+
 /* ---- the catalogue ---- */
 
 static int compare_names(const struct entry *a, const struct entry *b)
@@ -375,11 +454,15 @@ static void fill_catalogue(struct loader *loader, const struct gathering *gather
     loader->parameter_qc = qc;
 }
 
-void load_parameters(struct loader *loader, const struct config_node *phusa, const char *name)
+void load_parameters(struct loader *loader, const struct config_node *phusa, const char *name,
+                     const char *stations)
 {
     struct gathering gathering = { 0 };
     loader->catalogue_whole = true;
     bool whole = source_each(loader, phusa, "parameters", name, read_parameters_file, &gathering);
     loader->catalogue_whole = loader->catalogue_whole && whole;
+    if (stations != NULL) {
+        load_listed_names(loader, phusa, stations, add_statistic, &gathering);
+    }
     fill_catalogue(loader, &gathering);
 }

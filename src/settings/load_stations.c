@@ -280,6 +280,56 @@ static void read_stations_file(struct loader *loader, void *context, const struc
     }
 }
 
+/* ---- names, before the catalogue is whole ---- */
+
+struct listing {
+    listed_name *visit;
+    void *context;
+};
+
+/* The member of a group; NULL if it has none of that name. */
+static const struct config_node *member(const struct config_node *group, const char *key)
+{
+    const struct config_node *found = config_is_group(group) ? config_at(group, key) : group;
+    return found == group ? NULL : found;
+}
+
+static void list_names(struct loader *loader, void *context, const struct config_node *root)
+{
+    const struct listing *listing = context;
+    const struct config_node *stations = member(root, "stations");
+    for (size_t i = 0; stations != NULL && i < config_count(stations); i++) {
+        const struct config_node *station = config_element(stations, i);
+        const struct config_node *names = member(station, "parameters");
+        for (size_t k = 0; names != NULL && k < config_count(names); k++) {
+            const char *name = config_string(config_element(names, k));
+            if (name != NULL) {
+                listing->visit(loader, listing->context, station, name);
+            }
+        }
+    }
+}
+
+static void say_nothing(void *context, const char *file, int line, const char *text)
+{
+    (void)context;
+    (void)file;
+    (void)line;
+    (void)text;
+}
+
+void load_listed_names(struct loader *loader, const struct config_node *phusa, const char *name,
+                       listed_name *visit, void *context)
+{
+    struct listing listing = { visit, context };
+    struct config_sink said = loader->sink;
+    const char *open_file = loader->open_file;
+    loader->sink.report = say_nothing; /* what is wrong is said when the stations are loaded */
+    (void)source_each(loader, phusa, "stations", name, list_names, &listing);
+    loader->sink = said;
+    loader->open_file = open_file;
+}
+
 /* ---- the registry ---- */
 
 static int compare_stations(const void *left, const void *right)

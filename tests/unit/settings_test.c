@@ -182,6 +182,52 @@ static void the_contracts_smallest_configuration_loads(void **state)
     assert_int_equal(settings->channels[0].timeout_ns, 10 * (MINUTE_NS / 60));
 }
 
+static const struct phusa_parameter *parameter_named(const struct fixture *fixture,
+                                                     const char *name)
+{
+    return phusa_catalogue_find(&fixture->settings->catalogue, phusa_text_of(name));
+}
+
+/* What a station lists as a statistic of a parameter is in the catalogue, too. */
+static void statistics_follow_their_parameter(void **state)
+{
+    struct fixture *fixture = *state;
+    put(fixture, "parameters.cfg",
+        "units : ( { unit = \"Cel\"; other = ( { unit = \"K\"; offset = -273.15; } ); } );"
+        "parameters : ( { name = \"temp\"; vi = \"Nhiệt độ\"; en = \"Temperature\"; unit = \"Cel\";"
+        " min = -5.0; max = 60.0; resolution = 0.01; },"
+        " { name = \"level\"; vi = \"Mực nước\"; en = \"Level\"; unit = \"m\"; min = -5.0;"
+        " max = 5.0; resolution = 0.01; },"
+        " { name = \"level_max\"; vi = \"Đỉnh\"; en = \"Peak\"; unit = \"m\"; min = 0.0; max = 9.0;"
+        " resolution = 0.1; } );");
+    put(fixture, "stations/a.cfg",
+        "stations : ( { id = \"s1\"; site = \"x\"; kind = \"water\"; every = \"5m\";"
+        " parameters = [\"temp\", \"temp_min\", \"temp_sd\", \"temp_n\", \"temp_check\","
+        " \"temp_raw\", \"level\", \"level_max\"]; },"
+        " { id = \"s2\"; site = \"x\"; kind = \"water\"; every = \"5m\";"
+        " parameters = [\"temp\", \"temp_min\"]; } );");
+    load_good(fixture, SETTINGS_STATIONS);
+    assert_int_equal(fixture->settings->catalogue.count, 3 + 5);
+    const struct phusa_parameter *found = parameter_named(fixture, "temp_min");
+    double value = 300;
+    assert_string_equal(found->label_vi, "Nhiệt độ, nhỏ nhất");
+    assert_string_equal(found->label_en, "Temperature, minimum");
+    assert_true(found->minimum == -5 && found->maximum == 60);
+    assert_true(phusa_unit_convert(found, PHUSA_TEXT("K"), &value) && value < 27);
+    found = parameter_named(fixture, "temp_sd");
+    assert_true(found->minimum == 0 && found->maximum == 65);
+    assert_true(phusa_text_equal(found->unit, PHUSA_TEXT("Cel")));
+    assert_false(phusa_unit_convert(found, PHUSA_TEXT("K"), &value));
+    found = parameter_named(fixture, "temp_n");
+    assert_true(found->maximum == 86400 && found->unit.length == 0);
+    assert_true(parameter_named(fixture, "temp_check")->maximum == 15);
+    assert_true(parameter_named(fixture, "temp_raw")->maximum == 60);
+    assert_string_equal(parameter_named(fixture, "level_max")->label_en, "Peak"); /* its own */
+    assert_null(parameter_named(fixture, "level_min"));                           /* not listed */
+    const struct station *s2 = registry_find(&fixture->settings->registry, PHUSA_TEXT("s2"));
+    assert_ptr_equal(s2->parameters[1], parameter_named(fixture, "temp_min"));
+}
+
 static void stations_are_resolved(void **state)
 {
     struct fixture *fixture = *state;
@@ -1404,6 +1450,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_FOLDER(the_contracts_smallest_configuration_loads),
+        WITH_FOLDER(statistics_follow_their_parameter),
         WITH_FOLDER(stations_are_resolved),
         WITH_FOLDER(rules_are_resolved),
         WITH_FOLDER(rules_judge_windows_while_they_hold),

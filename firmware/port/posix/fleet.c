@@ -2,6 +2,7 @@
  * Each station has in the data folder
  *   <id>.log   its flash (flash_file.c)
  *   <id>.boot  its count of starts, decimal
+ *   <id>.keep  what was set by command, with --keep: a flash like the log's (core/keep.c)
  */
 #include "fleet.h"
 
@@ -22,11 +23,13 @@
 #define RESEND_AFTER  (60 * SECOND_NS) /* contract */
 #define SENDINGS_MAX  5                /* contract */
 #define CLIENT_ID_MAX 48               /* "phusa-" and a station's id */
+#define KEEP_BYTES    (16u * FLASH_FILE_BLOCK)
 
 struct unit {
     const struct station *registered;
     struct station_core core;
-    struct flash_file *flash;
+    struct flash_file *flash, *kept;
+    struct keep keep;
     struct network *network;
     union {
         struct sim_source sim;
@@ -34,6 +37,7 @@ struct unit {
     } source;
     const struct phusa_parameter *parameters[STATION_CHANNELS_MAX];
     const char *columns[STATION_CHANNELS_MAX]; /* with replay */
+    struct station_channel_settings settings[STATION_CHANNELS_MAX];
     size_t channel_count;
     char client_id[CLIENT_ID_MAX];
     uint32_t boot;
@@ -120,6 +124,56 @@ static bool load_table(struct fleet *fleet, const struct phusa_catalogue *catalo
 
 /* --- one station ----------------------------------------------------------------------- */
 
+/* Names that a station reports beside a channel's, and what it then reports (core/report.c). */
+static const struct {
+    const char *suffix;
+    uint8_t statistic; /* 0: checks, which are set by command */
+} beside[] = { { "_min", STATISTIC_MINIMUM },  { "_max", STATISTIC_MAXIMUM },
+               { "_sd", STATISTIC_DEVIATION }, { "_n", STATISTIC_COUNT },
+               { "_raw", STATISTIC_RAW },      { "_check", 0 } };
+
+/* The channel that a listed parameter is reported beside; channel_count: it is one itself. */
+static size_t reported_beside(const struct unit *unit, struct phusa_text name, uint8_t *statistic)
+{
+    for (size_t i = 0; i < sizeof beside / sizeof beside[0]; i++) {
+        struct phusa_text suffix = phusa_text_of(beside[i].suffix);
+        *statistic = beside[i].statistic;
+        for (size_t k = 0; k < unit->channel_count; k++) {
+            struct phusa_text base = unit->parameters[k]->name;
+            if (name.length == base.length + suffix.length &&
+                memcmp(name.data, base.data, base.length) == 0 &&
+                memcmp(name.data + base.length, suffix.data, suffix.length) == 0) {
+                return k;
+            }
+        }
+    }
+    return unit->channel_count;
+}
+
+/* True if the parameter is a statistic of a channel before it, which reports it from now on. */
+static bool add_statistic(struct unit *unit, const struct phusa_parameter *parameter,
+                          const char *column)
+{
+    uint8_t statistic;
+    size_t channel = reported_beside(unit, parameter->name, &statistic);
+    if (column != NULL || channel == unit->channel_count) {
+        return false;
+    }
+    unit->settings[channel].statistics |= statistic;
+    return true;
+}
+
+/* The column of a parameter with replay; NULL: it has none. */
+static const char *column_for(const struct fleet *fleet, const struct phusa_catalogue *catalogue,
+                              const struct phusa_parameter *parameter)
+{
+    if (fleet->table == NULL) {
+        return NULL;
+    }
+    const char *column = fleet->columns[parameter - catalogue->parameters];
+    return replay_has_column(fleet->table, column) ? column : NULL;
+}
+
 /* The station's parameters become its channels; with replay those that the file has. */
 static bool choose_channels(const struct fleet *fleet, const struct phusa_catalogue *catalogue,
                             struct unit *unit, struct problem *problem)
@@ -127,12 +181,9 @@ static bool choose_channels(const struct fleet *fleet, const struct phusa_catalo
     const struct station *registered = unit->registered;
     for (size_t i = 0; i < registered->parameter_count; i++) {
         const struct phusa_parameter *parameter = registered->parameters[i];
-        const char *column = NULL;
-        if (fleet->table != NULL) {
-            column = fleet->columns[parameter - catalogue->parameters];
-            if (!replay_has_column(fleet->table, column)) {
-                continue;
-            }
+        const char *column = column_for(fleet, catalogue, parameter);
+        if (add_statistic(unit, parameter, column) || (fleet->table != NULL && column == NULL)) {
+            continue;
         }
         if (unit->channel_count == STATION_CHANNELS_MAX) {
             problem_set(problem, "%s: more than %d parameters", registered->id,
@@ -221,6 +272,28 @@ static bool open_flash(const struct fleet *fleet, struct unit *unit, struct prob
     return unit->flash != NULL;
 }
 
+/* Where commands leave what they set; without --keep nowhere. */
+static bool open_keep(const struct fleet *fleet, struct unit *unit, struct problem *problem)
+{
+    char path[PATH_BYTES];
+    if (!fleet->options->keep) {
+        return true;
+    }
+    if (!make_path(path, fleet, unit, ".keep", problem)) {
+        return false;
+    }
+    unit->kept = flash_file_open(&files_posix, path, KEEP_BYTES, problem);
+    if (unit->kept == NULL) {
+        return false;
+    }
+    struct hal_flash flash = flash_file_hal(unit->kept);
+    if (keep_open(&unit->keep, &flash) != KEEP_OK) {
+        problem_set(problem, "%s: cannot be read", path);
+        return false;
+    }
+    return true;
+}
+
 static uint32_t random_next(void *context)
 {
     uint32_t value = 0;
@@ -270,6 +343,9 @@ static void fill_options(const struct fleet *fleet, const struct unit *unit,
                                          .backlog_per_s = unit->registered->backlog_rate > 0
                                                               ? unit->registered->backlog_rate
                                                               : options->backlog_per_s,
+                                         .sample_every_ns = options->sample_every_ns,
+                                         .jitter_ns = options->jitter_ns,
+                                         .channel_settings = unit->settings,
                                          .sample_from_ns = options->from_ns,
                                          .sample_until_ns = options->until_ns };
     for (size_t i = 0; i < unit->channel_count; i++) {
@@ -303,14 +379,18 @@ static bool start_core(const struct fleet *fleet, struct unit *unit, struct hal_
     struct station_ports ports = { .sensors = sensors,
                                    .flash = flash_file_hal(unit->flash),
                                    .network = network_hal(unit->network),
-                                   .random = { .next = random_next } };
+                                   .random = { .next = random_next },
+                                   .keep = unit->kept != NULL ? &unit->keep : NULL };
     struct station_options station;
     fill_options(fleet, unit, &station);
     switch (station_init(&unit->core, &station, &ports, now)) {
     case STATION_OK:
         break;
     case STATION_BAD_OPTIONS:
-        problem_set(problem, "%s: a parameter's name or unit is too long", unit->registered->id);
+        problem_set(problem,
+                    "%s: a parameter's name or unit is too long, or --sample-every and --jitter do "
+                    "not fit the distance of its reports",
+                    unit->registered->id);
         return false;
     case STATION_LOG_FAILED:
         problem_set(problem, "%s: --log-size is too small", unit->registered->id);
@@ -329,8 +409,8 @@ static bool open_unit(struct fleet *fleet, const struct settings *settings,
     struct unit *unit = &fleet->units[fleet->count++];
     unit->registered = registered;
     return choose_channels(fleet, &settings->catalogue, unit, problem) &&
-           open_flash(fleet, unit, problem) && count_boot(fleet, unit, problem) &&
-           open_network(fleet, unit, wake_fd, problem) &&
+           open_flash(fleet, unit, problem) && open_keep(fleet, unit, problem) &&
+           count_boot(fleet, unit, problem) && open_network(fleet, unit, wake_fd, problem) &&
            start_core(fleet, unit, open_source(fleet, unit), problem);
 }
 
@@ -405,6 +485,7 @@ void fleet_free(struct fleet *fleet)
     for (size_t i = 0; i < fleet->count; i++) {
         network_free(fleet->units[i].network);
         flash_file_close(fleet->units[i].flash);
+        flash_file_close(fleet->units[i].kept);
     }
     for (size_t i = 0; i < fleet->column_count; i++) {
         free(fleet->columns[i]);

@@ -28,6 +28,7 @@
 #define CONNECT_S    15
 #define KEEPALIVE_S  30
 #define GOODBYE_MS   2000
+#define URI_BYTES    96 /* scheme, host name in brackets, port */
 
 enum state {
     IDLE,       /* waits for its next attempt */
@@ -49,6 +50,7 @@ struct network {
     char obs[PHUSA_TOPIC_MAX + 1], status[PHUSA_TOPIC_MAX + 1], rsp[PHUSA_TOPIC_MAX + 1];
     char ack[PHUSA_TOPIC_MAX + 1], cmd[PHUSA_TOPIC_MAX + 1];
     char will[PHUSA_MESSAGE_MAX];
+    char moved[URI_BYTES]; /* the broker that the core asked for; empty = the options' */
 
     /* Of the polling thread. */
     int64_t next_attempt_ns, attempt_ns, up_since_ns, backoff_ns;
@@ -359,6 +361,9 @@ static int start_connect(struct network *network)
     connect.username = options->user != NULL && *options->user != '\0' ? options->user : NULL;
     connect.password = connect.username != NULL ? options->password : NULL;
     connect.will = &will;
+    char *uris[] = { network->moved };
+    connect.serverURIs = uris;
+    connect.serverURIcount = network->moved[0] != '\0';
     connect.ssl = strncmp(options->uri, "ssl://", 6) == 0 ? &tls : NULL;
     connect.onSuccess = on_connected;
     connect.onFailure = on_connect_failed;
@@ -527,10 +532,31 @@ static enum hal_inbound hal_receive(void *context, void *buffer, size_t capacity
     return kind;
 }
 
+/* Security stays as it was: the scheme is that of the options. */
+static void hal_connect(void *context, const char *host, uint16_t port)
+{
+    struct network *network = context;
+    network->moved[0] = '\0';
+    if (host != NULL) {
+        bool bare = strchr(host, ':') == NULL; /* else an IPv6 address */
+        (void)snprintf(network->moved, sizeof network->moved, "%.6s%s%s%s:%u", network->options.uri,
+                       bare ? "" : "[", host, bare ? "" : "]", port);
+    }
+    pthread_mutex_lock(&network->lock);
+    bool idle = network->state == IDLE;
+    if (!idle && network->state != LEAVING) {
+        set_down(network, SPOILT, "made anew", NULL);
+    }
+    pthread_mutex_unlock(&network->lock);
+    network->backoff_ns = BACKOFF_MIN;
+    network->next_attempt_ns = 0;
+}
+
 struct hal_network network_hal(struct network *network)
 {
     return (struct hal_network){ .context = network,
                                  .connection = hal_connection,
                                  .publish = hal_publish,
-                                 .receive = hal_receive };
+                                 .receive = hal_receive,
+                                 .connect = hal_connect };
 }

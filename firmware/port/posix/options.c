@@ -30,10 +30,15 @@ const char OPTIONS_HELP[] =
     "      --csv-offset +HH:MM  offset of times without one of their own; default +00:00\n"
     "      --every TIME         distance of reports (15m, 30s, 1h, 1d); default the registry's,\n"
     "                           with replay the median distance of the rows\n"
+    "      --sample-every TIME  distance of samples, of which a report has the mean; a whole part "
+    "of\n"
+    "                           the distance of reports, which is the default\n"
+    "      --jitter TIME        reports leave up to so much later, each station its own\n"
     "      --from TIME          first moment to sample (epoch seconds or ISO 8601)\n"
     "      --until TIME         last moment to sample\n"
     "      --exit-when-delivered  end when all is sampled and covered by receipts\n"
     "      --data DIR           folder of the stations' logs; default station-data\n"
+    "      --keep               keep what is set by command, in ID.keep beside the log\n"
     "      --log-size SIZE      size of one station's log; default 12M\n"
     "      --backlog-rate N     reports of the backlog a second and station; default 200; a\n"
     "                           station's backlog_rate in the registry goes before it\n"
@@ -59,6 +64,9 @@ enum option_code {
     OPT_MAP,
     OPT_CSV_OFFSET,
     OPT_EVERY,
+    OPT_SAMPLE_EVERY,
+    OPT_JITTER,
+    OPT_KEEP,
     OPT_FROM,
     OPT_UNTIL,
     OPT_EXIT,
@@ -85,6 +93,9 @@ static const struct option OPTIONS[] = {
     { "map", required_argument, NULL, OPT_MAP },
     { "csv-offset", required_argument, NULL, OPT_CSV_OFFSET },
     { "every", required_argument, NULL, OPT_EVERY },
+    { "sample-every", required_argument, NULL, OPT_SAMPLE_EVERY },
+    { "jitter", required_argument, NULL, OPT_JITTER },
+    { "keep", no_argument, NULL, OPT_KEEP },
     { "from", required_argument, NULL, OPT_FROM },
     { "until", required_argument, NULL, OPT_UNTIL },
     { "exit-when-delivered", no_argument, NULL, OPT_EXIT },
@@ -233,6 +244,9 @@ static bool set_text(struct options *options, int code, const char *value)
     case OPT_ALL:
         options->all = true;
         return true;
+    case OPT_KEEP:
+        options->keep = true;
+        return true;
     case OPT_EXIT:
         options->exit_when_delivered = true;
         return true;
@@ -265,6 +279,11 @@ static const char *set_value(struct options *options, int code, const char *valu
     case OPT_EVERY:
         return parse_duration(value, &options->every_ns) ? NULL
                                                          : "a time with unit: 30s, 15m, 1h, 1d";
+    case OPT_SAMPLE_EVERY:
+        good = parse_duration(value, &options->sample_every_ns);
+        return good ? NULL : "a time with unit: 30s, 1m";
+    case OPT_JITTER:
+        return parse_duration(value, &options->jitter_ns) ? NULL : "a time with unit: 30s";
     case OPT_FROM:
         good = replay_parse_time(value, 0, &options->from_ns);
         return good ? NULL : "epoch seconds or 2026-01-31T00:00:00Z";

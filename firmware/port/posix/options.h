@@ -27,12 +27,12 @@ struct options {
     bool has_password;
     const char *stations[OPTIONS_STATIONS_MAX];
     size_t station_count;
-    bool all, exit_when_delivered, cbor, help;
+    bool all, exit_when_delivered, keep, cbor, help;
     enum options_source source;
     struct options_map maps[OPTIONS_MAPS_MAX];
     size_t map_count;
     int32_t csv_offset_s;
-    int64_t every_ns, from_ns, until_ns; /* 0 = not given */
+    int64_t every_ns, sample_every_ns, jitter_ns, from_ns, until_ns; /* 0 = not given */
     uint32_t log_bytes, backlog_per_s;
     uint64_t seed;
     struct clock clock;
