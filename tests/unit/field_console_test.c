@@ -1,0 +1,418 @@
+/* The technician's console: what is typed, and exactly what is answered. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+
+#include "console.h"
+
+#define SECOND INT64_C(1000000000)
+#define HOUR   (3600 * SECOND)
+
+struct world {
+    char out[8192];
+    size_t length;
+    struct field_facts facts;
+    struct field_device devices[3];
+    size_t device_count, busy; /* busy: how often a device is not known yet */
+    struct field_reading readings[4];
+    size_t reading_count;
+    enum trap_order order;
+    uint32_t minutes, seconds;
+    struct hal_time now;
+    struct field_console console;
+    struct trap trap;
+};
+
+static struct world world;
+
+static void write_out(void *context, const char *bytes, size_t length)
+{
+    struct world *to = context;
+    assert_true(to->length + length < sizeof to->out);
+    memcpy(to->out + to->length, bytes, length);
+    to->length += length;
+    to->out[to->length] = '\0';
+}
+
+static void give_facts(void *context, struct field_facts *facts)
+{
+    *facts = ((struct world *)context)->facts;
+}
+
+static enum hal_result scan(void *context, size_t index, struct field_device *device)
+{
+    struct world *from = context;
+    if (from->busy > 0) {
+        from->busy--;
+        return HAL_AGAIN;
+    }
+    if (index >= from->device_count) {
+        return HAL_GONE;
+    }
+    *device = from->devices[index];
+    return HAL_OK;
+}
+
+static bool last(void *context, size_t index, struct field_reading *reading)
+{
+    struct world *from = context;
+    if (index < from->reading_count) {
+        *reading = from->readings[index];
+    }
+    return index < from->reading_count;
+}
+
+static bool lamp(void *context, enum trap_order order, uint32_t minutes)
+{
+    struct world *to = context;
+    to->order = order;
+    to->minutes = minutes;
+    return to->facts.trap != NULL;
+}
+
+static void identify(void *context, uint32_t seconds)
+{
+    ((struct world *)context)->seconds = seconds;
+}
+
+/* A station where all is well. */
+static void begin(void)
+{
+    static const struct field_port port = { &world, write_out, give_facts, scan,
+                                            last,   lamp,      identify };
+    memset(&world, 0, sizeof world);
+    world.facts = (struct field_facts){ .site = PHUSA_TEXT("my-tho"),
+                                        .id = PHUSA_TEXT("s1"),
+                                        .firmware = PHUSA_TEXT("0.1.0"),
+                                        .hardware = PHUSA_TEXT("mps2-an385"),
+                                        .boot = 12,
+                                        .why = HAL_RESET_POWER,
+                                        .up_ns = 3 * HOUR + 7 * SECOND,
+                                        .utc_offset_s = 7 * 3600,
+                                        .held = 5120,
+                                        .waiting = 3,
+                                        .days_held = 17.7777,
+                                        .erases = 41,
+                                        .connected = true,
+                                        .connections = 2,
+                                        .receipted = true,
+                                        .receipt_ns = 100 * SECOND,
+                                        .every_ns = 300 * SECOND };
+    world.devices[0] = (struct field_device){ PHUSA_TEXT("rs485"), PHUSA_TEXT("sonde"), 17, true };
+    world.devices[1] = (struct field_device){ PHUSA_TEXT("sdi12"), PHUSA_TEXT("level"), 0, true };
+    world.device_count = 2;
+    world.now = (struct hal_time){ .wall_ns = INT64_C(1734764602) * SECOND, /* 21 Dec 2024 14:03 */
+                                   .mono_ns = 142 * SECOND,
+                                   .wall_set = true,
+                                   .wall_synced = true };
+    field_console_init(&world.console, &port);
+    world.length = 0;
+}
+
+static void type(const char *text)
+{
+    field_console_take(&world.console, text, strlen(text), world.now);
+    while (field_console_step(&world.console, world.now)) {
+        world.now.mono_ns += SECOND;
+    }
+}
+
+/* What a command answers, without its echo and the prompt behind it. */
+static void check(const char *command, const char *expected)
+{
+    char line[FIELD_CONSOLE_LINE_MAX + 80];
+    size_t length = strlen(command);
+    memcpy(line, command, length);
+    memcpy(line + length, "\r", 2);
+    world.length = 0;
+    type(line);
+    assert_true(world.length >= length + 4);
+    assert_memory_equal(world.out, command, length);
+    assert_memory_equal(world.out + length, "\r\n", 2);
+    assert_string_equal(world.out + world.length - 2, "> ");
+    world.out[world.length - 2] = '\0';
+    assert_string_equal(world.out + length + 2, expected);
+}
+
+static void a_ready_station_says_so_in_both_languages(void **state)
+{
+    (void)state;
+    begin();
+    check("status",
+          "Đang hỏi cảm biến ...\r\n"
+          "Asking the sensors ...\r\n"
+          "  rs485 17: sonde, trả lời\r\n"
+          "  rs485 17: sonde, answers\r\n"
+          "  sdi12 0: level, trả lời\r\n"
+          "  sdi12 0: level, answers\r\n"
+          "TRẠM my-tho/s1 - phần mềm 0.1.0, phần cứng mps2-an385\r\n"
+          "Khởi động lần 12, chạy được 3 giờ, do có điện lại\r\n"
+          "[TỐT]   Cảm biến: 2 trên 2 trả lời\r\n"
+          "[TỐT]   Đồng hồ: 21/12/2024 14:03:22 (đã đồng bộ)\r\n"
+          "[TỐT]   Bộ nhớ: 0 lỗi nhật ký, 0 lỗi bản ghi nhỏ, đã xóa 41 lần\r\n"
+          "[TỐT]   Dữ liệu giữ: 5120 bản tin, 17.8 ngày; 3 chưa có biên nhận, 0 đã mất\r\n"
+          "[TỐT]   Biên nhận: 42 giây trước\r\n"
+          "[TỐT]   Đường truyền: đang nối (lần thứ 2)\r\n"
+          "SẴN SÀNG\r\n"
+          "STATION my-tho/s1 - firmware 0.1.0, hardware mps2-an385\r\n"
+          "Start number 12, up 3 h, after power-up\r\n"
+          "[good] Sensors: 2 of 2 answer\r\n"
+          "[good] Clock: 2024-12-21 14:03:22 (synchronised)\r\n"
+          "[good] Flash: 0 errors of the log, 0 of small records, 41 erases\r\n"
+          "[good] Data held: 5120 reports, 17.8 days; 3 without receipt, 0 lost\r\n"
+          "[good] Receipt: 42 s ago\r\n"
+          "[good] Link: connected (time 2)\r\n"
+          "READY\r\n");
+}
+
+static void what_is_wrong_is_named(void **state)
+{
+    (void)state;
+    begin();
+    world.console.language = FIELD_VIETNAMESE;
+    world.devices[1].answers = false;
+    world.now.wall_set = world.now.wall_synced = false;
+    world.facts.why = HAL_RESET_WATCHDOG;
+    world.facts.up_ns = 90 * SECOND;
+    world.facts.log_errors = 2;
+    world.facts.keep_errors = 1;
+    world.facts.overwritten = 9;
+    world.facts.receipted = world.facts.connected = false;
+    world.facts.connections = 0;
+    check("ready", "Đang hỏi cảm biến ...\r\n"
+                   "  rs485 17: sonde, trả lời\r\n"
+                   "  sdi12 0: level, IM LẶNG\r\n"
+                   "TRẠM my-tho/s1 - phần mềm 0.1.0, phần cứng mps2-an385\r\n"
+                   "Khởi động lần 12, chạy được 90 giây, do bộ canh chừng (watchdog)\r\n"
+                   "[HỎNG]  Cảm biến: 1 trên 2 trả lời\r\n"
+                   "[HỎNG]  Đồng hồ: chưa đặt\r\n"
+                   "[HỎNG]  Bộ nhớ: 2 lỗi nhật ký, 1 lỗi bản ghi nhỏ, đã xóa 41 lần\r\n"
+                   "[CHÚ Ý] Dữ liệu giữ: 5120 bản tin, 17.8 ngày; 3 chưa có biên nhận, 9 đã mất\r\n"
+                   "[HỎNG]  Biên nhận: chưa có từ khi khởi động\r\n"
+                   "[HỎNG]  Đường truyền: đứt (đã nối 0 lần)\r\n"
+                   "CHƯA SẴN SÀNG: cảm biến, đồng hồ, bộ nhớ, biên nhận, đường truyền\r\n");
+}
+
+static void a_held_clock_and_an_old_receipt(void **state)
+{
+    (void)state;
+    begin();
+    world.console.language = FIELD_ENGLISH;
+    world.now.wall_synced = false;
+    world.now.wall_ns = INT64_C(1709139601) * SECOND; /* 00:00:01 of 29 February 2024 */
+    check("clock", "[note] Clock: 2024-02-29 00:00:01 (held, not synchronised)\r\n");
+    world.now.mono_ns = (100 + 1199) * SECOND;
+    check("link", "[good] Link: connected (time 2)\r\n[good] Receipt: 19 min ago\r\n");
+    world.now.mono_ns = (100 + 1200) * SECOND;
+    check("link", "[good] Link: connected (time 2)\r\n[bad]  Receipt: 20 min ago\r\n");
+    world.now.mono_ns = 100 * SECOND + 60 * HOUR;
+    check("link", "[good] Link: connected (time 2)\r\n[bad]  Receipt: 2 d ago\r\n");
+    check("flash", "[good] Flash: 0 errors of the log, 0 of small records, 41 erases\r\n"
+                   "[good] Data held: 5120 reports, 17.8 days; 3 without receipt, 0 lost\r\n");
+}
+
+static void a_station_without_sensors_is_not_ready(void **state)
+{
+    (void)state;
+    begin();
+    world.console.language = FIELD_ENGLISH;
+    world.device_count = 0;
+    check("scan", "Asking the sensors ...\r\n[bad]  Sensors: 0 of 0 answer\r\n");
+}
+
+static void a_slow_scan_is_waited_for_but_not_for_ever(void **state)
+{
+    (void)state;
+    begin();
+    world.console.language = FIELD_ENGLISH;
+    world.busy = 30;
+    check("scan", "Asking the sensors ...\r\n"
+                  "  rs485 17: sonde, answers\r\n"
+                  "  sdi12 0: level, answers\r\n"
+                  "[good] Sensors: 2 of 2 answer\r\n");
+    world.busy = SIZE_MAX;
+    check("scan", "Asking the sensors ...\r\n"
+                  "It took too long.\r\n"
+                  "[bad]  Sensors: 0 of 1 answer\r\n");
+}
+
+static void a_scan_can_be_given_up(void **state)
+{
+    (void)state;
+    begin();
+    world.console.language = FIELD_ENGLISH;
+    world.busy = SIZE_MAX;
+    field_console_take(&world.console, "scan\rclock\r", 11, world.now); /* the rest is dropped */
+    assert_true(field_console_step(&world.console, world.now));
+    field_console_take(&world.console, "\x03", 1, world.now);
+    assert_false(field_console_step(&world.console, world.now));
+    assert_string_equal(world.out, "scan\r\nAsking the sensors ...\r\n^C\r\n> ");
+}
+
+static void the_last_report_is_shown(void **state)
+{
+    (void)state;
+    begin();
+    world.console.language = FIELD_VIETNAMESE;
+    check("last", "Chưa có bản tin nào.\r\n");
+    world.readings[0] =
+        (struct field_reading){ PHUSA_TEXT("salinity"), PHUSA_TEXT("/1000"), 1.25, true, 0 };
+    world.readings[1] = (struct field_reading){ PHUSA_TEXT("ph"), PHUSA_TEXT("pH"), 7, true, 1 };
+    world.readings[2] =
+        (struct field_reading){ PHUSA_TEXT("temp"), PHUSA_TEXT("Cel"), -3.5, true, 2 };
+    world.readings[3] =
+        (struct field_reading){ PHUSA_TEXT("level"), PHUSA_TEXT("m"), NAN, false, 0 };
+    world.reading_count = 4;
+    check("last", "  salinity: 1.25 /1000\r\n"
+                  "  ph: 7 pH (đang hiệu chuẩn)\r\n"
+                  "  temp: -3.5 Cel (báo lỗi)\r\n"
+                  "  level: không có\r\n");
+}
+
+static void the_lamp_is_shown_and_ordered(void **state)
+{
+    (void)state;
+    begin();
+    check("lamp", "Trạm này không có đèn bẫy.\r\nThis station has no lamp.\r\n");
+    check("lamp on", "Trạm này không có đèn bẫy.\r\nThis station has no lamp.\r\n");
+    world.facts.trap = &world.trap;
+    world.trap.settings.classes = 2;
+    world.trap.night.counts[0] = 130;
+    world.trap.night.counts[1] = 7;
+    world.trap.night.lit_ms = 95 * 60000 + 59999;
+    world.trap.reason = TRAP_RAIN;
+    check("lamp", "Bẫy đèn: tối, vì mưa; đêm này sáng 95 phút, 137 con\r\n"
+                  "Trap: dark, for rain; this night lit 95 min, 137 insects\r\n");
+    world.trap.before.lit = true;
+    world.trap.reason = TRAP_BY_HOURS;
+    world.console.language = FIELD_ENGLISH;
+    check("lamp", "Trap: lit, within its hours; this night lit 95 min, 137 insects\r\n");
+    check("lamp on", "Ordered.\r\n");
+    assert_int_equal(world.order, TRAP_ON);
+    assert_int_equal(world.minutes, 10);
+    check("lamp off 720", "Ordered.\r\n");
+    assert_int_equal(world.order, TRAP_OFF);
+    assert_int_equal(world.minutes, 720);
+    check("lamp auto", "Ordered.\r\n");
+    assert_int_equal(world.order, TRAP_AUTOMATIC);
+}
+
+static void the_light_is_lit(void **state)
+{
+    (void)state;
+    begin();
+    check("identify", "Đèn báo sáng 30 giây.\r\nThe light is on for 30 s.\r\n");
+    assert_int_equal(world.seconds, 30);
+    check("identify 600", "Đèn báo sáng 600 giây.\r\nThe light is on for 600 s.\r\n");
+    world.console.port.identify = NULL;
+    check("identify", "Trạm này không có đèn báo.\r\nThis station has no light.\r\n");
+}
+
+static void the_language_is_chosen(void **state)
+{
+    (void)state;
+    begin();
+    check("language vi", "Tiếng Việt.\r\n");
+    check("clock", "[TỐT]   Đồng hồ: 21/12/2024 14:03:22 (đã đồng bộ)\r\n");
+    check("language en", "English.\r\n");
+    check("clock", "[good] Clock: 2024-12-21 14:03:22 (synchronised)\r\n");
+    check("language both", "Tiếng Việt.\r\nEnglish.\r\n");
+}
+
+static void help_names_every_command(void **state)
+{
+    (void)state;
+    begin();
+    world.console.language = FIELD_ENGLISH;
+    check("help", "status            is the station ready? (also: ready)\r\n"
+                  "scan              asks each sensor\r\n"
+                  "clock flash link  each by itself\r\n"
+                  "last              the last report\r\n"
+                  "lamp [on|off|auto [minutes]]  the trap's lamp\r\n"
+                  "identify [seconds]  lights its light\r\n"
+                  "language vi|en|both\r\n");
+}
+
+#define NOT_UNDERSTOOD "Not understood. Type help for the commands.\r\n"
+
+static void nonsense_is_answered_and_harmless(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "reboot",       "STATUS",
+        "status now",   "lamp blue",
+        "lamp on 0",    "lamp on 721",
+        "lamp on 10 1", "lamp on -1",
+        "identify 0",   "identify 601",
+        "identify x",   "language",
+        "language fr",  "lamp on 99999999999999999999",
+    };
+    begin();
+    world.facts.trap = &world.trap;
+    world.console.language = FIELD_ENGLISH;
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        check(lines[i], NOT_UNDERSTOOD);
+    }
+    check("", "");
+    check("   ", "");
+    check("  clock  ", "[good] Clock: 2024-12-21 14:03:22 (synchronised)\r\n");
+    assert_int_equal(world.minutes + world.seconds, 0);
+}
+
+static void a_line_is_edited(void **state)
+{
+    (void)state;
+    begin();
+    world.console.language = FIELD_ENGLISH;
+    type("clok\b\x7fock\r\n");
+    assert_string_equal(world.out, "clok\b \b\b \bock\r\n[good] Clock: 2024-12-21 14:03:22 "
+                                   "(synchronised)\r\n> ");
+    world.length = 0;
+    type("xy\x15\b"
+         "link\n");
+    assert_memory_equal(world.out, "xy\b \b\b \blink\r\n[good] Link", 25);
+    world.length = 0;
+    type("cl\x1b[A\x1b[3~\xc4\x91\x1bOPock\x1b[\r"); /* arrows, letters of other alphabets */
+    assert_memory_equal(world.out, "clock\r\n[good] Clock", 19);
+}
+
+static void a_line_too_long_is_refused_whole(void **state)
+{
+    (void)state;
+    begin();
+    world.console.language = FIELD_ENGLISH;
+    type("clock");
+    for (int i = 0; i < 40; i++) {
+        type("  ");
+    }
+    world.length = 0;
+    type("\r");
+    assert_string_equal(world.out, "\r\n" NOT_UNDERSTOOD "> ");
+    check("clock", "[good] Clock: 2024-12-21 14:03:22 (synchronised)\r\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_ready_station_says_so_in_both_languages),
+        cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(a_held_clock_and_an_old_receipt),
+        cmocka_unit_test(a_station_without_sensors_is_not_ready),
+        cmocka_unit_test(a_slow_scan_is_waited_for_but_not_for_ever),
+        cmocka_unit_test(a_scan_can_be_given_up),
+        cmocka_unit_test(the_last_report_is_shown),
+        cmocka_unit_test(the_lamp_is_shown_and_ordered),
+        cmocka_unit_test(the_light_is_lit),
+        cmocka_unit_test(the_language_is_chosen),
+        cmocka_unit_test(help_names_every_command),
+        cmocka_unit_test(nonsense_is_answered_and_harmless),
+        cmocka_unit_test(a_line_is_edited),
+        cmocka_unit_test(a_line_too_long_is_refused_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
