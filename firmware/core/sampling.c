@@ -60,13 +60,20 @@ static void send_unlogged(struct station_core *station, const struct station_rec
     }
 }
 
+/* True if the log has had a moment, or a later one. */
+static bool is_told(const struct station_core *station, int64_t at_ns)
+{
+    const struct sampling *sampling = &station->sampling;
+    bool known = sampling->newest_seq >= station->log.first &&
+                 sampling->newest_seq < station->log.next; /* else it is overwritten */
+    return known && at_ns <= sampling->newest_ns;
+}
+
 /* Moments that the log has had are told as time since boot. */
 static void place(struct station_core *station, struct station_record *record, struct hal_time now)
 {
     struct sampling *sampling = &station->sampling;
-    bool known = sampling->newest_seq >= station->log.first &&
-                 sampling->newest_seq < station->log.next; /* else it is overwritten */
-    if (record->boot != 0 || !known || record->time_ns > sampling->newest_ns) {
+    if (record->boot != 0 || !is_told(station, record->time_ns)) {
         return;
     }
     int64_t up = record->time_ns - now.wall_ns + (now.mono_ns - station->boot_mono_ns);
@@ -320,7 +327,15 @@ static void enter_period(struct station_core *station)
     }
 }
 
-static void begin_round(struct station_core *station, struct hal_time now)
+/* The sample of a moment that nobody was there for, if the log can still take it. */
+static bool take_missed(const struct station_core *station, struct hal_time now, int64_t *at_ns)
+{
+    const struct hal_sensors *sensors = &station->ports.sensors;
+    return now.wall_set && sensors->missed != NULL && sensors->missed(sensors->context, at_ns) &&
+           *at_ns < now.wall_ns && !is_told(station, *at_ns);
+}
+
+static void begin_round(struct station_core *station, int64_t at_ns, struct hal_time now)
 {
     struct sampling *sampling = &station->sampling;
     const struct hal_sensors *sensors = &station->ports.sensors;
@@ -328,7 +343,7 @@ static void begin_round(struct station_core *station, struct hal_time now)
     uint32_t all = UINT32_MAX >> (32u - station->options.channel_count);
     sampling->under_way = true;
     sampling->wall = now.wall_set;
-    sampling->at_ns = schedule_take(&station->schedule);
+    sampling->at_ns = at_ns;
     sampling->until_ns = now.mono_ns + (wait > 0 ? wait : WAIT_DEFAULT);
     sampling->fresh = 0;
     sampling->wanted = falls_on(station, sampling->at_ns, station->settings.sample_every_ns)
@@ -374,11 +389,13 @@ bool sampling_step(struct station_core *station, struct hal_time now)
     int64_t time = own_time(station, now);
     schedule_follow(&station->schedule, time);
     for (int i = 0; i < STATION_CATCH_UP_MAX; i++) {
-        if (!sampling->under_way && !schedule_due(&station->schedule, time)) {
+        int64_t missed_ns;
+        if (!sampling->under_way && take_missed(station, now, &missed_ns)) {
+            begin_round(station, missed_ns, now);
+        } else if (!sampling->under_way && schedule_due(&station->schedule, time)) {
+            begin_round(station, schedule_take(&station->schedule), now);
+        } else if (!sampling->under_way) {
             return false;
-        }
-        if (!sampling->under_way) {
-            begin_round(station, now);
         }
         if (!ask(station, now)) {
             return false;

@@ -25,7 +25,8 @@
 #define CLOSED_FIXED 10
 #define URGENT_AFTER (10 * SECOND) /* a button that bounces wears no flash out */
 #define TOLD_AFTER   (10 * SECOND) /* a sample is in the log by then */
-#define LATE_AFTER   (60 * SECOND) /* by the wall: no sample of that moment will come */
+#define MISSED_AFTER (60 * SECOND) /* by the wall: no sample of that moment will come */
+#define PAST_AFTER   (60 * SECOND) /* what is so now is not so at a moment so far back */
 
 static_assert(OPEN_FIXED + 4 * NIGHT_CLASSES + NIGHT_BYTES_MAX <= KEEP_BYTES_MAX, "a record");
 static_assert(CLOSED_FIXED + TRAP_CLOSED_MAX * (NIGHT_BYTES_MAX - 8) <= KEEP_BYTES_MAX, "a record");
@@ -188,7 +189,7 @@ static void load_closed(struct trap *trap)
             return;
         }
         at += taken;
-        trap->closed_count++;
+        trap->closed[trap->closed_count++].late = true;
     }
 }
 
@@ -375,7 +376,7 @@ static void open_night(struct trap *trap, int64_t end_ns, struct hal_time now)
     keep_night(trap, now);
 }
 
-static void close_night(struct trap *trap, struct hal_time now, int64_t next_end_ns)
+static void close_night(struct trap *trap, struct hal_time now, int64_t next_end_ns, bool late)
 {
     trap->last_end_ns = trap->night.end_ns;
     if (worth_telling(&trap->night)) {
@@ -383,7 +384,8 @@ static void close_night(struct trap *trap, struct hal_time now, int64_t next_end
             drop_closed(trap, 0);
             trap->nights_lost++;
         }
-        trap->closed[trap->closed_count++] = (struct trap_closed){ .night = trap->night };
+        trap->closed[trap->closed_count++] =
+            (struct trap_closed){ .night = trap->night, .late = late };
     }
     keep_closed(trap);
     open_night(trap, next_end_ns, now);
@@ -399,14 +401,14 @@ static int64_t name_night(struct trap *trap, int64_t wall_ns)
     return end_ns > trap->last_end_ns ? end_ns : trap->last_end_ns + NIGHT_NS;
 }
 
-/* Brings the night under way to a wall time. */
-static void follow(struct trap *trap, int64_t wall_ns, struct hal_time now)
+/* Brings the night under way to a wall time. late: the first one after a start. */
+static void follow(struct trap *trap, int64_t wall_ns, struct hal_time now, bool late)
 {
     int64_t end_ns = name_night(trap, wall_ns);
     if (trap->night.end_ns == 0) {
         open_night(trap, end_ns, now);
     } else if (end_ns > trap->night.end_ns) {
-        close_night(trap, now, end_ns);
+        close_night(trap, now, end_ns, late);
     } else if (trap->night.end_ns - end_ns > TRAP_BACK_MAX * NIGHT_NS) {
         trap->night.end_ns = end_ns;
         plan(trap);
@@ -421,7 +423,7 @@ static void take_time(struct trap *trap, struct hal_time now)
     if (!trap->begun) {
         trap->begun = true;
         trap->stepped_ns = now.mono_ns;
-        follow(trap, now.wall_ns, now);
+        follow(trap, now.wall_ns, now, true);
         return;
     }
     int64_t ms = (now.mono_ns - trap->stepped_ns) / MS;
@@ -429,7 +431,7 @@ static void take_time(struct trap *trap, struct hal_time now)
     int64_t later = behind < 0 ? 0 : behind < ms ? behind : ms;
     trap->stepped_ns += ms * MS;
     pass(trap, (uint32_t)(ms - later));
-    follow(trap, now.wall_ns, now);
+    follow(trap, now.wall_ns, now, false);
     pass(trap, (uint32_t)later);
 }
 
@@ -503,6 +505,7 @@ static void take_in(struct trap *trap, const struct trap_inputs *inputs, struct 
 
 void trap_step(struct trap *trap, const struct trap_inputs *inputs, struct hal_time now)
 {
+    trap->now = now;
     step_gates(trap, inputs, now.mono_ns);
     if (now.wall_set) {
         take_in(trap, inputs, now);
@@ -539,7 +542,8 @@ static double minutes(uint32_t ms)
     return (double)((ms + 30000) / 60000);
 }
 
-double trap_night_value(const struct night *night, int channel)
+/* A closed night's value. */
+static double night_value(const struct night *night, int channel)
 {
     switch (channel) {
     case TRAP_LAMP_MINUTES:
@@ -580,51 +584,88 @@ static struct hal_sample sample_now(struct trap *trap, int channel)
     return sample;
 }
 
-struct hal_sample trap_sample(struct trap *trap, int channel, struct hal_time now, int64_t at_ns)
+struct hal_sample trap_sample(struct trap *trap, int channel, int64_t at_ns)
 {
     struct hal_sample sample = { .kind = HAL_SAMPLE_MISSING };
+    struct hal_time now = trap->now;
     if (channel < 0 || channel >= TRAP_CHANNELS) {
         sample.kind = HAL_SAMPLE_FAILED;
         return sample;
     }
     if (channel >= TRAP_LAMP_STATE) {
-        return sample_now(trap, channel);
+        return now.wall_set && now.wall_ns - at_ns >= PAST_AFTER ? sample
+                                                                 : sample_now(trap, channel);
     }
-    if (now.wall_set && trap->begun && at_ns == trap->night.end_ns && now.wall_ns >= at_ns) {
-        close_night(trap, now, at_ns + NIGHT_NS);
+    if (trap->begun && at_ns == trap->night.end_ns && now.wall_ns >= at_ns) {
+        close_night(trap, now, at_ns + NIGHT_NS, false);
     }
     for (size_t i = 0; i < trap->closed_count && now.wall_set; i++) {
-        if (trap->closed[i].night.end_ns == at_ns) {
+        struct trap_closed *closed = &trap->closed[i];
+        if (closed->night.end_ns == at_ns) {
             sample.kind = HAL_SAMPLE_VALUE;
-            sample.value = trap_night_value(&trap->closed[i].night, channel);
-            trap->closed[i].told = true;
-            trap->closed[i].told_ns = now.mono_ns;
+            sample.value = night_value(&closed->night, channel);
+            closed->told = true;
+            closed->told_ns = now.mono_ns;
         }
     }
     return sample;
 }
 
-const struct night *trap_untold(const struct trap *trap, struct hal_time now)
+bool trap_missed(struct trap *trap, int64_t *end_ns)
 {
-    for (size_t i = 0; i < trap->closed_count && now.wall_set; i++) {
-        const struct trap_closed *closed = &trap->closed[i];
-        if (!closed->told && now.wall_ns - closed->night.end_ns >= LATE_AFTER) {
-            return &closed->night;
+    struct hal_time now = trap->now;
+    for (size_t i = 0; i < trap->closed_count && trap->begun; i++) {
+        struct trap_closed *closed = &trap->closed[i];
+        int64_t age = now.wall_ns - closed->night.end_ns;
+        if (!closed->told && (closed->late ? age > 0 : age >= MISSED_AFTER)) {
+            closed->told = true;
+            closed->told_ns = now.mono_ns;
+            *end_ns = closed->night.end_ns;
+            return true;
         }
     }
-    return NULL;
+    return false;
 }
 
-void trap_told(struct trap *trap, int64_t end_ns)
+/* --- its place in a station --------------------------------------------------------------- */
+
+static void joint_begin(void *context, int64_t at_ns)
 {
-    for (size_t i = 0; i < trap->closed_count; i++) {
-        if (trap->closed[i].night.end_ns == end_ns) {
-            drop_closed(trap, i);
-            keep_closed(trap);
-            if (keep_sync(trap->keep) != KEEP_OK) {
-                trap->keep_errors++;
-            }
-            return;
-        }
+    const struct trap_joint *joint = context;
+    if (joint->others.begin != NULL) {
+        joint->others.begin(joint->others.context, at_ns);
     }
+}
+
+static struct hal_sample joint_sample(void *context, size_t channel, int64_t at_ns)
+{
+    const struct trap_joint *joint = context;
+    if (channel < TRAP_JOINT_CHANNELS && joint->channels[channel] >= 0) {
+        return trap_sample(joint->trap, joint->channels[channel], at_ns);
+    }
+    return joint->others.sample != NULL
+               ? joint->others.sample(joint->others.context, channel, at_ns)
+               : (struct hal_sample){ .kind = HAL_SAMPLE_FAILED };
+}
+
+static bool joint_missed(void *context, int64_t *at_ns)
+{
+    const struct trap_joint *joint = context;
+    const struct hal_sensors *others = &joint->others;
+    return trap_missed(joint->trap, at_ns) ||
+           (others->missed != NULL && others->missed(others->context, at_ns));
+}
+
+struct hal_sensors trap_join(struct trap_joint *joint, struct trap *trap,
+                             const struct hal_sensors *others, const struct phusa_text *names,
+                             size_t count)
+{
+    joint->trap = trap;
+    joint->others = others != NULL ? *others : (struct hal_sensors){ .context = NULL };
+    for (size_t i = 0; i < TRAP_JOINT_CHANNELS; i++) {
+        joint->channels[i] = (int8_t)(i < count ? trap_channel(trap, names[i]) : -1);
+    }
+    return (struct hal_sensors){
+        .context = joint, .begin = joint_begin, .sample = joint_sample, .missed = joint_missed
+    };
 }

@@ -17,7 +17,8 @@
  * night was last kept is lost (at most keep_every_ns). Nothing is ever counted twice.
  *
  * Nights. One is closed when the clock passes its end, and is then told: as the values of the
- * sample at exactly that moment, or, if the station was down then, by trap_untold. One that was
+ * sample at exactly that moment, which falls on the station's schedule, or of a moment that was
+ * missed (hal.h) if the station was down then. It is forgotten a little later. One that was
  * kept is continued after a reset, and closed if its end has passed. A night that was watched
  * for less than an hour and knows of nothing is not told. A clock set back a little changes
  * nothing: no night is closed twice. One set back by more than TRAP_BACK_MAX nights was wrong
@@ -107,7 +108,8 @@ struct trap_gate {
 
 struct trap_closed {
     struct night night;
-    bool told;       /* given as a sample */
+    bool late;       /* its end passed while the station was down */
+    bool told;       /* given as a sample, or as missed */
     int64_t told_ns; /* monotonic: when */
 };
 
@@ -136,9 +138,10 @@ struct trap {
     enum trap_order order;
     int64_t order_until_ns; /* monotonic */
     struct trap_inputs before;
-    int64_t stepped_ns; /* monotonic: how far the night's times go */
-    int64_t kept_ns;    /* monotonic: when the night was last kept */
-    bool begun;         /* stepped with a set clock */
+    struct hal_time now; /* of the last step */
+    int64_t stepped_ns;  /* monotonic: how far the night's times go */
+    int64_t kept_ns;     /* monotonic: when the night was last kept */
+    bool begun;          /* stepped with a set clock */
     enum trap_look look;
     bool changed;      /* since it was last kept, more than the time */
     bool urgent;       /* and so that it is kept soon */
@@ -183,19 +186,32 @@ enum trap_channel {
 int trap_channel(const struct trap *trap, struct phusa_text name);
 
 /*
- * For hal_sensors: the value of a channel at a scheduled moment (wall time). A night's values
- * are there only at its very end; that closes it, if it is still open.
+ * The value of a channel at a scheduled moment (wall time), after a step at or behind it. A
+ * night's values are there only at its very end; that closes it, if it is still open.
  */
-struct hal_sample trap_sample(struct trap *trap, int channel, struct hal_time now, int64_t at_ns);
+struct hal_sample trap_sample(struct trap *trap, int channel, int64_t at_ns);
 
-/* A closed night's value, as trap_sample gives it; channel below TRAP_LAMP_STATE. */
-double trap_night_value(const struct night *night, int channel);
+/* As missed of hal_sensors: the end of a night that was not sampled in time. */
+bool trap_missed(struct trap *trap, int64_t *end_ns);
+
+/* --- its place in a station --------------------------------------------------------------- */
+
+#define TRAP_JOINT_CHANNELS 32 /* of the station */
+
+/* The owner provides the memory and touches nothing in it. */
+struct trap_joint {
+    struct trap *trap;
+    struct hal_sensors others;
+    int8_t channels[TRAP_JOINT_CHANNELS]; /* enum trap_channel; -1: one of the others' */
+};
 
 /*
- * The oldest night that closed and was not sampled in time, NULL if there is none: report it with
- * its end as time, then say trap_told.
+ * The sensors of a station whose channels have these names: those that the trap knows are its
+ * own, the others belong to others (copied; NULL: there are none, they fail). Step the trap before
+ * the station, with the same time. joint and trap must outlive the station.
  */
-const struct night *trap_untold(const struct trap *trap, struct hal_time now);
-void trap_told(struct trap *trap, int64_t end_ns);
+struct hal_sensors trap_join(struct trap_joint *joint, struct trap *trap,
+                             const struct hal_sensors *others, const struct phusa_text *names,
+                             size_t count);
 
 #endif

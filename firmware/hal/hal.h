@@ -52,6 +52,13 @@ struct hal_sensors {
      * boot while the clock is unset.
      */
     struct hal_sample (*sample)(void *context, size_t channel, int64_t at_ns);
+    /*
+     * A wall time that has passed while the station was down and that can still be sampled (a
+     * trap's night); false: there is none. Each is handed out once after a start, oldest first, and
+     * reported before any later one if it falls on the schedule and the log is not past it. NULL:
+     * there never is one.
+     */
+    bool (*missed)(void *context, int64_t *at_ns);
 };
 
 /* --- flash -------------------------------------------------------------------
