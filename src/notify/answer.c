@@ -1,5 +1,11 @@
 #include "notify/answer.h"
 
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define PAGE_BEGIN 1024 /* bytes of an answer in which a web page is looked for */
+
 /* The first line that says something. They are strangers' bytes and go into the log. */
 static void copy_words(const struct http_answer *answer, char words[ANSWER_WORDS_MAX + 1])
 {
@@ -28,6 +34,13 @@ enum delivery answer_judge(const struct http_answer *answer, struct problem *pro
     problem_set(problem, "the endpoint answered %d%s%s", code, words[0] == '\0' ? "" : ": ", words);
     bool passing = code == 408 || code == 425 || code == 429;
     return code >= 400 && code < 500 && !passing ? DELIVERY_REFUSED : DELIVERY_FAILED;
+}
+
+bool answer_is_page(const struct http_answer *answer)
+{
+    char begin[PAGE_BEGIN + 1];
+    (void)snprintf(begin, sizeof begin, "%s", answer->body + strspn(answer->body, " \t\r\n"));
+    return begin[0] == '<' && strcasestr(begin, "<html") != NULL;
 }
 
 enum delivery answer_strange(const struct http_answer *answer, const char *wanted,

@@ -18,6 +18,9 @@ enum delivery answer_judge(const struct http_answer *answer, struct problem *pro
 enum delivery answer_request(struct http_client *client, const struct http_request *request,
                              struct http_answer *answer, struct problem *problem);
 
+/* True for a login page, a proxy's excuse: nothing that an endpoint for programs says. */
+bool answer_is_page(const struct http_answer *answer);
+
 /* Notes that the answer was not the kind of thing that was asked for, and what it was. */
 enum delivery answer_strange(const struct http_answer *answer, const char *wanted,
                              struct problem *problem);

@@ -27,20 +27,19 @@
 #include "base/gsm7.h"
 #include "base/http.h"
 #include "base/log.h"
-#include "notify/delivery.h"
+#include "notify/answer.h"
 #include "notify/fill.h"
 
-#define DIGEST_PARTS  4
-#define DIGEST_STEP   32   /* bytes that a digest is made shorter by until it fits */
-#define TEXT_MAX      1024 /* bytes: a letter's, or of DIGEST_PARTS parts with marks */
-#define PLAIN_MAX     GSM7_FOLD_MAX(TEXT_MAX)
-#define REQUEST_MAX   16384 /* bytes of the URL, and of the body: a text in it is 3 x PLAIN_MAX */
-#define HEADER_MAX    1024
-#define PHONE_MAX     16 /* "+" and 15 digits (E.164) */
-#define WORDS_MAX     80 /* bytes of an answer that are said */
-#define DIGITS_SHOWN  4
-#define FIELDS        7
-#define REASONED_BODY 1024 /* bytes of an answer in which a web page is looked for */
+#define DIGEST_PARTS 4
+#define DIGEST_STEP  32   /* bytes that a digest is made shorter by until it fits */
+#define TEXT_MAX     1024 /* bytes: a letter's, or of DIGEST_PARTS parts with marks */
+#define PLAIN_MAX    GSM7_FOLD_MAX(TEXT_MAX)
+#define REQUEST_MAX  16384 /* bytes of the URL, and of the body: a text in it is 3 x PLAIN_MAX */
+#define HEADER_MAX   1024
+#define PHONE_MAX    16 /* "+" and 15 digits (E.164) */
+#define WORDS_MAX    80 /* bytes of an answer that are said */
+#define DIGITS_SHOWN 4
+#define FIELDS       7
 
 struct sms {
     struct http_client *client;
@@ -135,21 +134,13 @@ static void copy_words(const struct sms *sms, char words[WORDS_MAX + 1])
     words[used] = '\0';
 }
 
-/* A login page, a proxy's excuse: nothing a gateway for programs says. */
-static bool is_web_page(const char *body)
-{
-    char begin[REASONED_BODY + 1];
-    (void)snprintf(begin, sizeof begin, "%s", body + strspn(body, " \t\r\n"));
-    return begin[0] == '<' && strcasestr(begin, "<html") != NULL;
-}
-
 static enum delivery judge(const struct sms *sms, struct problem *problem)
 {
     char words[WORDS_MAX + 1];
     int code = sms->answer.code;
     bool taken = code >= 200 && code < 300;
     if (taken && strstr(sms->answer.body, sms->channel->accepted) != NULL &&
-        (sms->channel->accepted[0] != '\0' || !is_web_page(sms->answer.body))) {
+        (sms->channel->accepted[0] != '\0' || !answer_is_page(&sms->answer))) {
         return DELIVERY_DONE;
     }
     copy_words(sms, words);

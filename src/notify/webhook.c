@@ -1,7 +1,8 @@
 /*
  * One kind of channel: POST with the notice as JSON. `Idempotency-Key` lets the
  * receiver drop what it has already; with a secret, `X-Phusa-Signature: sha256=<hex>`
- * is the HMAC-SHA256 of the body. answer.h says what the answers mean.
+ * is the HMAC-SHA256 of the body. answer.h says what the answers mean; a web page with 200 is
+ * somebody's login form, not a receiver that took the notice.
  */
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -55,7 +56,10 @@ static enum delivery deliver(void *self, const struct parcel *parcel, struct pro
         }
         request.headers[2] = signature;
     }
-    return answer_request(webhook->client, &request, &webhook->answer, problem);
+    enum delivery delivery = answer_request(webhook->client, &request, &webhook->answer, problem);
+    return delivery == DELIVERY_DONE && answer_is_page(&webhook->answer)
+               ? answer_strange(&webhook->answer, "a receiver of alarms", problem)
+               : delivery;
 }
 
 static void abort_request(void *self)

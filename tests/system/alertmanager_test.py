@@ -1,14 +1,12 @@
 """Alarms in a real Prometheus Alertmanager: they fire, keep firing, change, resolve; and servers that are none."""
 import datetime
-import http.server
 import json
-import threading
 import time
 
 import pytest
 
 import phusarun
-from carriers import Carrier, letter
+from carriers import Answering, Carrier, letter
 from line import until
 
 RESOLVE_TIMEOUT_S = 1  # after which Alertmanager ends an alert that came without an end
@@ -27,42 +25,6 @@ receivers:
 """
 LABELS = {"alertname": "salinity-fields", "severity": "severe", "site": "my-tho", "station": "s1",
           "parameter": "salinity"}
-
-
-class Answering:
-    """An HTTP server that answers every POST with what `answer` (code, headers, body) is, and keeps the bodies."""
-
-    def __init__(self, code=200, headers=None, body=b""):
-        self.answer = (code, headers or {}, body)
-        self.bodies = []
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                outer.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-                code, headers, body = outer.answer
-                if code is None:
-                    self.close_connection = True
-                    return
-                self.send_response(code)
-                for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_port
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 class Alertmanager(phusarun.Part):

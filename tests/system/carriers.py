@@ -1,8 +1,10 @@
 """One channel alone: tests/tools/carrier_try with its channel and its letters, and certificates for the
 servers that they meet."""
 import copy
+import http.server
 import json
 import subprocess
+import threading
 
 from line import BUILD, PATIENCE_S
 
@@ -76,6 +78,46 @@ class Carrier:
 
     def deliver(self, *letters, **parts):
         return self.try_to(parcel(*letters, **parts))
+
+
+class Answering:
+    """An HTTP server that answers every POST, `pause` seconds later, with what `answer` (code, headers, body) is,
+    and keeps bodies and headers."""
+
+    def __init__(self, code=200, headers=None, body=b"", pause=0):
+        self.answer = (code, headers or {}, body)
+        self.bodies, self.headers = [], []
+        self.closing = threading.Event()
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                outer.headers.append(self.headers)
+                outer.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+                code, headers, body = outer.answer
+                if code is None or outer.closing.wait(pause):
+                    self.close_connection = True
+                    return
+                self.send_response(code)
+                for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.closing.set()
+        self.server.shutdown()
+        self.server.server_close()
 
 
 def openssl(folder, *words):
