@@ -60,7 +60,8 @@ struct port {
     struct port_report taken[PORT_TAKEN_MAX]; /* the latest ones */
     uint64_t taken_count;
     void (*on_report)(struct port *port, const struct port_report *report);
-    bool receipts; /* the collector gives them */
+    bool receipts; /* the collector gives them: of all that came, or as the test says */
+    void (*fill_receipt)(struct port *port, struct phusa_receipt *receipt);
     uint64_t covered_upto;
     /* board */
     enum hal_reset why;
@@ -258,6 +259,9 @@ static inline void port_receipt(struct port *port)
 {
     struct phusa_receipt receipt = { .log = station_log_id(&port->station),
                                      .upto = port->covered_upto };
+    if (port->fill_receipt != NULL) {
+        port->fill_receipt(port, &receipt);
+    }
     if (port->connection != 0 && port->inbound_kind == HAL_INBOUND_NONE && receipt.upto > 0) {
         port->inbound[phusa_receipt_print(&receipt, port->inbound, sizeof port->inbound)] = '\0';
         port->inbound_kind = HAL_INBOUND_ACK;
