@@ -50,13 +50,28 @@ static bool take_span(struct phusa_json *json, enum phusa_json_token token, stru
     return true;
 }
 
+/* An id has no escapes; of the other texts one may have some. */
 static bool take_text(const struct phusa_json *json, enum phusa_json_token token, enum kind kind,
-                      struct phusa_text *text)
+                      struct command *command, struct phusa_text *text)
 {
-    if (token != PHUSA_JSON_STRING || json->escaped || (kind == ID && !is_plain(json->text))) {
+    if (token != PHUSA_JSON_STRING) {
         return false;
     }
     *text = json->text;
+    if (kind == ID) {
+        bool plain = !json->escaped && is_plain(json->text);
+        *text = plain ? json->text : (struct phusa_text){ NULL, 0 };
+        return plain;
+    }
+    if (!json->escaped) {
+        return true;
+    }
+    *text = (struct phusa_text){ command->meant, 0 };
+    if (command->meant_length > 0 ||
+        !phusa_json_unescape(json->text, command->meant, sizeof command->meant, &text->length)) {
+        return false;
+    }
+    command->meant_length = text->length;
     return true;
 }
 
@@ -68,7 +83,7 @@ static bool take_value(struct phusa_json *json, size_t member, struct command *c
     switch (members[member].kind) {
     case ID:
     case TEXT:
-        return take_text(json, token, members[member].kind, place);
+        return take_text(json, token, members[member].kind, command, place);
     case OBJECT:
         return token == PHUSA_JSON_OBJECT && take_span(json, token, place);
     case ARRAY:

@@ -14,6 +14,8 @@
 #define COMMAND_ID_MAX                                                                             \
     64 /* bytes of an id; ids hold printable ASCII without quote and backslash                     \
         */
+#define COMMAND_TEXT_MAX                                                                           \
+    64 /* bytes of an operator, parameter or step that is written with escapes */
 #define COMMAND_RSP_MAX 1600 /* bytes of an answer; that to `report` is the longest */
 
 /* Arguments that a command was given: bits of `has`. */
@@ -25,7 +27,7 @@
 #define COMMAND_HAS_SECONDS   32u
 #define COMMAND_HAS_TRIAL     64u
 
-/* Texts point into the JSON; those not given have no data. */
+/* Texts point into the JSON, one with escapes into `meant`; those not given have no data. */
 struct command {
     struct phusa_text id, action;
     struct phusa_text parameter, step, operator_name;
@@ -35,6 +37,8 @@ struct command {
     bool on;
     uint64_t from, to, minutes, seconds, trial_s;
     double reference;
+    char meant[COMMAND_TEXT_MAX]; /* what the text with escapes means; one may have some */
+    size_t meant_length;
 };
 
 /*

@@ -10,8 +10,9 @@
 #include "print.h"
 
 #define VERSION     1u
-#define REASONS     5u
-#define START_BYTES (5u + 4u * REASONS + 24u)
+#define REASONS     5
+#define TIMES_AT    (5 + 4 * REASONS) /* where the times begin */
+#define START_BYTES (TIMES_AT + 24)
 #define RESET_TAKES SECOND /* from the reset to the first instruction that asks for the time */
 
 static const char *const reasons[REASONS] = { [HAL_RESET_POWER] = "power",
@@ -33,7 +34,7 @@ void diagnostics_keep(struct station_core *station, int64_t wall_ns)
     for (size_t i = 0; i < REASONS; i++) {
         put_u32(bytes + 5 + 4 * i, starts->by_reason[i]);
     }
-    uint8_t *at = bytes + 5 + 4 * REASONS;
+    uint8_t *at = bytes + TIMES_AT;
     put_u64(at, (uint64_t)station->sampling.newest_ns);
     put_u64(at + 8, station->sampling.newest_seq);
     put_u64(at + 16, (uint64_t)wall_ns);
@@ -57,7 +58,7 @@ static int64_t read_starts(struct station_core *station)
     for (size_t i = 0; i < REASONS; i++) {
         starts->by_reason[i] = get_u32(bytes + 5 + 4 * i);
     }
-    const uint8_t *at = bytes + 5 + 4 * REASONS;
+    const uint8_t *at = bytes + TIMES_AT;
     station->sampling.newest_ns = (int64_t)get_u64(at);
     station->sampling.newest_seq = get_u64(at + 8);
     return (int64_t)get_u64(at + 16);

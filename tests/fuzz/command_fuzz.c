@@ -129,9 +129,12 @@ static void check_parsed(const char *data, size_t size)
     ENSURE(command.id.length <= COMMAND_ID_MAX);
     ENSURE(!good || (command.id.length > 0 && size <= COMMAND_BYTES_MAX));
     ENSURE(inside(command.id, data, size) && inside(command.action, data, size));
-    ENSURE(inside(command.parameter, data, size) && inside(command.step, data, size));
-    ENSURE(inside(command.operator_name, data, size) && inside(command.settings, data, size));
-    ENSURE(inside(command.coefficients, data, size));
+    ENSURE(inside(command.settings, data, size) && inside(command.coefficients, data, size));
+    const struct phusa_text texts[] = { command.parameter, command.step, command.operator_name };
+    for (size_t i = 0; i < 3; i++) {
+        ENSURE(inside(texts[i], data, size) ||
+               inside(texts[i], command.meant, sizeof command.meant));
+    }
     if (good && command.coefficients.data != NULL) {
         ENSURE(command_numbers(command.coefficients, numbers, 4) <= 4);
     }

@@ -255,7 +255,9 @@ static void test_two_point_calibration(void **state)
         boot_again(); /* it is kept */
     }
     /* One point moves the offset of what is in force. */
-    port_ask(port, "{\"id\":\"6\"," CALIBRATE "\"begin\"}");
+    port_ask(port, "{\"id\":\"6\",\"do\":\"calibrate\",\"parameter\":\"salinity\","
+                   "\"operator\":\"B\\u1ea3y\",\"step\":\"begin\"}"); /* the same name, escaped */
+    assert_int_equal(port->station.orders.calibrating, 1);
     sample_once(7);
     port_ask(port, "{\"id\":\"7\"," CALIBRATE "\"point\",\"reference\":8.25}");
     assert_string_equal(port_ask(port, "{\"id\":\"8\"," CALIBRATE "\"finish\"}"),
