@@ -47,7 +47,7 @@ static const struct action actions[] = {
 static int help(void)
 {
     (void)fputs(
-        "usage: phusa alarms list [--station ID] [--json]\n"
+        "usage: phusa alarms list [--rule ID] [--station ID] [--json]\n"
         "       phusa alarms history [--rule ID] [--station ID] [--from TIME] [--to TIME]\n"
         "       phusa alarms show RULE STATION\n"
         "       phusa alarms load [--from TIME] [--to TIME] [--operators N]\n"

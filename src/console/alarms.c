@@ -17,6 +17,11 @@ static void complain(struct text_buffer *out, const char *what)
     text_buffer_add_text(out, "\n");
 }
 
+static bool is_asked(const char *asked, const char *id)
+{
+    return asked == NULL || strcmp(asked, id) == 0;
+}
+
 /* --- what is active ------------------------------------------------------------------------- */
 
 static json_t *alarm_value(const struct console_alarm *alarm)
@@ -36,14 +41,34 @@ static json_t *alarm_value(const struct console_alarm *alarm)
     return value;
 }
 
-void alarms_list(const struct console_view *view, struct text_buffer *out)
+static void list_alarms(const struct console_view *view, const struct alarms_asked *asked,
+                        struct text_buffer *out)
 {
+    bool first = true;
     text_buffer_add_text(out, "{\"alarms\":[");
     for (size_t i = 0; i < view->alarm_count; i++) {
-        text_buffer_add_text(out, i > 0 ? ",\n" : "\n");
-        value_add(out, alarm_value(&view->alarms[i]));
+        const struct console_alarm *alarm = &view->alarms[i];
+        if (is_asked(asked->rule, alarm->rule->id) &&
+            is_asked(asked->station, alarm->station->id)) {
+            text_buffer_add_text(out, first ? "\n" : ",\n");
+            value_add(out, alarm_value(alarm));
+            first = false;
+        }
     }
     text_buffer_add_text(out, "\n]}\n");
+}
+
+unsigned alarms_list(const struct console_source *source, const struct alarms_asked *asked,
+                     struct text_buffer *out)
+{
+    struct console_view *view = source->view(source->context);
+    if (view == NULL) {
+        complain(out, "out of memory");
+        return UNAVAILABLE;
+    }
+    list_alarms(view, asked, out);
+    console_view_free(view);
+    return OK;
 }
 
 /* --- what operators do ------------------------------------------------------------------------ */
@@ -182,11 +207,6 @@ unsigned alarms_history(const struct console_source *source, const struct alarms
 
 /* --- load ----------------------------------------------------------------------------------------
  */
-
-static bool is_asked(const char *asked, const char *id)
-{
-    return asked == NULL || strcmp(asked, id) == 0;
-}
 
 static bool take_event(void *context, const struct console_event *event)
 {

@@ -1,7 +1,8 @@
 /*
  * Alarms over HTTP, everything but the server itself: pure but for the source.
  *
- * GET  /api/v1/alarms          {"alarms":[...]}: what is active, or not acknowledged, or held back.
+ * GET  /api/v1/alarms          ?rule&station: {"alarms":[...]}: what is active, or not
+ *                              acknowledged, or held back.
  * POST /api/v1/alarms          {"do","rule","station","who","text","until"}: what an operator does;
  *                              see pipeline_verbs.c. 200 {"taken":true}; 400 with what would be
  *                              right; 401, 403 without the token; 503 when the journal is full.
@@ -27,9 +28,9 @@ struct alarms_asked {
     const char *rule, *station, *from, *to, *limit, *operators, *channel, *waiting, *before;
 };
 
-void alarms_list(const struct console_view *view, struct text_buffer *out);
-
 /* Each returns the HTTP status; out is what to answer. now is the collector's time. */
+unsigned alarms_list(const struct console_source *source, const struct alarms_asked *asked,
+                     struct text_buffer *out);
 unsigned alarms_verb(const struct console_source *source, struct phusa_text body,
                      struct text_buffer *out);
 unsigned alarms_history(const struct console_source *source, const struct alarms_asked *asked,

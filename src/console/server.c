@@ -219,13 +219,6 @@ static unsigned answer_windows(const struct console *console, struct MHD_Connect
     return code;
 }
 
-static unsigned answer_alarms(const struct console *console, struct MHD_Connection *connection,
-                              struct text_buffer *out)
-{
-    (void)connection;
-    return with_view(console, alarms_list, out);
-}
-
 static const char *asked_for(struct MHD_Connection *connection, const char *key)
 {
     return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, key);
@@ -242,6 +235,13 @@ static struct alarms_asked read_asked(struct MHD_Connection *connection)
                                   .channel = asked_for(connection, "channel"),
                                   .waiting = asked_for(connection, "waiting"),
                                   .before = asked_for(connection, "before") };
+}
+
+static unsigned answer_alarms(const struct console *console, struct MHD_Connection *connection,
+                              struct text_buffer *out)
+{
+    struct alarms_asked asked = read_asked(connection);
+    return alarms_list(&console->source, &asked, out);
 }
 
 static wall_time now_of(const struct console *console)

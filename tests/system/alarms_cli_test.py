@@ -143,6 +143,8 @@ def test_what_people_read(watch):
     lines = watch("list", check=0)[1].splitlines()
     assert lines[0].split() == "STATE SEVERITY RULE STATION SINCE VALUE".split()
     assert re.fullmatch(rf"UNACK  severe    intrusion  apacp    {stamp}           9", lines[1]) and len(lines) == 2
+    assert watch("list", "--station", "apacp", "--rule", "intrusion", check=0)[1].splitlines() == lines
+    assert watch("list", "--station", "apadb") == watch("list", "--rule", "warm") == (0, "no alarms\n", "")
     watch.do("shelve", "--until", str(int(time.time()) + 3000), "--text", REASON)
     assert re.search(rf"^SHLVD .* until {stamp}$", watch("list", check=0)[1], re.M)
     history = watch("show", *AT, check=0)[1].splitlines()

@@ -117,10 +117,16 @@ static void assert_error(unsigned code, unsigned expected, const char *error)
 /* --- what is active -----------------------------------------------------------------------------
  */
 
+static void list_all(void)
+{
+    struct alarms_asked asked = { .rule = NULL };
+    assert_int_equal(alarms_list(&source, &asked, &out), 200);
+}
+
 static void active_alarms_are_listed(void **state)
 {
     (void)state;
-    alarms_list(&fake.view, &out);
+    list_all();
     assert_string_equal(
         out.data,
         "{\"alarms\":[\n"
@@ -148,7 +154,7 @@ static void a_shelved_one_says_until_when(void **state)
     alarm.value = (double)NAN;
     fake.view.alarms = &alarm;
     fake.view.alarm_count = 1;
-    alarms_list(&fake.view, &out);
+    list_all();
     json_t *root = parsed();
     json_t *shown = json_array_get(json_object_get(root, "alarms"), 0);
     assert_string_equal(json_string_value(json_object_get(shown, "state")), "SHLVD");
@@ -163,10 +169,41 @@ static void no_alarm_is_an_empty_list(void **state)
 {
     (void)state;
     fake.view.alarm_count = 0;
-    alarms_list(&fake.view, &out);
+    list_all();
     json_t *root = parsed();
     assert_int_equal(json_array_size(json_object_get(root, "alarms")), 0);
     json_decref(root);
+}
+
+static size_t count_of(const char *rule, const char *station)
+{
+    struct alarms_asked asked = { .rule = rule, .station = station };
+    assert_int_equal(alarms_list(&source, &asked, &out), 200);
+    json_t *root = parsed();
+    size_t count = json_array_size(json_object_get(root, "alarms"));
+    json_decref(root);
+    text_buffer_free(&out);
+    out = (struct text_buffer){ 0 };
+    return count;
+}
+
+static void some_alarms_are_asked_for(void **state)
+{
+    (void)state;
+    assert_int_equal(count_of(NULL, NULL), 2);
+    assert_int_equal(count_of("do-low", NULL), 1);
+    assert_int_equal(count_of(NULL, "mt-cau"), 1);
+    assert_int_equal(count_of("do-low", "mt-cang"), 1);
+    assert_int_equal(count_of("do-low", "mt-cau"), 0);
+    assert_int_equal(count_of("do", NULL), 0);
+}
+
+static void without_a_view_there_is_no_list(void **state)
+{
+    (void)state;
+    struct alarms_asked asked = { .rule = NULL };
+    fake.without_view = true;
+    assert_error(alarms_list(&source, &asked, &out), 503, "out of memory");
 }
 
 /* --- what operators do ---------------------------------------------------------------------------
@@ -430,6 +467,8 @@ int main(void)
         TEST(active_alarms_are_listed),
         TEST(a_shelved_one_says_until_when),
         TEST(no_alarm_is_an_empty_list),
+        TEST(some_alarms_are_asked_for),
+        TEST(without_a_view_there_is_no_list),
         TEST(a_verb_is_handed_on),
         TEST(a_verb_that_is_refused_says_why),
         TEST(history_says_who_did_what),
