@@ -156,13 +156,16 @@ static void fail_job(struct hub *hub, struct hub_job *job)
 }
 
 /* The device did not answer to anything in this round: nothing else is asked of it. */
-static void give_up(struct hub *hub, size_t index)
+static void give_up(struct hub *hub, size_t index, enum hub_trouble trouble)
 {
     struct hub_device *device = &hub->devices[index];
     for (size_t i = 0; i < hub->job_count; i++) {
         if (hub->jobs[i].device == index && hub->jobs[i].state == JOB_TODO) {
             fail_job(hub, &hub->jobs[i]);
         }
+    }
+    if (trouble == HUB_BUS_FAILED) {
+        return; /* which is not the device's fault, and costs no time */
     }
     device->failed_rounds += device->failed_rounds < UINT32_MAX;
     if (device->failed_rounds >= HUB_BACKOFF_AFTER) {
@@ -186,7 +189,7 @@ static void fail_attempt(struct hub *hub, struct hub_job *job, enum hub_trouble 
     }
     fail_job(hub, job);
     if (!device->heard) {
-        give_up(hub, job->device);
+        give_up(hub, job->device, trouble);
     }
 }
 
@@ -290,7 +293,7 @@ static bool step_sdi12(struct hub *hub, struct hub_lane *lane, struct hub_job *j
     if (result == SDI12_OK) {
         take_measurement(hub, lane, job);
     } else if (result == SDI12_ABORTED || result == SDI12_TOO_SLOW) {
-        refuse(hub, job, false);
+        refuse(hub, job, result == SDI12_ABORTED); /* how many values come has no checksum */
     } else {
         lane->configured = result != SDI12_BUS_FAILED;
         fail_attempt(hub, job, TROUBLES[result]);
@@ -498,9 +501,9 @@ static bool is_left_alone(const struct hub *hub, size_t index)
 /* What is under way goes on and counts for the new round. */
 static void begin_again(struct hub *hub, struct hub_job *job)
 {
-    bool once = hub->devices[job->device].failed_rounds > 0 ||
-                device_of(hub, job)->protocol == DEVICE_SDI12; /* which has its own retries */
-    job->attempts = once ? 1 : HUB_ATTEMPTS;
+    bool sdi12 = device_of(hub, job)->protocol == DEVICE_SDI12;
+    bool once = hub->devices[job->device].failed_rounds > 0;
+    job->attempts = once ? 1 : sdi12 ? HUB_MEASUREMENTS : HUB_ATTEMPTS;
     set_points(hub, job, HAL_SAMPLE_PENDING);
     if (job->state == JOB_RUNNING || job->state == JOB_WAITING) {
         return;

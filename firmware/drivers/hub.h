@@ -23,6 +23,7 @@
 #include "sdi12.h"
 
 #define HUB_ATTEMPTS      3 /* at a request in a round, of a device that answered before */
+#define HUB_MEASUREMENTS  2 /* the same of SDI-12, whose commands are repeated by themselves */
 #define HUB_BACKOFF_AFTER 3 /* rounds without an answer */
 #define HUB_BACKOFF_FIRST (INT64_C(30) * 1000000000)
 #define HUB_BACKOFF_MAX   (INT64_C(600) * 1000000000)

@@ -99,83 +99,76 @@ static void test_sdi12_and_inputs(void **state)
 #define MODBUS "bus modbus\ndevice a address=1\n"
 #define SDI12  "bus sdi12\ndevice a address=1\n"
 
+static const struct {
+    const char *text;
+    unsigned line;
+    const char *word, *what;
+} REFUSALS[] = {
+    { "", 0, "", "there is no channel" },
+    { "bus modbus\n", 1, "", "there is no channel" },
+    { "sensor x\n", 1, "sensor", "is no statement; write bus, inputs, device, state or channel" },
+    { "\nbus can\n", 2, "bus", "is no protocol; write modbus or sdi12" },
+    { "bus modbus baud=300\n", 1, "baud", "is not 1200 .. 115200" },
+    { "bus modbus baud=99999999999\n", 1, "baud", "is not 1200 .. 115200" },
+    { "bus modbus line=8N3\n", 1, "line",
+      "is not data bits, parity and stop bits like 8N1, 8E1, 7O2" },
+    { "bus modbus stop=1\n", 1, "stop", "is unknown here; a bus has baud and line" },
+    { "bus modbus 9600\n", 1, "9600", "is not key=value" },
+    { "bus sdi12 baud=1200\n", 1, "baud=1200", "is unknown here; SDI-12 is always 1200 7E1" },
+    { "bus sdi12\nbus sdi12\nbus sdi12\n", 3, "bus", "is one bus too many; at most 2" },
+    { "device a address=1\n", 1, "device", "stands before a bus or inputs" },
+    { "bus modbus\ndevice A address=1\n", 2, "device",
+      "is no name of a device; 1 .. 32 of a-z 0-9 _ -" },
+    { "bus modbus\ndevice a\n", 2, "a", "has no address=" },
+    { "bus modbus\ndevice a address=248\n", 2, "address", "is not 1 .. 247" },
+    { "bus modbus\ndevice a address=0\n", 2, "address", "is not 1 .. 247" },
+    { "bus modbus\ndevice a address=1 wait=3\n", 2, "wait",
+      "is unknown here; a device on modbus has address, timeout, span" },
+    { "bus modbus\ndevice a address=1 span=126\n", 2, "span", "is not 2 .. 125" },
+    { "bus sdi12\ndevice a address=12\n", 2, "address", "is not one character of 0-9, A-Z, a-z" },
+    { "bus sdi12\ndevice a address=?\n", 2, "address", "is not one character of 0-9, A-Z, a-z" },
+    { "bus sdi12\ndevice a address=1 measure=M10\n", 2, "measure",
+      "is not M, MC, C, CC or one of them with 1 .. 9" },
+    { "inputs\ndevice a address=1\n", 2, "address",
+      "is unknown here; a device of the inputs has a name only" },
+    { "inputs all\n", 1, "all", "is unknown here; inputs stands alone" },
+    { "channel temp register=1\n", 1, "channel", "stands before a device" },
+    { MODBUS "bus sdi12\nchannel temp value=1\n", 4, "channel", "stands before a device" },
+    { MODBUS "channel temp\n", 3, "temp",
+      "does not say where it stands: register=, value=, loop= or pulse=" },
+    { MODBUS "channel temp register=65536\n", 3, "register", "is not 0 .. 65535" },
+    { MODBUS "channel temp register=65535 type=u32\n", 3, "temp", "ends beyond register 65535" },
+    { MODBUS "channel temp register=1 type=f64\n", 3, "type", "is not u16, s16, u32, s32 or f32" },
+    { MODBUS "channel temp register=1 order=ABCD\n", 3, "order",
+      "is not abcd, cdab, badc or dcba" },
+    { MODBUS "channel temp register=1 function=5\n", 3, "function",
+      "is not 3 (holding) or 4 (input registers)" },
+    { MODBUS "channel temp register=1 divide=0\n", 3, "divide", "must not be 0" },
+    { MODBUS "channel temp register=1 multiply=x\n", 3, "multiply",
+      "is not a number like 12, -0.5 or 1e-3" },
+    { MODBUS "channel temp register=1 decimals=10\n", 3, "decimals", "is not 0 .. 9" },
+    { MODBUS "channel temp register=1 unit=12345678901234567\n", 3, "unit", "is over 16 bytes" },
+    { MODBUS "channel temp value=1\n", 3, "value", "is unknown here; see the keys of a channel" },
+    { MODBUS "channel temp register=1\nchannel temp register=2\n", 4, "temp", "is there twice" },
+    { MODBUS "channel Temp register=1\n", 3, "Temp",
+      "is no name of a parameter; 1 .. 32 of a-z 0-9 _" },
+    { MODBUS "state fault=1\n", 3, "state", "has no register=" },
+    { MODBUS "state register=1\nstate register=2\n", 4, "state", "is there twice" },
+    { MODBUS "state register=1 mask=3\n", 3, "mask",
+      "is unknown here; a state has register, function, calibrating, fault" },
+    { SDI12 "state register=1\n", 3, "state", "is for devices on modbus" },
+    { SDI12 "channel temp value=21\n", 3, "value", "is not 1 .. 20" },
+    { SDI12 "channel temp value=0\n", 3, "value", "is not 1 .. 20" },
+    { "inputs\ndevice a\nchannel temp loop=0\n", 3, "temp", "has the same zero= and full=" },
+};
+
 static void test_refusals(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        unsigned line;
-        const char *word, *what;
-    } cases[] = {
-        { "", 0, "", "there is no channel" },
-        { "bus modbus\n", 1, "", "there is no channel" },
-        { "sensor x\n", 1, "sensor",
-          "is no statement; write bus, inputs, device, state or channel" },
-        { "\nbus can\n", 2, "bus", "is no protocol; write modbus or sdi12" },
-        { "bus modbus baud=300\n", 1, "baud", "is not 1200 .. 115200" },
-        { "bus modbus baud=99999999999\n", 1, "baud", "is not 1200 .. 115200" },
-        { "bus modbus line=8N3\n", 1, "line",
-          "is not data bits, parity and stop bits like 8N1, 8E1, 7O2" },
-        { "bus modbus stop=1\n", 1, "stop", "is unknown here; a bus has baud and line" },
-        { "bus modbus 9600\n", 1, "9600", "is not key=value" },
-        { "bus sdi12 baud=1200\n", 1, "baud=1200", "is unknown here; SDI-12 is always 1200 7E1" },
-        { "bus sdi12\nbus sdi12\nbus sdi12\n", 3, "bus", "is one bus too many; at most 2" },
-        { "device a address=1\n", 1, "device", "stands before a bus or inputs" },
-        { "bus modbus\ndevice A address=1\n", 2, "device",
-          "is no name of a device; 1 .. 32 of a-z 0-9 _ -" },
-        { "bus modbus\ndevice a\n", 2, "a", "has no address=" },
-        { "bus modbus\ndevice a address=248\n", 2, "address", "is not 1 .. 247" },
-        { "bus modbus\ndevice a address=0\n", 2, "address", "is not 1 .. 247" },
-        { "bus modbus\ndevice a address=1 wait=3\n", 2, "wait",
-          "is unknown here; a device on modbus has address, timeout, span" },
-        { "bus modbus\ndevice a address=1 span=126\n", 2, "span", "is not 2 .. 125" },
-        { "bus sdi12\ndevice a address=12\n", 2, "address",
-          "is not one character of 0-9, A-Z, a-z" },
-        { "bus sdi12\ndevice a address=?\n", 2, "address",
-          "is not one character of 0-9, A-Z, a-z" },
-        { "bus sdi12\ndevice a address=1 measure=M10\n", 2, "measure",
-          "is not M, MC, C, CC or one of them with 1 .. 9" },
-        { "inputs\ndevice a address=1\n", 2, "address",
-          "is unknown here; a device of the inputs has a name only" },
-        { "inputs all\n", 1, "all", "is unknown here; inputs stands alone" },
-        { "channel temp register=1\n", 1, "channel", "stands before a device" },
-        { MODBUS "bus sdi12\nchannel temp value=1\n", 4, "channel", "stands before a device" },
-        { MODBUS "channel temp\n", 3, "temp",
-          "does not say where it stands: register=, value=, loop= or pulse=" },
-        { MODBUS "channel temp register=65536\n", 3, "register", "is not 0 .. 65535" },
-        { MODBUS "channel temp register=65535 type=u32\n", 3, "temp",
-          "ends beyond register 65535" },
-        { MODBUS "channel temp register=1 type=f64\n", 3, "type",
-          "is not u16, s16, u32, s32 or f32" },
-        { MODBUS "channel temp register=1 order=ABCD\n", 3, "order",
-          "is not abcd, cdab, badc or dcba" },
-        { MODBUS "channel temp register=1 function=5\n", 3, "function",
-          "is not 3 (holding) or 4 (input registers)" },
-        { MODBUS "channel temp register=1 divide=0\n", 3, "divide", "must not be 0" },
-        { MODBUS "channel temp register=1 multiply=x\n", 3, "multiply",
-          "is not a number like 12, -0.5 or 1e-3" },
-        { MODBUS "channel temp register=1 decimals=10\n", 3, "decimals", "is not 0 .. 9" },
-        { MODBUS "channel temp register=1 unit=12345678901234567\n", 3, "unit",
-          "is over 16 bytes" },
-        { MODBUS "channel temp value=1\n", 3, "value",
-          "is unknown here; see the keys of a channel" },
-        { MODBUS "channel temp register=1\nchannel temp register=2\n", 4, "temp",
-          "is there twice" },
-        { MODBUS "channel Temp register=1\n", 3, "Temp",
-          "is no name of a parameter; 1 .. 32 of a-z 0-9 _" },
-        { MODBUS "state fault=1\n", 3, "state", "has no register=" },
-        { MODBUS "state register=1\nstate register=2\n", 4, "state", "is there twice" },
-        { MODBUS "state register=1 mask=3\n", 3, "mask",
-          "is unknown here; a state has register, function, calibrating, fault" },
-        { SDI12 "state register=1\n", 3, "state", "is for devices on modbus" },
-        { SDI12 "channel temp value=21\n", 3, "value", "is not 1 .. 20" },
-        { SDI12 "channel temp value=0\n", 3, "value", "is not 1 .. 20" },
-        { "inputs\ndevice a\nchannel temp loop=0\n", 3, "temp", "has the same zero= and full=" },
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        bool good = parse(cases[i].text);
-        if (good || error.line != cases[i].line || strcmp(error.what, cases[i].what) != 0 ||
-            !is(error.word, cases[i].word)) {
+    for (size_t i = 0; i < sizeof REFUSALS / sizeof REFUSALS[0]; i++) {
+        bool good = parse(REFUSALS[i].text);
+        if (good || error.line != REFUSALS[i].line || strcmp(error.what, REFUSALS[i].what) != 0 ||
+            !is(error.word, REFUSALS[i].word)) {
             fail_msg("case %zu gave %d, line %u: \"%.*s\" %s", i, good, error.line,
                      (int)error.word.length, error.word.data, good ? "" : error.what);
         }
