@@ -654,3 +654,35 @@ class StationProcess(Part):
         environment = {"PHUSA_CLOCK": str(self.clock)} if self.clock else {}
         self.launch([self.program, *self.argv], environment)
         return self
+
+
+class SensorSim(Part):
+    """tools/sensorsim on a unix socket for each bus of a device map: what a station's --devices and
+    --bus want. options are handed on like StationProcess's: csv=path, column=[...], fault=[...]."""
+
+    def __init__(self, folder, device_map, buses=1, clock=None, **options):
+        super().__init__("sensorsim", folder)
+        self.map = Path(device_map)
+        self.sockets = [self.folder / f"bus{number}" for number in range(buses)]
+        self.clock = clock
+        self.argv = ["--map", self.map]
+        for socket_path in self.sockets:
+            self.argv += ["--bus", f"unix:{socket_path}"]
+        for key, value in options.items():
+            for item in value if isinstance(value, list) else [value]:
+                self.argv.append(f"--{key.replace('_', '-')}={item}")
+
+    @property
+    def buses(self):
+        """For a station's option --bus."""
+        return [f"unix:{path}" for path in self.sockets]
+
+    def start(self):
+        environment = {"PHUSA_CLOCK": str(self.clock)} if self.clock else {}
+        self.launch([ROOT / "tools" / "sensorsim", *self.argv], environment)
+        self.wait_until(lambda: "ready" in self.tail(), "before it was ready")
+        return self
+
+    def totals(self):
+        """After stop(): {device: {"requests", "answers", "faults": {kind: number}}}."""
+        return json.loads(self.tail(1).strip(" |"))
