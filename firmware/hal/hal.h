@@ -133,12 +133,15 @@ struct hal_bus {
      * HAL_AGAIN, nothing taken: earlier ones are still leaving.
      */
     enum hal_result (*write)(void *context, const void *bytes, size_t length);
-    /* True when all has left, the last stop bit included. */
+    /* True when all has left, the last stop bit included, and no break is under way. */
     bool (*sent)(void *context);
     /* Copies what came in since, in order; returns its length. What nobody fetched in time is lost.
      */
     size_t (*read)(void *context, void *bytes, size_t capacity);
-    /* Holds the line in its spacing state for us microseconds, then marks. NULL if it cannot. */
+    /*
+     * Holds the line in its spacing state for us microseconds, then marks; sent() says when. NULL
+     * if it cannot.
+     */
     enum hal_result (*send_break)(void *context, uint32_t us);
 };
 

@@ -14,6 +14,7 @@
 #include <sys/random.h>
 
 #include "base/files.h"
+#include "field.h"
 #include "flash_file.h"
 #include "network_paho.h"
 #include "source_replay.h"
@@ -31,6 +32,7 @@ struct unit {
     struct flash_file *flash, *kept;
     struct keep keep;
     struct network *network;
+    struct field *field; /* its real sensors; NULL = source */
     union {
         struct sim_source sim;
         struct replay_source replay;
@@ -174,7 +176,45 @@ static const char *column_for(const struct fleet *fleet, const struct phusa_cata
     return replay_has_column(fleet->table, column) ? column : NULL;
 }
 
-/* The station's parameters become its channels; with replay those that the file has. */
+/* True if something measures the parameter. */
+static bool is_given(const struct fleet *fleet, const struct unit *unit,
+                     const struct phusa_parameter *parameter, const char *column)
+{
+    if (unit->field != NULL) {
+        return field_find(unit->field, parameter->name) != NULL;
+    }
+    return fleet->table == NULL || column != NULL;
+}
+
+/* True if a parameter takes the unit that the device map gives it in. */
+static bool check_unit(const struct device_point *point, const struct phusa_parameter *parameter,
+                       const char *map, struct problem *problem)
+{
+    double value = 0;
+    if (phusa_unit_convert(parameter, point->unit, &value)) {
+        return true;
+    }
+    problem_set(problem, "%s: %.*s: unit %.*s; the catalogue has it in %.*s", map,
+                (int)point->name.length, point->name.data, (int)point->unit.length,
+                point->unit.data, (int)parameter->unit.length, parameter->unit.data);
+    return false;
+}
+
+/* The channels are what the devices are asked for. */
+static bool bind_devices(const struct fleet *fleet, struct unit *unit, struct problem *problem)
+{
+    struct phusa_text names[STATION_CHANNELS_MAX];
+    for (size_t i = 0; i < unit->channel_count; i++) {
+        names[i] = unit->parameters[i]->name;
+        if (!check_unit(field_find(unit->field, names[i]), unit->parameters[i],
+                        fleet->options->devices, problem)) {
+            return false;
+        }
+    }
+    return field_bind(unit->field, names, unit->channel_count);
+}
+
+/* The station's parameters become its channels; those that the file or the device map has. */
 static bool choose_channels(const struct fleet *fleet, const struct phusa_catalogue *catalogue,
                             struct unit *unit, struct problem *problem)
 {
@@ -182,7 +222,7 @@ static bool choose_channels(const struct fleet *fleet, const struct phusa_catalo
     for (size_t i = 0; i < registered->parameter_count; i++) {
         const struct phusa_parameter *parameter = registered->parameters[i];
         const char *column = column_for(fleet, catalogue, parameter);
-        if (add_statistic(unit, parameter, column) || (fleet->table != NULL && column == NULL)) {
+        if (add_statistic(unit, parameter, column) || !is_given(fleet, unit, parameter, column)) {
             continue;
         }
         if (unit->channel_count == STATION_CHANNELS_MAX) {
@@ -195,10 +235,12 @@ static bool choose_channels(const struct fleet *fleet, const struct phusa_catalo
     }
     if (unit->channel_count == 0) {
         problem_set(problem, "%s: has no parameter to report%s", registered->id,
-                    fleet->table != NULL ? "; name the columns with --map" : "");
+                    unit->field != NULL    ? ": the device map has none of them"
+                    : fleet->table != NULL ? "; name the columns with --map"
+                                           : "");
         return false;
     }
-    return true;
+    return unit->field == NULL || bind_devices(fleet, unit, problem);
 }
 
 static int64_t period_of(const struct fleet *fleet, const struct station *registered)
@@ -209,8 +251,25 @@ static int64_t period_of(const struct fleet *fleet, const struct station *regist
     return fleet->table != NULL ? replay_step_ns(fleet->table) : registered->every_ns;
 }
 
+/* Opens the station's real sensors, if it has any. */
+static bool open_field(const struct fleet *fleet, struct unit *unit, struct problem *problem)
+{
+    const struct options *options = fleet->options;
+    if (options->devices == NULL) {
+        return true;
+    }
+    int64_t sample_every = options->sample_every_ns > 0 ? options->sample_every_ns
+                                                        : period_of(fleet, unit->registered);
+    unit->field =
+        field_open(options->devices, options->buses, options->bus_count, sample_every / 2, problem);
+    return unit->field != NULL;
+}
+
 static struct hal_sensors open_source(const struct fleet *fleet, struct unit *unit)
 {
+    if (unit->field != NULL) {
+        return field_sensors(unit->field);
+    }
     if (fleet->table != NULL) {
         replay_source_init(&unit->source.replay, fleet->table, unit->columns, unit->channel_count);
         return replay_sensors(&unit->source.replay);
@@ -326,6 +385,15 @@ static bool open_network(const struct fleet *fleet, struct unit *unit, int wake_
     return unit->network != NULL;
 }
 
+/* What a channel's values are in: what the device map says, or the parameter's own. */
+static struct phusa_text unit_of(const struct unit *unit, size_t channel)
+{
+    const struct phusa_parameter *parameter = unit->parameters[channel];
+    const struct device_point *point =
+        unit->field == NULL ? NULL : field_find(unit->field, parameter->name);
+    return point != NULL && point->unit.length > 0 ? point->unit : parameter->unit;
+}
+
 static void fill_options(const struct fleet *fleet, const struct unit *unit,
                          struct station_options *station)
 {
@@ -350,7 +418,7 @@ static void fill_options(const struct fleet *fleet, const struct unit *unit,
                                          .sample_until_ns = options->until_ns };
     for (size_t i = 0; i < unit->channel_count; i++) {
         station->channels[i] =
-            (struct station_channel){ unit->parameters[i]->name, unit->parameters[i]->unit };
+            (struct station_channel){ unit->parameters[i]->name, unit_of(unit, i) };
     }
     if (fleet->table != NULL) {
         int64_t first = replay_first_ns(fleet->table), last = replay_last_ns(fleet->table);
@@ -408,7 +476,8 @@ static bool open_unit(struct fleet *fleet, const struct settings *settings,
 {
     struct unit *unit = &fleet->units[fleet->count++];
     unit->registered = registered;
-    return choose_channels(fleet, &settings->catalogue, unit, problem) &&
+    return open_field(fleet, unit, problem) &&
+           choose_channels(fleet, &settings->catalogue, unit, problem) &&
            open_flash(fleet, unit, problem) && open_keep(fleet, unit, problem) &&
            count_boot(fleet, unit, problem) && open_network(fleet, unit, wake_fd, problem) &&
            start_core(fleet, unit, open_source(fleet, unit), problem);
@@ -486,6 +555,7 @@ void fleet_free(struct fleet *fleet)
         network_free(fleet->units[i].network);
         flash_file_close(fleet->units[i].flash);
         flash_file_close(fleet->units[i].kept);
+        field_free(fleet->units[i].field);
     }
     for (size_t i = 0; i < fleet->column_count; i++) {
         free(fleet->columns[i]);
@@ -496,15 +566,25 @@ void fleet_free(struct fleet *fleet)
     free(fleet);
 }
 
+/* Real sensors do what is due; returns when they want to go on. */
+static int64_t step_field(const struct unit *unit, struct hal_time now)
+{
+    return unit->field == NULL ? INT64_MAX : field_step(unit->field, now);
+}
+
 int64_t fleet_step(struct fleet *fleet, wall_time wall, mono_time mono, bool all)
 {
     int64_t next = INT64_MAX;
     for (size_t i = 0; i < fleet->count; i++) {
         struct unit *unit = &fleet->units[i];
+        struct hal_time now = hal_now(fleet, wall, mono);
         network_poll(unit->network, mono.ns);
+        (void)step_field(unit, now);
         if (network_take_event(unit->network) || all || unit->wake_ns <= mono.ns) {
-            unit->wake_ns = station_step(&unit->core, hal_now(fleet, wall, mono));
+            unit->wake_ns = station_step(&unit->core, now);
         }
+        int64_t field = step_field(unit, now); /* the step may have begun a round */
+        next = field < next ? field : next;
         next = unit->wake_ns < next ? unit->wake_ns : next;
     }
     return next;
@@ -515,6 +595,15 @@ void fleet_goodbye(struct fleet *fleet, wall_time wall, mono_time mono)
     for (size_t i = 0; i < fleet->count; i++) {
         station_stop(&fleet->units[i].core, hal_now(fleet, wall, mono));
         network_goodbye(fleet->units[i].network);
+    }
+}
+
+void fleet_print_devices(const struct fleet *fleet, FILE *out)
+{
+    for (size_t i = 0; i < fleet->count; i++) {
+        if (fleet->units[i].field != NULL) {
+            field_print(fleet->units[i].field, out);
+        }
     }
 }
 

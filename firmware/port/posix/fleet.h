@@ -2,6 +2,8 @@
 #ifndef FIRMWARE_POSIX_FLEET_H
 #define FIRMWARE_POSIX_FLEET_H
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/problem.h"
 #include "options.h"
@@ -35,6 +37,9 @@ int64_t fleet_step(struct fleet *fleet, wall_time wall, mono_time mono, bool all
 void fleet_goodbye(struct fleet *fleet, wall_time wall, mono_time mono);
 
 void fleet_total(const struct fleet *fleet, struct fleet_totals *totals);
+
+/* How the stations' real sensors did, one line a device; nothing without --devices. */
+void fleet_print_devices(const struct fleet *fleet, FILE *out);
 
 /* Why a station is not connected, with its id; false if none has a reason to give. */
 bool fleet_complaint(const struct fleet *fleet, struct problem *problem);

@@ -156,6 +156,7 @@ static bool finish(struct run *run)
     struct fleet_totals totals;
     fleet_total(run->fleet, &totals);
     say_goodbye(run);
+    fleet_print_devices(run->fleet, stderr);
     print_totals(&totals);
     const struct station_counters *c = &totals.counters;
     return !run->options->exit_when_delivered || stop_asked ||

@@ -27,6 +27,10 @@ const char OPTIONS_HELP[] =
     "      --source sim|replay  where readings come from; default sim\n"
     "      --csv FILE           rows to replay, plain or gzip; first column is the time\n"
     "      --map PARAM=COLUMN   column of a parameter; default the parameter's name\n"
+    "      --devices FILE       read real sensors instead, as this device map says\n"
+    "      --bus WHERE          unix:SOCKET or a serial port (/dev/ttyUSB0) for the next bus of "
+    "the\n"
+    "                           device map; may be repeated\n"
     "      --csv-offset +HH:MM  offset of times without one of their own; default +00:00\n"
     "      --every TIME         distance of reports (15m, 30s, 1h, 1d); default the registry's,\n"
     "                           with replay the median distance of the rows\n"
@@ -62,6 +66,8 @@ enum option_code {
     OPT_SOURCE,
     OPT_CSV,
     OPT_MAP,
+    OPT_DEVICES,
+    OPT_BUS,
     OPT_CSV_OFFSET,
     OPT_EVERY,
     OPT_SAMPLE_EVERY,
@@ -91,6 +97,8 @@ static const struct option OPTIONS[] = {
     { "source", required_argument, NULL, OPT_SOURCE },
     { "csv", required_argument, NULL, OPT_CSV },
     { "map", required_argument, NULL, OPT_MAP },
+    { "devices", required_argument, NULL, OPT_DEVICES },
+    { "bus", required_argument, NULL, OPT_BUS },
     { "csv-offset", required_argument, NULL, OPT_CSV_OFFSET },
     { "every", required_argument, NULL, OPT_EVERY },
     { "sample-every", required_argument, NULL, OPT_SAMPLE_EVERY },
@@ -187,6 +195,15 @@ static bool add_map(struct options *options, const char *text)
     return true;
 }
 
+static bool add_bus(struct options *options, const char *where)
+{
+    if (options->bus_count == OPTIONS_BUSES_MAX) {
+        return false;
+    }
+    options->buses[options->bus_count++] = where;
+    return true;
+}
+
 static bool add_station(struct options *options, const char *id)
 {
     if (options->station_count == OPTIONS_STATIONS_MAX) {
@@ -241,6 +258,9 @@ static bool set_text(struct options *options, int code, const char *value)
     case OPT_DUMP_LOG:
         options->dump_log = value;
         return true;
+    case OPT_DEVICES:
+        options->devices = value;
+        return true;
     case OPT_ALL:
         options->all = true;
         return true;
@@ -268,6 +288,8 @@ static const char *set_value(struct options *options, int code, const char *valu
         return add_station(options, value) ? NULL : "at most 1024 stations";
     case OPT_MAP:
         return add_map(options, value) ? NULL : "PARAMETER=COLUMN, at most 64 times";
+    case OPT_BUS:
+        return add_bus(options, value) ? NULL : "at most 2 buses";
     case OPT_SOURCE:
         good = parse_choice(value, "sim", "replay", &second);
         options->source = second ? SOURCE_REPLAY : SOURCE_SIM;
@@ -319,6 +341,18 @@ static bool check_clock(struct options *options, const char *clock, struct probl
     return clock_parse(&options->clock, specification, problem) == CLOCK_OK;
 }
 
+/* Real sensors belong to one station, and nothing else says what it measures. */
+static const char *find_devices_misfit(const struct options *options)
+{
+    if (options->devices == NULL) {
+        return options->bus_count > 0 ? "--bus belongs to --devices" : NULL;
+    }
+    if (options->station_count != 1) {
+        return "--devices are those of one station: give --station ID once";
+    }
+    return options->source == SOURCE_REPLAY ? "give either --devices or --source replay" : NULL;
+}
+
 /* What only shows when all options are known; NULL if it fits together. */
 static const char *find_misfit(const struct options *options)
 {
@@ -341,6 +375,10 @@ static const char *find_misfit(const struct options *options)
     if (options->map_count > 0 && options->csv == NULL) {
         return "--map belongs to --source replay";
     }
+    const char *devices = find_devices_misfit(options);
+    if (devices != NULL) {
+        return devices;
+    }
     if (options->user != NULL && !options->has_password) {
         return "--user wants --password-file";
     }
@@ -348,7 +386,7 @@ static const char *find_misfit(const struct options *options)
         return "--until lies before --from";
     }
     if (options->exit_when_delivered && options->source == SOURCE_SIM && options->until_ns == 0) {
-        return "--exit-when-delivered wants --until, since the simulation never ends";
+        return "--exit-when-delivered wants --until, since only a replay ends by itself";
     }
     return NULL;
 }

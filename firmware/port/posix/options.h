@@ -12,6 +12,7 @@
 #define OPTIONS_STATIONS_MAX 1024 /* --station given */
 #define OPTIONS_MAPS_MAX     64   /* --map given */
 #define OPTIONS_SECRET_MAX   512  /* bytes of a password */
+#define OPTIONS_BUSES_MAX    2    /* --bus given */
 
 enum options_source { SOURCE_SIM, SOURCE_REPLAY };
 
@@ -22,7 +23,7 @@ struct options_map {
 
 /* Texts point into argv. */
 struct options {
-    const char *config, *broker, *user, *ca, *data, *csv, *dump_log;
+    const char *config, *broker, *user, *ca, *data, *csv, *dump_log, *devices;
     char password[OPTIONS_SECRET_MAX]; /* empty = none given */
     bool has_password;
     const char *stations[OPTIONS_STATIONS_MAX];
@@ -31,6 +32,8 @@ struct options {
     enum options_source source;
     struct options_map maps[OPTIONS_MAPS_MAX];
     size_t map_count;
+    const char *buses[OPTIONS_BUSES_MAX];
+    size_t bus_count;
     int32_t csv_offset_s;
     int64_t every_ns, sample_every_ns, jitter_ns, from_ns, until_ns; /* 0 = not given */
     uint32_t log_bytes, backlog_per_s;
