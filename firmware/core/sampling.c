@@ -332,7 +332,7 @@ static bool take_missed(const struct station_core *station, struct hal_time now,
 {
     const struct hal_sensors *sensors = &station->ports.sensors;
     return now.wall_set && sensors->missed != NULL && sensors->missed(sensors->context, at_ns) &&
-           *at_ns < now.wall_ns && !is_told(station, *at_ns);
+           *at_ns < station->schedule.next_ns && !is_told(station, *at_ns);
 }
 
 static void begin_round(struct station_core *station, int64_t at_ns, struct hal_time now)

@@ -55,8 +55,8 @@ struct hal_sensors {
     /*
      * A wall time that has passed while the station was down and that can still be sampled (a
      * trap's night); false: there is none. Each is handed out once after a start, oldest first, and
-     * reported before any later one if it falls on the schedule and the log is not past it. NULL:
-     * there never is one.
+     * reported before any later one if it falls on the schedule, which is past it, and the log is
+     * not. NULL: there never is one.
      */
     bool (*missed)(void *context, int64_t *at_ns);
 };

@@ -195,7 +195,7 @@ static inline enum station_status port_boot(struct port *port)
     struct hal_flash kept = fake_flash_hal(&port->kept);
     assert_int_equal(keep_open(&port->keep, &kept), KEEP_OK);
     struct station_ports ports = {
-        .sensors = { port, port_begin, port_sample },
+        .sensors = { .context = port, .begin = port_begin, .sample = port_sample },
         .flash = fake_flash_hal(&port->flash),
         .network = { port, port_connection, port_publish, port_receive, port_connect },
         .random = { &port->random, port_random },
