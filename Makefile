@@ -25,7 +25,7 @@ SHARED  := $(wildcard src/shared/*.c)
 COLLECT := $(filter-out src/phusad.c,$(wildcard src/*.c)) \
            $(filter-out src/shared/% src/cli/%,$(wildcard src/*/*.c))
 CLI     := $(wildcard src/cli/*.c)
-STATION := $(wildcard firmware/core/*.c firmware/drivers/*.c) \
+STATION := $(wildcard firmware/core/*.c firmware/drivers/*.c firmware/port/*.c) \
            $(filter-out firmware/port/posix/main.c,$(wildcard firmware/port/posix/*.c))
 
 object   = $(patsubst %.c,$(B)/obj/%.o,$(1))

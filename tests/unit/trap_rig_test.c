@@ -1,0 +1,231 @@
+/* A trap's hardware as a whole: pins and a serial line in, a relay out, a night's report. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "port/trap_rig.h"
+#include "station_flash.h"
+
+#define SECOND INT64_C(1000000000)
+#define MINUTE (60 * SECOND)
+#define HOUR   (3600 * SECOND)
+#define NOON   (INT64_C(1734757200) * SECOND) /* 21 December 2024 12:00 +07 */
+#define END    (NOON + 24 * HOUR)
+
+enum { RELAY = 1, BEAM, RAIN, DOOR, PINS };
+enum { BEAM_EDGES, TIPS, BUTTON, INPUTS };
+
+struct board {
+    bool pins[PINS];
+    uint32_t edges[INPUTS];
+    char line[128];
+    struct fake_flash flash;
+    struct keep keep;
+    struct trap_rig rig;
+    struct hal_time now;
+};
+
+static struct board board;
+
+static void set(void *context, unsigned pin, bool on)
+{
+    ((struct board *)context)->pins[pin] = on;
+}
+
+static bool get(void *context, unsigned pin)
+{
+    return ((struct board *)context)->pins[pin];
+}
+
+static uint32_t edges(void *context, unsigned input)
+{
+    return ((struct board *)context)->edges[input];
+}
+
+static enum hal_result current(void *context, unsigned input, int32_t *ua)
+{
+    assert_int_equal(input, 0);
+    *ua = get(context, RELAY) ? 9000 : 4000;
+    return HAL_OK;
+}
+
+static enum hal_result configure(void *context, const struct hal_line *line)
+{
+    (void)context;
+    return line->baud == CLASSIFIER_BAUD ? HAL_OK : HAL_FAILED;
+}
+
+static enum hal_result ask(void *context, const void *bytes, size_t length)
+{
+    (void)context;
+    (void)bytes;
+    (void)length;
+    return HAL_OK;
+}
+
+static size_t read_line(void *context, void *bytes, size_t capacity)
+{
+    struct board *from = context;
+    size_t length = strlen(from->line) < capacity ? strlen(from->line) : capacity;
+    memcpy(bytes, from->line, length);
+    memmove(from->line, from->line + length, strlen(from->line + length) + 1);
+    return length;
+}
+
+static void begin(bool classifier, int64_t wall_ns)
+{
+    static const struct sun_site site = { 10.2270, 103.9640 };
+    memset(&board, 0, sizeof board);
+    board.now = (struct hal_time){ .wall_ns = wall_ns, .mono_ns = SECOND, .wall_set = true };
+    fake_flash_create(&board.flash, 4096, 2, 1);
+    struct hal_flash flash = fake_flash_hal(&board.flash);
+    assert_int_equal(keep_open(&board.keep, &flash), KEEP_OK);
+    struct trap_rig_settings settings = {
+        .lamp = { RELAY, true, 0, 6000, 5 * SECOND, 60 * SECOND, 600 * SECOND },
+        .has_classifier = classifier,
+        .beam = { 20000000, 10 * SECOND, 30, 60 * SECOND },
+        .beam_input = BEAM_EDGES,
+        .beam_pin = BEAM,
+        .has_gauge = true,
+        .gauge = { 0.2, 100000000, 40 },
+        .gauge_input = TIPS,
+        .wet_ns = 10 * MINUTE,
+        .has_rain_switch = true,
+        .rain_pin = RAIN,
+        .has_door = true,
+        .door_pin = DOOR,
+        .has_button = true,
+        .button_input = BUTTON,
+        .button_debounce_ns = SECOND / 2,
+    };
+    trap_settings_default(&settings.trap, &site);
+    settings.trap.classes = classifier ? 2 : 1;
+    settings.trap.names[1] = PHUSA_TEXT("bph");
+    struct hal_pins pins = { &board, set, get, edges, current };
+    struct hal_bus bus = {
+        .context = &board, .configure = configure, .write = ask, .read = read_line
+    };
+    assert_true(trap_rig_init(&board.rig, &settings, &pins, &bus, &board.keep, 1, board.now));
+    board.rig.battery = 13;
+}
+
+static void run_to(int64_t wall_ns)
+{
+    while (board.now.wall_ns < wall_ns) {
+        board.now.wall_ns += SECOND / 2;
+        board.now.mono_ns += SECOND / 2;
+        trap_rig_step(&board.rig, board.now);
+    }
+}
+
+static double told(int channel)
+{
+    struct hal_sample sample = trap_sample(&board.rig.trap, channel, END);
+    assert_int_equal(sample.kind, HAL_SAMPLE_VALUE);
+    return sample.value;
+}
+
+static int64_t at(int hour, int minute)
+{
+    return NOON + (hour - 12) * HOUR + minute * MINUTE;
+}
+
+static void a_night_with_a_beam(void **state)
+{
+    (void)state;
+    begin(false, at(17, 0));
+    run_to(at(17, 30));
+    assert_false(board.pins[RELAY]);
+    run_to(at(18, 30));
+    assert_true(board.pins[RELAY]);
+    for (int minute = 30; minute < 60; minute++) {
+        board.edges[BEAM_EDGES] += 2;
+        run_to(at(18, minute));
+    }
+    board.edges[TIPS]++; /* rain by the gauge: dark for 10 min wet and 15 min hold */
+    run_to(at(19, 0) + MINUTE);
+    assert_false(board.pins[RELAY]);
+    assert_int_equal(board.rig.trap.reason, TRAP_RAIN);
+    run_to(at(19, 30));
+    assert_true(board.pins[RELAY]);
+    board.pins[RAIN] = true; /* and by the switch */
+    run_to(at(19, 31));
+    assert_false(board.pins[RELAY]);
+    board.pins[RAIN] = false;
+    run_to(at(20, 0));
+    board.pins[DOOR] = true;
+    board.edges[BUTTON] += 3; /* bounces */
+    board.edges[BEAM_EDGES] += 9;
+    run_to(at(20, 5));
+    assert_false(board.pins[RELAY]);
+    board.pins[DOOR] = false;
+    run_to(at(21, 0));
+    board.pins[BEAM] = true; /* webbed over, for half an hour */
+    run_to(at(21, 30));
+    board.pins[BEAM] = false;
+    run_to(END + SECOND);
+    assert_int_equal((int)told(0), 60);
+    assert_int_equal((int)told(TRAP_STRAYS), 9);
+    assert_int_equal((int)told(TRAP_GATE_MINUTES), 25 + 16);
+    assert_in_range((int)told(TRAP_LAMP_MINUTES), 237 - 41 - 5 - 1, 237 - 41 - 5);
+    assert_in_range((int)told(TRAP_UNSURE_MINUTES), 28, 30);
+    assert_int_equal(board.rig.trap.closed[0].night.services, 1);
+    assert_int_equal(board.rig.trap.closed[0].night.doors, 1);
+    fake_flash_destroy(&board.flash);
+}
+
+static void say(uint32_t session, unsigned number, unsigned state, unsigned first, unsigned second)
+{
+    char body[80];
+    int length = snprintf(body, sizeof body, "INS,1,%08x,%u,%u,2,%u,%u", session, number, state,
+                          first, second);
+    snprintf(board.line, sizeof board.line, "$%s*%04X\r\n", body,
+             (unsigned)classifier_crc((struct phusa_text){ body, (size_t)length }));
+}
+
+static void a_night_with_a_classifier(void **state)
+{
+    (void)state;
+    begin(true, at(17, 0));
+    for (unsigned minute = 0; minute < 240; minute++) {
+        int64_t now = at(18, 0) + (int64_t)minute * MINUTE;
+        if (minute < 60 || minute >= 120) { /* an hour of silence: unsure, and nothing lost */
+            say(0xabcd, minute, minute < 70 ? 0 : minute < 130 ? 2 : 0, 1000 + 3 * minute, minute);
+        }
+        run_to(now + MINUTE);
+    }
+    assert_true(board.rig.classifier.lost > 0);
+    run_to(END + SECOND);
+    assert_int_equal((int)told(0), 3 * 239);
+    assert_int_equal((int)told(1), 239);
+    assert_in_range((int)told(TRAP_UNSURE_MINUTES), 60 - 3 + 10 - 1, 60 - 3 + 10 + 1);
+    fake_flash_destroy(&board.flash);
+}
+
+static void without_its_bus_it_does_not_begin(void **state)
+{
+    (void)state;
+    begin(true, at(17, 0));
+    struct trap_rig_settings settings = board.rig.settings;
+    struct hal_pins pins = board.rig.pins;
+    assert_false(trap_rig_init(&board.rig, &settings, &pins, NULL, &board.keep, 2, board.now));
+    settings.trap.classes = 0;
+    settings.has_classifier = false;
+    assert_false(trap_rig_init(&board.rig, &settings, &pins, NULL, &board.keep, 2, board.now));
+    fake_flash_destroy(&board.flash);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_night_with_a_beam),
+        cmocka_unit_test(a_night_with_a_classifier),
+        cmocka_unit_test(without_its_bus_it_does_not_begin),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
