@@ -539,7 +539,8 @@ int trap_channel(const struct trap *trap, struct phusa_text name)
 
 static double minutes(uint32_t ms)
 {
-    return (double)((ms + 30000) / 60000);
+    uint32_t nearest = (ms + 30000) / 60000;
+    return nearest;
 }
 
 /* A closed night's value. */
