@@ -2,6 +2,9 @@
 
 #include <math.h>
 
+#define OBEY_NS (INT64_C(5) * 1000000000) /* an order of the collector holds until the next step   \
+                                           */
+
 static uint32_t edges(const struct trap_rig *rig, unsigned input)
 {
     return rig->pins.edges(rig->pins.context, input);
@@ -93,4 +96,12 @@ void trap_rig_step(struct trap_rig *rig, struct hal_time now)
     }
     trap_step(&rig->trap, &inputs, now);
     lamp_step(&rig->lamp, rig->trap.wanted, now.mono_ns);
+}
+
+void trap_rig_obey(struct trap_rig *rig, enum station_lamp order, struct hal_time now)
+{
+    if (order != STATION_LAMP_AUTO) {
+        trap_order(&rig->trap, order == STATION_LAMP_ON ? TRAP_ON : TRAP_OFF,
+                   now.mono_ns + OBEY_NS);
+    }
 }

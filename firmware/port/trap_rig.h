@@ -9,6 +9,7 @@
 #include "drivers/classifier.h"
 #include "drivers/lamp.h"
 #include "drivers/pulse.h"
+#include "station.h"
 #include "trap.h"
 
 struct trap_rig_settings {
@@ -54,5 +55,8 @@ bool trap_rig_init(struct trap_rig *rig, const struct trap_rig_settings *setting
 
 /* Looks at everything, counts, decides, switches. */
 void trap_rig_step(struct trap_rig *rig, struct hal_time now);
+
+/* What the collector orders of the lamp (station_lamp), at each step: it overrules the console. */
+void trap_rig_obey(struct trap_rig *rig, enum station_lamp order, struct hal_time now);
 
 #endif

@@ -207,6 +207,23 @@ static void a_night_with_a_classifier(void **state)
     fake_flash_destroy(&board.flash);
 }
 
+static void the_collector_orders_the_lamp(void **state)
+{
+    (void)state;
+    begin(false, at(14, 0));
+    run_to(at(14, 5));
+    assert_false(board.pins[RELAY]);
+    while (board.now.wall_ns < at(14, 10)) {
+        trap_rig_obey(&board.rig, STATION_LAMP_ON, board.now);
+        run_to(board.now.wall_ns + SECOND);
+    }
+    assert_true(board.pins[RELAY]);
+    trap_rig_obey(&board.rig, STATION_LAMP_AUTO, board.now);
+    run_to(at(14, 11));
+    assert_false(board.pins[RELAY]);
+    fake_flash_destroy(&board.flash);
+}
+
 static void without_its_bus_it_does_not_begin(void **state)
 {
     (void)state;
@@ -225,6 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_night_with_a_beam),
         cmocka_unit_test(a_night_with_a_classifier),
+        cmocka_unit_test(the_collector_orders_the_lamp),
         cmocka_unit_test(without_its_bus_it_does_not_begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

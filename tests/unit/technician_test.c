@@ -1,0 +1,148 @@
+/* The technician's console at a station: it tells what is so. */
+#include "port/technician.h"
+
+#include "station_port.h"
+
+struct desk {
+    struct port *port;
+    struct technician technician;
+    struct device_map map;
+    struct hub hub;
+    struct trap trap;
+    char out[8192];
+    size_t length;
+};
+
+static struct desk desk;
+
+static void write_out(void *context, const char *bytes, size_t length)
+{
+    struct desk *to = context;
+    assert_true(to->length + length < sizeof to->out);
+    memcpy(to->out + to->length, bytes, length);
+    to->length += length;
+    to->out[to->length] = '\0';
+}
+
+static const char *type(const char *line)
+{
+    desk.length = 0;
+    technician_take(&desk.technician, line, strlen(line), desk.port->now);
+    technician_step(&desk.technician, desk.port->now);
+    return desk.out;
+}
+
+static void pass(int64_t duration_ns)
+{
+    for (; duration_ns > 0; duration_ns -= SECOND_NS) {
+        port_pass(desk.port, SECOND_NS, SECOND_NS);
+        technician_step(&desk.technician, desk.port->now);
+    }
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&desk, 0, sizeof desk);
+    desk.port = port_create(64, 3);
+    desk.map.device_count = 2;
+    desk.map.devices[0] =
+        (struct device){ .name = PHUSA_TEXT("sonde"), .protocol = DEVICE_MODBUS, .slave = 17 };
+    desk.map.devices[1] = (struct device){ .name = PHUSA_TEXT("level"),
+                                           .protocol = DEVICE_SDI12,
+                                           .measurement = { .address = '3' } };
+    hub_init(&desk.hub, &desk.map, NULL, 0, NULL, &(struct hub_options){ 0 });
+    desk.hub.devices[0].heard = true;
+    return port_boot(desk.port) == STATION_OK ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    port_destroy(desk.port);
+    return 0;
+}
+
+static void sit_down(bool with_trap)
+{
+    struct technician_parts parts = {
+        .station = &desk.port->station,
+        .site = PHUSA_TEXT("my-tho"),
+        .hub = &desk.hub,
+        .trap = with_trap ? &desk.trap : NULL,
+        .keep = &desk.port->keep,
+        .pins = { .context = desk.port, .set = port_pin },
+        .light = 5,
+        .utc_offset_s = 7 * 3600,
+        .context = &desk,
+        .write = write_out,
+    };
+    technician_init(&desk.technician, &parts, desk.port->now);
+    desk.technician.console.language = FIELD_ENGLISH;
+}
+
+static void the_report_is_the_stations(void **state)
+{
+    (void)state;
+    sit_down(false);
+    assert_string_equal(type("last\r"), "last\r\nNo report yet.\r\n> ");
+    assert_string_equal(type("link\r"), "link\r\n[bad]  Link: down (0 connections so far)\r\n"
+                                        "[bad]  Receipt: none since the start\r\n> ");
+    port_link(desk.port, true);
+    pass(3 * HOUR_NS + 30 * SECOND_NS);
+    assert_string_equal(type("status\r"),
+                        "status\r\nAsking the sensors ...\r\n"
+                        "  modbus 17: sonde, answers\r\n"
+                        "  sdi12 3: level, SILENT\r\n"
+                        "STATION my-tho/s1 - firmware 1, hardware fake\r\n"
+                        "Start number 1, up 3 h, after power-up\r\n"
+                        "[bad]  Sensors: 1 of 2 answer\r\n"
+                        "[good] Clock: 2026-01-01 10:00:30 (synchronised)\r\n"
+                        "[good] Flash: 0 errors of the log, 0 of small records, 1 erases\r\n"
+                        "[good] Data held: 13 reports, 0.1 days; 0 without receipt, 0 lost\r\n"
+                        "[good] Receipt: 0 s ago\r\n"
+                        "[good] Link: connected (time 1)\r\n"
+                        "NOT READY: sensors\r\n> ");
+    assert_string_equal(type("last\r"), "last\r\n  salinity: 1 g/L\r\n  level: 1 m\r\n> ");
+    port_link(desk.port, false);
+    pass(HOUR_NS);
+    assert_string_equal(
+        type("flash\r"),
+        "flash\r\n[good] Flash: 0 errors of the log, 0 of small records, 1 erases\r\n"
+        "[good] Data held: 17 reports, 0.2 days; 4 without receipt, 0 lost\r\n> ");
+    assert_string_equal(type("link\r"), "link\r\n[bad]  Link: down (1 connections so far)\r\n"
+                                        "[bad]  Receipt: 60 min ago\r\n> ");
+}
+
+static void the_light_goes_on_and_off(void **state)
+{
+    (void)state;
+    sit_down(false);
+    type("identify 5\r");
+    assert_true(desk.port->light);
+    pass(4 * SECOND_NS);
+    assert_true(desk.port->light);
+    pass(SECOND_NS);
+    assert_false(desk.port->light);
+}
+
+static void the_lamp_is_ordered(void **state)
+{
+    (void)state;
+    sit_down(false);
+    assert_string_equal(type("lamp on\r"), "lamp on\r\nThis station has no lamp.\r\n> ");
+    sit_down(true);
+    assert_string_equal(type("lamp on 3\r"), "lamp on 3\r\nOrdered.\r\n> ");
+    assert_int_equal(desk.trap.order, TRAP_ON);
+    assert_true(desk.trap.order_until_ns == desk.port->now.mono_ns + 3 * MINUTE_NS);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_report_is_the_stations, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_light_goes_on_and_off, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_lamp_is_ordered, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
