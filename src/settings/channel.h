@@ -12,6 +12,9 @@
 #define CHANNELS_MAX        64
 #define CHANNEL_TO_MAX      64 /* addresses listed by one channel */
 #define CHANNEL_HEADERS_MAX 4  /* of an SMS gateway's request */
+#define CHANNEL_STATE_MAX   32 /* bytes of a gateway's word for one */
+/* What the console serves and gateways are told, behind report_base. */
+#define CHANNEL_REPORT_PATH "/api/v1/delivery"
 #define BOARDS_MAX          256
 #define BOARD_WIDTH_MAX     64 /* characters of a line */
 #define BOARD_LINES_MAX     16
@@ -61,11 +64,12 @@ struct channel_settings {
     /* webhook, alertmanager, sms: http(s)://; email: smtp:// or smtps://HOST:PORT; syslog: udp://,
      * tcp:// or tls://HOST:PORT; NULL for board and cap. sms: what is in braces is filled in,
      * percent-encoded: {to}, {text}, {from}, {user}, {password}, {key}, {coding} (0 GSM-7, 2 UCS-2,
-     * as Kannel has it). */
+     * as Kannel has it), {report} (where the gateway says what became of it). */
     const char *url;
     const char *ca;              /* PEM; "" = the system's */
     int64_t timeout_ns;          /* default 10 s */
-    const char *secret;          /* webhook: read from secret_file; "" = none */
+    const char *secret;          /* webhook; sms: of its delivery reports; read from secret_file;
+                                    "" = none */
     const char *user, *password; /* email, sms; from password_file; "" = none; never logged */
     const char *link;            /* alertmanager, cap: a page of the alarms for people; "" or NULL
                                     = none */
@@ -82,6 +86,13 @@ struct channel_settings {
     const char *method, *body, *content_type, *accepted;
     const char *headers[CHANNEL_HEADERS_MAX]; /* "Name: value"; NULL-terminated early */
     bool diacritics; /* sms: keep them (UCS-2, 70 characters); default false */
+    /* sms: delivery reports. Where the gateway reaches the console, http(s)://HOST:PORT; "" or NULL
+     * = none are asked for. The gateway's own words for a message that failed, or reached its
+     * phone; all others are only noted. */
+    const char *report_base;
+    const char *const *report_failed, *const *report_done;
+    size_t report_failed_count, report_done_count;
+    int64_t report_within_ns; /* one that has not come by then is overdue; 0 = none ever is */
     const struct board_settings *boards;
     size_t board_count;
     /* cap */
@@ -96,5 +107,11 @@ struct channel_settings {
     int64_t per_minute; /* deliveries at most, evenly spread, to all recipients together; 0 = as
                            fast as they go */
 };
+
+/* Its gateway is asked for delivery reports. */
+static inline bool channel_reports(const struct channel_settings *channel)
+{
+    return channel->report_base != NULL && channel->report_base[0] != '\0';
+}
 
 #endif

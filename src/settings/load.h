@@ -98,6 +98,11 @@ void load_channels(struct loader *loader, const struct config_list *list);
 void load_boards(struct loader *loader, const struct config_node *group,
                  const struct config_list *list, struct channel_settings *channel);
 
+/* The delivery reports of a channel of kind sms, whose request is loaded. */
+void load_reports(struct loader *loader, const struct config_node *group,
+                  const struct config_list *failed, const struct config_list *done,
+                  struct channel_settings *channel);
+
 /* What alarms have in common; before the channels. group is NULL when it is not given. */
 void load_alarms(struct loader *loader, const struct config_node *group);
 

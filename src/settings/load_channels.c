@@ -36,7 +36,7 @@ static const char *const facilities[] = { "kern",     "user",   "mail",   "daemo
 struct channel_read {
     struct channel_settings kept;
     const char *secret_file, *password_file;
-    struct config_list to, headers, boards;
+    struct config_list to, headers, boards, report_failed, report_done;
     unsigned method, content_type, status, facility;
     const struct config_node *pace, *quiet;
 };
@@ -72,6 +72,13 @@ static const struct config_key channel_keys[] = {
     { "accepted", CONFIG_STRING, AT(kept.accepted), .fallback = "", .most = "128",
       .example = "Accepted" },
     { "diacritics", CONFIG_BOOL, AT(kept.diacritics), .fallback = "false" },
+    { "report_base", CONFIG_STRING, AT(kept.report_base), .fallback = "", .most = "256",
+      .example = "http://127.0.0.1:8080" },
+    { "report_failed", CONFIG_STRINGS, AT(report_failed), .most = "16",
+      .example = "[\"2\", \"16\"]" },
+    { "report_done", CONFIG_STRINGS, AT(report_done), .most = "16", .example = "[\"1\"]" },
+    { "report_within", CONFIG_DURATION, AT(kept.report_within_ns), .fallback = "10m", .least = "0s",
+      .most = "7d" },
     { "boards", CONFIG_GROUPS, AT(boards), .most = "256",
       .example = "( { id = \"gate\"; site = \"my-tho\"; } )" },
     { "link", CONFIG_STRING, AT(kept.link), .fallback = "", .most = "256",
@@ -104,7 +111,7 @@ static const struct {
     unsigned kinds;
 } belongs[] = {
     { "url", NETWORK },        { "ca", NETWORK },
-    { "timeout", NETWORK },    { "secret_file", WEB },
+    { "timeout", NETWORK },    { "secret_file", WEB | SMS },
     { "user", PEOPLE },        { "password_file", PEOPLE },
     { "from", PEOPLE },        { "to", PEOPLE },
     { "subscribers", PEOPLE }, { "language", PEOPLE | BOARD | SYSLOG },
@@ -117,6 +124,8 @@ static const struct {
     { "link", MANAGER | CAP }, { "sender_name", CAP },
     { "status", CAP },         { "expires", CAP },
     { "facility", SYSLOG },    { "per_minute", NETWORK },
+    { "report_base", SMS },    { "report_failed", SMS },
+    { "report_done", SMS },    { "report_within", SMS },
 };
 
 /* "email and sms" */
@@ -323,8 +332,8 @@ static void load_email(struct loader *loader, const struct config_node *group,
 /* The first piece {word} of lower-case letters that is no field of a request; {} when all are. */
 static struct phusa_text unknown_field(const char *text)
 {
-    static const char *const fields[] = { "to",       "text", "from",   "user",
-                                          "password", "key",  "coding", NULL };
+    static const char *const fields[] = { "to",  "text",   "from",   "user", "password",
+                                          "key", "coding", "report", NULL };
     for (const char *at = strchr(text, '{'); at != NULL; at = strchr(at + 1, '{')) {
         size_t length = strspn(at + 1, "abcdefghijklmnopqrstuvwxyz");
         bool known = length == 0 || at[1 + length] != '}';
@@ -345,7 +354,7 @@ static void check_request_text(const struct config_node *node, const char *key, 
     if (bad.length > 0) {
         config_complain_at(node, key,
                            "\"%s\" holds %.*s; what is filled in is {to}, {text}, {from}, {user}, "
-                           "{password}, {key} and {coding}",
+                           "{password}, {key}, {coding} and {report}",
                            key, bad.length > 40 ? 40 : (int)bad.length, bad.data);
     }
 }
@@ -397,6 +406,7 @@ static void load_sms(struct loader *loader, const struct config_node *group,
         check_request(group, channel);
     }
     set_headers(loader, group, &read->headers, channel);
+    load_reports(loader, group, &read->report_failed, &read->report_done, channel);
     set_recipients(loader, &read->to, channel);
     check_heard(group, &read->to, channel);
 }

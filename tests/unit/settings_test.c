@@ -1001,7 +1001,15 @@ static void channels_have_what_their_kind_needs(void **state)
     assert_string_equal(sms->method, "GET");
     assert_string_equal(sms->accepted, "Accepted for delivery");
     assert_int_equal(sms->pace.gather_ns, MINUTE_NS);
+    assert_true(channel_reports(sms));
+    assert_string_equal(sms->report_base, "http://127.0.0.1:8080");
+    assert_int_equal(sms->report_failed_count, 2);
+    assert_string_equal(sms->report_failed[1], "16");
+    assert_int_equal(sms->report_done_count, 1);
+    assert_string_equal(sms->report_done[0], "1");
+    assert_int_equal(sms->report_within_ns, 10 * MINUTE_NS);
     const struct channel_settings *zalo = find_channel(fixture, "zalo");
+    assert_false(channel_reports(zalo));
     assert_string_equal(zalo->method, "POST");
     assert_string_equal(zalo->content_type, "application/json");
     assert_string_equal(zalo->headers[0], "Authorization: Bearer {password}");
