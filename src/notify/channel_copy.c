@@ -26,14 +26,15 @@ static bool same_list(const char *const *a, const char *const *b, size_t count)
 
 /* The texts of a channel, by their places in the structure. */
 static const size_t texts[] = {
-    offsetof(struct channel_settings, id),       offsetof(struct channel_settings, url),
-    offsetof(struct channel_settings, ca),       offsetof(struct channel_settings, secret),
-    offsetof(struct channel_settings, user),     offsetof(struct channel_settings, password),
-    offsetof(struct channel_settings, from),     offsetof(struct channel_settings, method),
-    offsetof(struct channel_settings, body),     offsetof(struct channel_settings, content_type),
-    offsetof(struct channel_settings, accepted), offsetof(struct channel_settings, path),
-    offsetof(struct channel_settings, sender),   offsetof(struct channel_settings, sender_name),
-    offsetof(struct channel_settings, status),   offsetof(struct channel_settings, link),
+    offsetof(struct channel_settings, id),          offsetof(struct channel_settings, url),
+    offsetof(struct channel_settings, ca),          offsetof(struct channel_settings, secret),
+    offsetof(struct channel_settings, user),        offsetof(struct channel_settings, password),
+    offsetof(struct channel_settings, from),        offsetof(struct channel_settings, method),
+    offsetof(struct channel_settings, body),        offsetof(struct channel_settings, content_type),
+    offsetof(struct channel_settings, accepted),    offsetof(struct channel_settings, path),
+    offsetof(struct channel_settings, sender),      offsetof(struct channel_settings, sender_name),
+    offsetof(struct channel_settings, status),      offsetof(struct channel_settings, link),
+    offsetof(struct channel_settings, report_base),
 };
 #define TEXTS (sizeof texts / sizeof texts[0])
 
@@ -79,12 +80,21 @@ static bool same_times(const struct channel_settings *a, const struct channel_se
            a->quiet.until_s == b->quiet.until_s && a->quiet.below == b->quiet.below;
 }
 
+static bool same_reports(const struct channel_settings *a, const struct channel_settings *b)
+{
+    return a->report_failed_count == b->report_failed_count &&
+           a->report_done_count == b->report_done_count &&
+           a->report_within_ns == b->report_within_ns &&
+           same_list(a->report_failed, b->report_failed, a->report_failed_count) &&
+           same_list(a->report_done, b->report_done, a->report_done_count);
+}
+
 bool channel_same(const struct channel_settings *a, const struct channel_settings *b)
 {
     return a->kind == b->kind && a->subscribers == b->subscribers && a->language == b->language &&
            a->starttls == b->starttls && a->diacritics == b->diacritics &&
            a->facility == b->facility && a->to_count == b->to_count && same_times(a, b) &&
-           same_texts(a, b) && same_list(a->to, b->to, a->to_count) &&
+           same_texts(a, b) && same_reports(a, b) && same_list(a->to, b->to, a->to_count) &&
            same_list(a->headers, b->headers, CHANNEL_HEADERS_MAX) && same_boards(a, b);
 }
 
@@ -146,6 +156,10 @@ struct channel_copy *channel_copy_create(const struct channel_settings *channel)
     copy->channel.file = NULL;
     copy_texts(&copy->arena, channel, &copy->channel);
     copy->channel.to = copy_list(&copy->arena, channel->to, channel->to_count);
+    copy->channel.report_failed =
+        copy_list(&copy->arena, channel->report_failed, channel->report_failed_count);
+    copy->channel.report_done =
+        copy_list(&copy->arena, channel->report_done, channel->report_done_count);
     copy->channel.boards = copy_boards(&copy->arena, channel);
     if (copy->arena.failed) {
         channel_copy_free(copy);

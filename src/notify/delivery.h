@@ -4,6 +4,7 @@
 
 #include "notify/letter.h"
 #include "notify/notify.h"
+#include "notify/report.h"
 
 /* --- wording.c (pure) ----------------------------------------------------- */
 
@@ -55,7 +56,7 @@ struct recipient {
     const char *address; /* "" where the channel has none */
     enum language language;
     bool subscriber;
-    bool quiet;     /* has quiet hours at times */
+    bool put_off;   /* messages to him may wait for a time: quiet hours, or one that failed later */
     int64_t due_ns; /* not before: now, or the end of his quiet hours */
 };
 
@@ -73,6 +74,10 @@ typedef void recipient_visit(void *context, const struct recipient *recipient);
  * places. The rule is one of the settings, or has places of their channels. */
 void recipients_each(struct recipients *index, const struct notice *notice, wall_time now,
                      recipient_visit *visit, void *context);
+
+/* When a message to that address may go, by its quiet hours. */
+int64_t recipients_due_to(const struct recipients *index, const char *channel, const char *address,
+                          enum severity severity, wall_time now);
 
 /* When a message of that severity may go: now, or at the end of the quiet hours. */
 int64_t recipients_due(const struct channel_quiet *quiet, enum severity severity,
@@ -113,6 +118,7 @@ struct outbox_terms {
                      counted; else up to `most` letters, each once, as they are due */
     size_t most;  /* letters in a parcel; 1 .. PARCEL_LETTERS_MAX */
     struct channel_pace pace;
+    bool reports; /* the gateway tells later what became of them; then digests */
 };
 
 struct outbox_letter {
@@ -134,6 +140,7 @@ struct outbox_parcel {
     unsigned tries;     /* so far */
     int64_t refused_ns; /* since when it is refused at each try; 0 = it is not */
     struct pace_state pace;
+    int64_t sending;  /* its number for delivery reports; 0 = there are none */
     int64_t again_ns; /* OUTBOX_NONE: there may be something then, INT64_MAX: never by itself */
 };
 
@@ -183,6 +190,9 @@ enum outbox_status outbox_give_up_unknown(struct outbox *outbox,
                                           uint64_t *given_up, struct problem *problem);
 
 void outbox_count_retry(struct outbox *outbox);
+
+/* The secret that proves delivery reports of channels without one of their own. */
+void outbox_copy_secret(struct outbox *outbox, unsigned char secret[REPORT_SECRET_BYTES]);
 
 /* Lets fewer messages wait than OUTBOX_WAITING_MAX. */
 void outbox_limit_waiting(struct outbox *outbox, uint64_t most);

@@ -57,6 +57,7 @@ struct parcel {
     bool subscriber;       /* the recipient is one */
     enum language language;
     const char *key; /* idempotency: that of the letter, or of the parcel; the same at each try */
+    const char *report; /* names this sending in a delivery report (report.h); of its own at each */
 };
 
 /* Writes the details of a notice; terminated, returns the length, 0 if they do not fit, which

@@ -166,7 +166,7 @@ static void rest(struct courier *courier)
 static enum delivery deliver_letters(struct courier *courier, const struct outbox_parcel *taken,
                                      struct problem *problem)
 {
-    char key[NOTICE_KEY_CHARS + 1];
+    char key[NOTICE_KEY_CHARS + 1], report[REPORT_KEY_CHARS + 1];
     size_t count = 0;
     bool read = true;
     for (; read && count < taken->count; count += read) {
@@ -180,13 +180,15 @@ static enum delivery deliver_letters(struct courier *courier, const struct outbo
     } else if (!find_key(taken, courier->letters, key)) {
         problem_set(problem, "out of memory");
     } else {
+        report_print_key(taken->sending, report);
         struct parcel parcel = { .letters = courier->letters,
                                  .count = taken->count,
                                  .more = taken->more,
                                  .recipient = taken->address,
                                  .subscriber = taken->subscriber,
                                  .language = taken->language,
-                                 .key = key };
+                                 .key = key,
+                                 .report = report };
         delivery = courier->carrier.deliver(courier->carrier.self, &parcel, problem);
         rest(courier);
     }
@@ -498,7 +500,8 @@ static struct outbox_terms terms_of(const struct channel_settings *channel, size
     bool board = channel->kind == CHANNEL_BOARD;
     return (struct outbox_terms){ .digests = people || board,
                                   .most = most == 0 || most > PARCEL_LETTERS_MAX ? 1 : most,
-                                  .pace = board ? at_once : channel->pace };
+                                  .pace = board ? at_once : channel->pace,
+                                  .reports = channel_reports(channel) };
 }
 
 /* Makes all that the courier's thread needs. */

@@ -13,6 +13,7 @@
  * retained.c   the alarm topic: the last state, retained; empty when normal.
  * schedule.c   when a channel may try again: exponential backoff with jitter. Pure.
  * urgent.c     the few messages that must be told while the disk takes no more. Pure.
+ * report.c     the addresses that gateways report deliveries to, and their proofs.
  * damage.c     what becomes of a damaged database file.
  * notifier.c   one thread for each channel and one for the alarm topic: takes the next
  *              parcel from the outbox, hands it to its channel, marks it.
@@ -154,7 +155,9 @@ enum outbox_stage {
     OUTBOX_STAGE_WAITING,
     OUTBOX_STAGE_SENT,
     OUTBOX_STAGE_GIVEN_UP,
-    OUTBOX_STAGE_DROPPED
+    OUTBOX_STAGE_DROPPED,
+    OUTBOX_STAGE_DELIVERED, /* reported so */
+    OUTBOX_STAGE_FAILED     /* reported so; not sent again, a newer one has gone */
 };
 
 /* A message to one recipient. */
@@ -174,6 +177,8 @@ struct outbox_message {
     uint32_t tries;
     int64_t digest;    /* 0 = on its own; else the same for all that go or went as one */
     char problem[256]; /* the last words of a failure; "" = none */
+    char report[CHANNEL_STATE_MAX + 1]; /* the gateway's last word for its state; "" = none */
+    bool awaited;                       /* sent, and the gateway's report has not come yet */
 };
 
 /* NULL = any. */
@@ -214,12 +219,65 @@ bool outbox_each_event(struct outbox *outbox, const char *rule, const char *stat
                        bool (*visit)(void *context, const struct outbox_event *event),
                        void *context);
 
+/* --- delivery reports ------------------------------------------------------ */
+
+#define OUTBOX_AGAIN_MAX      3 /* times that a message is sent again because it failed later */
+#define OUTBOX_AGAIN_FIRST_NS (60 * SECOND_NS) /* pause before the first; it doubles */
+#define OUTBOX_OVERDUE_MAX    100000           /* overdue reports are counted up to so many */
+
+/* What a gateway says of a message it took; texts as they came, live for the call. */
+struct outbox_report {
+    const char *key, *proof; /* of the address it was given (report.h) */
+    const char *state;       /* its own word; "" = it says none */
+};
+
+enum outbox_reported {
+    OUTBOX_REPORT_UNPROVEN,  /* nothing was looked at; counted */
+    OUTBOX_REPORT_UNCHANGED, /* it came before, or late, names nothing that is known, or says none
+                              */
+    OUTBOX_REPORT_NOTED,     /* a state that is neither, or the mark of the sending is to come */
+    OUTBOX_REPORT_DELIVERED,
+    OUTBOX_REPORT_AGAIN,  /* the message waits again: the notifier is to be woken */
+    OUTBOX_REPORT_FAILED, /* it is not sent again: too often, or a newer one has gone since */
+    OUTBOX_REPORT_LOST    /* the outbox takes nothing now: to be told again */
+};
+
+/*
+ * Takes a delivery report for a channel of the settings; NULL: of none. A message reported as
+ * failed waits again, OUTBOX_AGAIN_MAX times, with pauses and not in its recipient's quiet hours
+ * (by its severity); then it is given up. It is not sent again when a newer one of its series has
+ * gone to the recipient since. The messages of a digest have one report and stay together. What
+ * changed survives a kill; of a failure also the loss of power.
+ */
+enum outbox_reported outbox_take_report(struct outbox *outbox,
+                                        const struct channel_settings *channel,
+                                        const struct outbox_report *report, wall_time now,
+                                        struct problem *problem);
+
+/* Of one channel, since the outbox was opened. */
+struct outbox_reports {
+    char channel[PHUSA_ID_MAX + 1];
+    uint64_t delivered; /* messages */
+    uint64_t failed;    /* messages: each time that one failed after it was sent */
+    uint64_t noted;     /* reports */
+};
+
+/* Copies what there is, of at most CHANNELS_MAX channels; returns how many. */
+size_t outbox_read_reports(struct outbox *outbox, struct outbox_reports reports[CHANNELS_MAX]);
+
+/* How many messages of a channel were sent before that time and have no last word yet; counts no
+ * further than OUTBOX_OVERDUE_MAX. False when the database could not be read. Delays nobody. */
+bool outbox_count_overdue(struct outbox *outbox, const char *channel, int64_t before_ns,
+                          uint64_t *count);
+
 /* Since the outbox was opened, but for `waiting`, which is now. */
 struct outbox_counters {
     uint64_t transitions; /* committed, told or not */
     uint64_t sent;
-    uint64_t retries; /* tries that did not get through and come again */
-    uint64_t failed;  /* given up for ever: refused for 24 h, or their channel is gone */
+    uint64_t retries;  /* tries that did not get through and come again */
+    uint64_t failed;   /* given up for ever: refused for 24 h, reported as failed too often, or
+                          their channel is gone */
+    uint64_t unproven; /* delivery reports without their proof */
     uint64_t waiting;
     uint64_t dropped;  /* by OUTBOX_WAITING_MAX */
     uint64_t replaced; /* databases that were damaged and set aside */

@@ -48,6 +48,13 @@ void outbox_bind_string(struct outbox *outbox, enum statement which, int at, con
 
 /* --- open and close --------------------------------------------------------------- */
 
+bool outbox_step_row(sqlite3_stmt *statement, bool *found)
+{
+    int result = sqlite3_step(statement);
+    *found = result == SQLITE_ROW;
+    return result == SQLITE_ROW || result == SQLITE_DONE;
+}
+
 bool outbox_query_integer(sqlite3 *db, const char *query, int64_t *value)
 {
     sqlite3_stmt *statement = NULL;
@@ -165,7 +172,8 @@ static enum outbox_status open_all(struct outbox *outbox, struct problem *proble
         outbox_make_schema(outbox, problem) != OUTBOX_OK ||
         check_whole(outbox, problem) != OUTBOX_OK ||
         connect(outbox, "PRAGMA synchronous = NORMAL", &outbox->sender, problem) != OUTBOX_OK ||
-        prepare(outbox, problem) != OUTBOX_OK || read_state(outbox, problem) != OUTBOX_OK) {
+        prepare(outbox, problem) != OUTBOX_OK || read_state(outbox, problem) != OUTBOX_OK ||
+        outbox_read_secret(outbox, problem) != OUTBOX_OK) {
         close_all(outbox);
         return OUTBOX_FAILED;
     }

@@ -222,7 +222,7 @@ static bool insert_message(struct entry *entry, const struct recipient *recipien
     if (row == 0) {
         return false;
     }
-    if (recipient->quiet && recipient->due_ns <= entry->batch->now.ns) {
+    if (recipient->put_off && recipient->due_ns <= entry->batch->now.ns) {
         outbox_bind_integer(outbox, W_HURRY, 1, row);
         outbox_bind_integer(outbox, W_HURRY, 2, entry->series);
         outbox_bind_integer(outbox, W_HURRY, 3, recipient->due_ns);

@@ -146,7 +146,8 @@ bool outbox_each_active(struct outbox *outbox, const char *channel,
 static const char messages_sql[] =
     "SELECT m.id, t.key, t.rule, t.site, t.station, t.before, t.after, t.time_ns, r.channel,"
     " r.address, r.subscriber, m.state, m.created_ns, m.due_ns, m.sent_ns, m.tries, m.problem,"
-    " m.parcel FROM message m LEFT JOIN transition t ON t.id = m.transition_id"
+    " m.parcel, m.report, m.sending IS NOT NULL AND m.outcome IS NULL FROM message m LEFT JOIN "
+    "transition t ON t.id = m.transition_id"
     " LEFT JOIN recipient r ON r.id = m.recipient"
     " WHERE m.id < ?1 AND (?2 IS NULL OR r.channel = ?2) AND (?3 IS NULL OR t.rule = ?3)"
     " AND (?4 IS NULL OR t.station = ?4) AND (?5 = 0 OR m.state < 2)"
@@ -161,9 +162,19 @@ static enum outbox_stage stage_of(struct list *list)
         return OUTBOX_STAGE_GIVEN_UP;
     case DROPPED:
         return OUTBOX_STAGE_DROPPED;
+    case DELIVERED:
+        return OUTBOX_STAGE_DELIVERED;
+    case FAILED_LATER:
+        return OUTBOX_STAGE_FAILED;
     default:
         return OUTBOX_STAGE_WAITING;
     }
+}
+
+static bool was_sent(enum outbox_stage stage)
+{
+    return stage == OUTBOX_STAGE_SENT || stage == OUTBOX_STAGE_DELIVERED ||
+           stage == OUTBOX_STAGE_FAILED;
 }
 
 static void read_message(struct list *list, struct outbox_message *message)
@@ -182,11 +193,13 @@ static void read_message(struct list *list, struct outbox_message *message)
     message->stage = stage_of(list);
     message->created_ns = sqlite3_column_int64(list->rows, 12);
     message->due_ns = sqlite3_column_int64(list->rows, 13);
-    message->sent_ns =
-        message->stage == OUTBOX_STAGE_SENT ? sqlite3_column_int64(list->rows, 14) : 0;
+    message->sent_ns = was_sent(message->stage) ? sqlite3_column_int64(list->rows, 14) : 0;
     message->tries = (uint32_t)sqlite3_column_int64(list->rows, 15);
     COPY(list, 16, message->problem);
     message->digest = sqlite3_column_int64(list->rows, 17);
+    COPY(list, 18, message->report);
+    message->awaited =
+        message->stage == OUTBOX_STAGE_SENT && sqlite3_column_int(list->rows, 19) != 0;
 }
 
 bool outbox_each_message(struct outbox *outbox, const struct outbox_filter *filter,
@@ -213,6 +226,27 @@ bool outbox_each_message(struct outbox *outbox, const struct outbox_filter *filt
     }
     list_close(&list);
     return step == SQLITE_DONE;
+}
+
+bool outbox_count_overdue(struct outbox *outbox, const char *channel, int64_t before_ns,
+                          uint64_t *count)
+{
+    struct list list;
+    int step = SQLITE_ERROR;
+    *count = 0;
+    if (list_open(outbox,
+                  "SELECT count(*) FROM (SELECT 1 FROM message m INDEXED BY message_awaited"
+                  " CROSS JOIN recipient r ON r.id = m.recipient WHERE m.sending IS NOT NULL"
+                  " AND m.state = 2 AND m.sent_ns < ?2 AND r.channel = ?1 LIMIT ?3)",
+                  &list)) {
+        bind_any(&list, 1, channel);
+        (void)sqlite3_bind_int64(list.rows, 2, before_ns);
+        (void)sqlite3_bind_int64(list.rows, 3, OUTBOX_OVERDUE_MAX);
+        step = sqlite3_step(list.rows);
+        *count = step == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(list.rows, 0) : 0;
+    }
+    list_close(&list);
+    return step == SQLITE_ROW;
 }
 
 /* --- the history of alarms ------------------------------------------------------------------ */

@@ -1,4 +1,5 @@
-/* The tables of the outbox, what is asked of them, and how those of version 1 are made over. */
+/* The tables of the outbox, what is asked of them, and how those of versions 1 and 2 are made
+ * over. */
 #include "notify/outbox_state.h"
 
 static const char common[] =
@@ -29,7 +30,8 @@ static const char common[] =
     "INTEGER NOT NULL, severity INTEGER NOT NULL,"
     " state INTEGER NOT NULL, parcel INTEGER NOT NULL, created_ns INTEGER NOT NULL,"
     " due_ns INTEGER NOT NULL, sent_ns INTEGER, tries INTEGER NOT NULL, refused_ns INTEGER,"
-    " problem TEXT, PRIMARY KEY(recipient, id)) WITHOUT ROWID;"
+    " problem TEXT, sending INTEGER, outcome INTEGER, report TEXT, later INTEGER NOT NULL DEFAULT"
+    " 0, PRIMARY KEY(recipient, id)) WITHOUT ROWID;"
     "CREATE INDEX message_series ON message(recipient, series) WHERE state < 2;"
     "CREATE INDEX message_ready ON message(recipient, due_ns) WHERE state = 1;";
 
@@ -45,7 +47,20 @@ static const char own[] =
     " committed_ns INTEGER NOT NULL, life TEXT NOT NULL DEFAULT '', event TEXT);"
     "CREATE INDEX transition_time ON transition(time_ns);";
 
-static const char now_ours[] = "PRAGMA user_version = 2;";
+static const char reports[] =
+    "CREATE TABLE secret(bytes BLOB NOT NULL);"
+    "CREATE INDEX message_sending ON message(sending) WHERE sending IS NOT NULL;"
+    "CREATE INDEX message_awaited ON message(sent_ns) WHERE sending IS NOT NULL AND state = 2;"
+    "CREATE INDEX message_later ON message(recipient) WHERE state < 2 AND later > 0;";
+
+static const char now_ours[] = "PRAGMA user_version = 3;";
+
+/* Version 2 knew of no delivery reports. */
+static const char add_reports[] =
+    "ALTER TABLE message ADD COLUMN sending INTEGER;"
+    "ALTER TABLE message ADD COLUMN outcome INTEGER;"
+    "ALTER TABLE message ADD COLUMN report TEXT;"
+    "ALTER TABLE message ADD COLUMN later INTEGER NOT NULL DEFAULT 0;";
 
 /*
  * Version 1 had a body in each message and no recipients. Every message becomes one to its
@@ -92,8 +107,9 @@ static const char make_over[] =
     "INSERT INTO meta SELECT 'message', coalesce(max(id), 0) FROM message_1;"
     "DROP TABLE series_name; DROP TABLE message_1;";
 
-static const char *const schema[] = { own, common, now_ours, NULL };
-static const char *const migration[] = { make_room, common, make_over, now_ours, NULL };
+static const char *const schema[] = { own, common, reports, now_ours, NULL };
+static const char *const from_1[] = { make_room, common, make_over, reports, now_ours, NULL };
+static const char *const from_2[] = { add_reports, reports, now_ours, NULL };
 
 #define END_SQL                                                                                    \
     "UPDATE message SET state = ?3, sent_ns = ?4, tries = tries + (?3 = 2)"                        \
@@ -136,7 +152,7 @@ const char *const outbox_sql[STATEMENTS] = {
                   "?2 AND series = ?3"
                   " AND state < 2), 0, 0, ?7)",
     [W_HURRY] = "UPDATE message SET due_ns = ?3 WHERE recipient = ?1 AND series = ?2 AND state < 2"
-                " AND tries = 0 AND due_ns > ?3",
+                " AND (tries = 0 OR later > 0) AND due_ns > ?3",
     [W_TOUCH] = "UPDATE recipient SET used_ns = ?3, next_ns = CASE WHEN next_ns IS NULL THEN ?2"
                 " WHEN gathering THEN next_ns ELSE min(next_ns, ?2) END WHERE id = ?1",
     [W_OLDEST] = "SELECT id FROM message WHERE recipient = ?1 AND state = 1"
@@ -200,8 +216,8 @@ const char *const outbox_sql[STATEMENTS] = {
     [S_SETTLE] = "UPDATE recipient SET burst_ns = ?2, burst_count = ?3, gathering = 0, next_ns ="
                  " (SELECT due_ns FROM message WHERE recipient = ?1 AND state = 1"
                  " ORDER BY due_ns LIMIT 1) WHERE id = ?1",
-    [S_RETRY] = "UPDATE message SET due_ns = ?2 WHERE state < 2 AND tries > 0 AND due_ns > ?2 AND"
-                " recipient IN (SELECT id FROM recipient WHERE channel = ?1"
+    [S_RETRY] = "UPDATE message SET due_ns = ?2 WHERE state < 2 AND tries > 0 AND later = 0 AND"
+                " due_ns > ?2 AND recipient IN (SELECT id FROM recipient WHERE channel = ?1"
                 " AND next_ns IS NOT NULL)",
     [S_RETRY_RECIPIENTS] = "UPDATE recipient SET next_ns = min(next_ns, ?2) WHERE channel = ?1"
                            " AND next_ns IS NOT NULL AND NOT gathering",
@@ -209,6 +225,38 @@ const char *const outbox_sql[STATEMENTS] = {
     [S_UNKNOWN] = "UPDATE message SET state = 3 WHERE state < 2 AND recipient IN"
                   " (SELECT id FROM recipient WHERE channel = ?1)",
     [S_UNKNOWN_RECIPIENTS] = "UPDATE recipient SET next_ns = NULL WHERE channel = ?1",
+    [S_NUMBER] = "UPDATE message SET sending = ?3, outcome = NULL, report = NULL"
+                 " WHERE recipient = ?1 AND id = ?2",
+    [S_NUMBER_PARCEL] = "UPDATE message SET sending = ?3, outcome = NULL, report = NULL"
+                        " WHERE recipient = ?1 AND parcel = ?2 AND state < 2",
+    [S_SENDING] = "SELECT m.recipient, r.channel, r.address, min(m.id), max(m.severity),"
+                  " max(m.later), sum(m.state < 2), sum(m.state = 2), max(m.outcome), max(m.report)"
+                  " FROM message m JOIN recipient r ON r.id = m.recipient WHERE m.sending = ?1"
+                  " GROUP BY m.recipient",
+    [S_NOTE] = "UPDATE message SET outcome = ?2, report = ?3 WHERE sending = ?1",
+    [S_DELIVERED] = "UPDATE message SET state = 5, sent_ns = coalesce(sent_ns, ?3), outcome = 2,"
+                    " report = ?2, sending = NULL, tries = tries + (state < 2)"
+                    " WHERE sending = ?1 AND state <= 2",
+    /* what people were told of the same since then, by other sendings */
+    [S_FAILED] = "WITH gone(series, id) AS MATERIALIZED (SELECT series, max(id) FROM message"
+                 " WHERE recipient = ?2 AND id > ?3 AND state IN (2, 5)"
+                 " AND coalesce(sending, 0) <> ?1 GROUP BY series)"
+                 " UPDATE message SET state = 6, outcome = 3, report = ?4, sending = NULL,"
+                 " problem = ?5 WHERE sending = ?1 AND state = 2 AND EXISTS (SELECT 1 FROM gone"
+                 " WHERE gone.series = message.series AND gone.id > message.id)",
+    [S_FAILED_TOO_OFTEN] = "UPDATE message SET state = 3, outcome = 3, report = ?2, sending = NULL,"
+                           " problem = ?3 WHERE sending = ?1 AND state = 2 AND later >= ?4",
+    [S_AGAIN] = "UPDATE message SET state = 0, outcome = 3, report = ?2, sending = NULL,"
+                " problem = ?3, later = later + 1, due_ns = ?4, refused_ns = NULL"
+                " WHERE sending = ?1 AND state = 2",
+    [S_BEHIND_ALL] = "UPDATE message SET state = 0 WHERE recipient = ?1 AND state = 1 AND EXISTS"
+                     " (SELECT 1 FROM message e INDEXED BY message_series WHERE e.recipient = ?1"
+                     " AND e.series = message.series AND e.state < 2 AND e.id < message.id)",
+    [S_HASTEN] = "UPDATE recipient SET next_ns = CASE WHEN next_ns IS NULL THEN ?2"
+                 " WHEN gathering THEN next_ns ELSE min(next_ns, ?2) END WHERE id = ?1",
+    [S_OVERTAKEN] = "UPDATE message SET state = 6 WHERE recipient = ?1 AND state < 2 AND later > 0"
+                    " AND EXISTS (SELECT 1 FROM message n WHERE n.sending = ?2"
+                    " AND n.series = message.series AND n.id > message.id)",
 };
 
 static bool run_scripts(sqlite3 *db, const char *const *scripts)
@@ -246,8 +294,8 @@ enum outbox_status outbox_make_schema(struct outbox *outbox, struct problem *pro
     if (version == OUTBOX_VERSION) {
         return OUTBOX_OK;
     }
-    if (version == 1) {
-        return execute(outbox, migration, problem);
+    if (version == 1 || version == 2) {
+        return execute(outbox, version == 1 ? from_1 : from_2, problem);
     }
     if (version != 0 || tables != 0) {
         problem_set(problem, "outbox: %s is no outbox of version %d (user_version %lld)",

@@ -16,20 +16,12 @@ struct head {
     unsigned tries;
 };
 
-/* Runs one that gives a row at most; *found. The row can be read until the statement is reset. */
-static bool step_row(sqlite3_stmt *statement, bool *found)
-{
-    int result = sqlite3_step(statement);
-    *found = result == SQLITE_ROW;
-    return result == SQLITE_ROW || result == SQLITE_DONE;
-}
-
 static bool read_recipient(struct outbox *outbox, const char *channel, struct outbox_parcel *parcel,
                            int64_t *next_ns, bool *found)
 {
     sqlite3_stmt *next = outbox->statements[S_NEXT];
     outbox_bind_string(outbox, S_NEXT, 1, channel);
-    bool good = step_row(next, found);
+    bool good = outbox_step_row(next, found);
     if (*found) {
         parcel->recipient = sqlite3_column_int64(next, 0);
         outbox_copy_column(next, 1, parcel->address, sizeof parcel->address);
@@ -46,7 +38,7 @@ static bool read_head(struct outbox *outbox, int64_t recipient, struct head *hea
 {
     sqlite3_stmt *first = outbox->statements[S_HEAD];
     outbox_bind_integer(outbox, S_HEAD, 1, recipient);
-    bool good = step_row(first, found);
+    bool good = outbox_step_row(first, found);
     if (*found) {
         *head = (struct head){
             .id = sqlite3_column_int64(first, 0),
@@ -115,7 +107,7 @@ static bool read_size(struct outbox *outbox, struct outbox_parcel *parcel)
     bool found = false;
     outbox_bind_integer(outbox, S_DIGEST_SIZE, 1, parcel->recipient);
     outbox_bind_integer(outbox, S_DIGEST_SIZE, 2, parcel->digest);
-    bool good = step_row(size, &found);
+    bool good = outbox_step_row(size, &found);
     if (found) {
         size_t series = (size_t)sqlite3_column_int64(size, 0);
         parcel->more = series > parcel->count ? series - parcel->count : 0;
@@ -175,7 +167,8 @@ static enum look look_at(struct outbox *outbox, const struct outbox_terms *terms
     } else {
         good = take_some(outbox, terms->digests ? 1 : terms->most, due, parcel);
     }
-    return good && parcel->count > 0 ? LOOK_TAKEN : LOOK_FAILED;
+    good = good && parcel->count > 0 && (!terms->reports || outbox_number(outbox, parcel));
+    return good ? LOOK_TAKEN : LOOK_FAILED;
 }
 
 static enum outbox_status take(struct outbox *outbox, const char *channel,
@@ -283,6 +276,7 @@ static enum outbox_status mark(struct outbox *outbox, const struct outbox_parcel
 {
     enum message_state state = end == OUTBOX_SENT ? SENT : GIVEN_UP;
     struct pace_state pace = parcel->pace;
+    struct report_effect effect = { .channel = "" };
     uint64_t ended = 0;
     bool digest = parcel->digest != 0;
     if (end == OUTBOX_SENT) {
@@ -291,12 +285,15 @@ static enum outbox_status mark(struct outbox *outbox, const struct outbox_parcel
     bool changed = outbox_run(outbox, S_BEGIN) &&
                    (digest ? end_digest(outbox, parcel, state, now, &ended)
                            : end_each(outbox, parcel, state, now, &ended)) &&
+                   (state != SENT || parcel->sending == 0 ||
+                    outbox_settle_reports(outbox, parcel, now, &effect)) &&
                    settle(outbox, parcel, &pace);
     enum outbox_status status = transact(outbox, changed, problem);
     if (status == OUTBOX_OK) {
         outbox->counters.waiting -= ended;
         outbox->counters.sent += end == OUTBOX_SENT ? parcel->messages : 0;
         outbox->counters.failed += end == OUTBOX_GIVEN_UP ? ended : 0;
+        outbox_count_effect(outbox, &effect);
     }
     return status;
 }

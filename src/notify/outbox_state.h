@@ -1,5 +1,5 @@
 /*
- * The outbox's inside, for outbox*.c. One SQLite file, PRAGMA user_version = 2.
+ * The outbox's inside, for outbox*.c. One SQLite file, PRAGMA user_version = 3.
  *
  * meta(name, value)   `position`: the highest journal position committed.
  * series              one rule at one station: what it was told last (0: nothing), and its
@@ -18,14 +18,23 @@
  *                     off, and not a message of its own.
  * message             lies beside the others of its recipient, so that a digest of thousands
  *                     changes a few pages. What one recipient is to be told of one transition;
- * `state` is 0 behind another of its series, 1 ready, 2 sent, 3 given up, 4 dropped. due_ns: not
- *                     before (quiet hours, or a try that failed). parcel: 0, or the id of the first
- *                     message of the digest it goes in, which stays together at each try.
+ * `state` is 0 behind another of its series, 1 ready, 2 sent, 3 given up, 4 dropped, 5 delivered
+ *                     (reported so), 6 failed later (reported so, and not sent again because a
+ * newer one of its series went). due_ns: not before (quiet hours, or a try that failed). parcel: 0,
+ * or the id of the first message of the digest it goes in, which stays together at each try. Of
+ * delivery reports (report.h): sending, the random number under which it went out last, the same
+ * for all of a digest; NULL when no report is awaited, or the last word of it has come. outcome and
+ * report: what came (enum report_outcome) and the gateway's word. later: how often it failed after
+ * it was sent. secret              one row: what proves the reports of channels without a secret of
+ * their own.
  *
  * Invariant: of the waiting messages (state 0 or 1) of one recipient and series exactly the oldest
  * is ready. Whatever ends a ready message makes the next of its series ready in the same
  * transaction. A message is never due later than one behind it: one that is due now takes along
- * those of its series that wait for the morning.
+ * those of its series that wait for the morning, or because they failed later.
+ *
+ * A report may come before the mark that its message was sent: then the outcome waits in the
+ * message, and the mark brings it about.
  *
  * Two connections, one lock. `writer` commits with synchronous=FULL: what a commit
  * said is on disk. `sender` marks with synchronous=NORMAL: a mark that the
@@ -43,11 +52,20 @@
 #include <sqlite3.h>
 
 #include "notify/delivery.h"
+#include "notify/report.h"
 
-#define OUTBOX_VERSION  2
+#define OUTBOX_VERSION  3
 #define BUSY_TIMEOUT_MS 5000 /* for another program that reads or keeps the file */
 
-enum message_state { BEHIND = 0, READY = 1, SENT = 2, GIVEN_UP = 3, DROPPED = 4 };
+enum message_state {
+    BEHIND = 0,
+    READY = 1,
+    SENT = 2,
+    GIVEN_UP = 3,
+    DROPPED = 4,
+    DELIVERED = 5,
+    FAILED_LATER = 6
+};
 
 enum statement {
     W_BEGIN,
@@ -99,6 +117,17 @@ enum statement {
     S_WAITING,
     S_UNKNOWN,
     S_UNKNOWN_RECIPIENTS,
+    S_NUMBER,
+    S_NUMBER_PARCEL,
+    S_SENDING,
+    S_NOTE,
+    S_DELIVERED,
+    S_FAILED,
+    S_FAILED_TOO_OFTEN,
+    S_AGAIN,
+    S_BEHIND_ALL,
+    S_HASTEN,
+    S_OVERTAKEN,
     STATEMENTS
 };
 
@@ -118,6 +147,9 @@ struct outbox {
     sqlite3 *writer, *sender;
     sqlite3_stmt *statements[STATEMENTS];
     struct outbox_counters counters;
+    struct outbox_reports reports[CHANNELS_MAX]; /* of channels that have had one */
+    size_t report_channels;
+    unsigned char secret[REPORT_SECRET_BYTES]; /* as in the table */
     char *path;
     bool damaged;      /* a call met damage: the next replaces the database */
     bool open;         /* false only after a replacement that could not be finished */
@@ -176,6 +208,30 @@ bool outbox_end_message(struct outbox *outbox, enum statement end, enum statemen
 
 /* A text of a row; "" for NULL. */
 void outbox_copy_column(sqlite3_stmt *statement, int column, char *text, size_t capacity);
+
+/* Runs one that gives a row at most; *found. The row can be read until the statement is reset. */
+bool outbox_step_row(sqlite3_stmt *statement, bool *found);
+
+/* --- outbox_report.c ---- */
+
+/* What a change by a report comes to, to be counted when it is committed. */
+struct report_effect {
+    char channel[PHUSA_ID_MAX + 1];             /* "" = nothing was reported */
+    uint64_t delivered, again, given_up, stale; /* messages; again: they wait again */
+    uint64_t ended;                             /* messages that waited and wait no more */
+};
+
+/* Reads the secret, or makes one in a database that has none. */
+enum outbox_status outbox_read_secret(struct outbox *outbox, struct problem *problem);
+
+/* A parcel is about to go: gives it a number by which a report can name it. */
+bool outbox_number(struct outbox *outbox, struct outbox_parcel *parcel);
+
+/* A parcel with a number was marked sent: older ones of its series are not sent any more, and a
+ * report that came before takes effect. */
+bool outbox_settle_reports(struct outbox *outbox, const struct outbox_parcel *parcel, wall_time now,
+                           struct report_effect *effect);
+void outbox_count_effect(struct outbox *outbox, const struct report_effect *effect);
 
 /* --- outbox_read.c ---- */
 

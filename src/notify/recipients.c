@@ -19,6 +19,7 @@ struct slot {
     enum language language;
     bool subscriber;
     struct channel_quiet quiet;
+    bool reports;   /* of deliveries: what failed later waits again */
     uint64_t heard; /* number of the last notice it was given */
 };
 
@@ -63,6 +64,7 @@ static void add_slot(struct recipients *index, const struct channel_settings *ch
         .address = address,
         .language = channel->language,
         .quiet = channel->quiet,
+        .reports = channel_reports(channel),
     };
 }
 
@@ -153,6 +155,7 @@ static size_t new_slot(struct recipients *index, const struct candidate *candida
         .language = candidate->subscriber->language,
         .subscriber = true,
         .quiet = quiet_of(candidate->subscriber, candidate->channel),
+        .reports = channel_reports(candidate->channel),
     };
     return index->slot_count++;
 }
@@ -296,6 +299,18 @@ int64_t recipients_due(const struct channel_quiet *quiet, enum severity severity
     return into < lasts ? now.ns + (lasts - into) * SECOND_NS - now.ns % SECOND_NS : now.ns;
 }
 
+int64_t recipients_due_to(const struct recipients *index, const char *channel, const char *address,
+                          enum severity severity, wall_time now)
+{
+    for (size_t i = 0; i < index->slot_count; i++) {
+        const struct slot *slot = &index->slots[i];
+        if (strcmp(slot->channel, channel) == 0 && strcmp(slot->address, address) == 0) {
+            return recipients_due(&slot->quiet, severity, index->settings->utc_offset_s, now);
+        }
+    }
+    return now.ns;
+}
+
 /* A rule of his own stands in for this one. */
 static bool has_own(const struct recipients *index, const struct rule *rule, double threshold)
 {
@@ -344,7 +359,7 @@ static void give(const struct round *round, size_t at)
         .address = slot->address,
         .language = slot->language,
         .subscriber = slot->subscriber,
-        .quiet = slot->quiet.from_s != slot->quiet.until_s,
+        .put_off = slot->quiet.from_s != slot->quiet.until_s || slot->reports,
         .due_ns = recipients_due(&slot->quiet, round->severity,
                                  round->index->settings->utc_offset_s, round->now),
     };

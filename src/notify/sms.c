@@ -6,8 +6,9 @@
  *         "&to={to}&text={text}&coding={coding}&charset=UTF-8";   accepted = "delivery";
  *
  * which answers 202 and "0: Accepted for delivery" or "3: Queued for later delivery"; its user
- * there needs concatenation = true and max-messages = 4 for digests. A gateway that takes a message
- * and fails later tells nobody: there are no delivery reports here.
+ * there needs concatenation = true and max-messages = 4 for digests. With report_base it is also
+ * asked to say later what became of the message, "&dlr-mask=19&dlr-url={report}%26state%3D%25d":
+ * report.h has the address, outbox_report.c what follows from it.
  *
  * Texts are without diacritics, in GSM 7 bit; with `diacritics` in UCS-2 where a text has any. A
  * single message is one part, always: one that were longer is cut at a word, which is said in the
@@ -39,13 +40,15 @@
 #define PHONE_MAX    16 /* "+" and 15 digits (E.164) */
 #define WORDS_MAX    80 /* bytes of an answer that are said */
 #define DIGITS_SHOWN 4
-#define FIELDS       7
+#define FIELDS       8
 
 struct sms {
     struct http_client *client;
     const struct channel_settings *channel;
-    unsigned long cut; /* texts that were too long for one part */
+    struct outbox *outbox; /* has the secret of reports */
+    unsigned long cut;     /* texts that were too long for one part */
     char text[PLAIN_MAX], filled_url[REQUEST_MAX], filled_body[REQUEST_MAX];
+    char report[REPORT_URL_MAX];
     char filled_headers[CHANNEL_HEADERS_MAX][HEADER_MAX], type_header[HEADER_MAX];
     struct http_answer answer;
 };
@@ -222,6 +225,25 @@ static enum delivery send_request(struct sms *sms, const struct http_request *re
     return DELIVERY_FAILED;
 }
 
+/* Where the gateway is to report to; "" without report_base. */
+static bool make_report(struct sms *sms, const struct parcel *parcel)
+{
+    const struct channel_settings *channel = sms->channel;
+    unsigned char own[REPORT_SECRET_BYTES] = { 0 };
+    struct phusa_text secret = phusa_text_of(channel->secret == NULL ? "" : channel->secret);
+    sms->report[0] = '\0';
+    if (!channel_reports(channel)) {
+        return true;
+    }
+    if (secret.length == 0) {
+        outbox_copy_secret(sms->outbox, own);
+        secret = (struct phusa_text){ (const char *)own, sizeof own };
+    }
+    bool made = report_print_url(channel, secret, parcel->report, sms->report);
+    explicit_bzero(own, sizeof own);
+    return made;
+}
+
 static enum delivery deliver(void *self, const struct parcel *parcel, struct problem *problem)
 {
     struct sms *sms = self;
@@ -239,9 +261,10 @@ static enum delivery deliver(void *self, const struct parcel *parcel, struct pro
         { "password", sms->channel->password },
         { "key", parcel->key },
         { "coding", coding == SMS_UCS2 ? "2" : "0" },
+        { "report", sms->report },
     };
     struct http_request request;
-    if (!fill_request(sms, values, &request)) {
+    if (!make_report(sms, parcel) || !fill_request(sms, values, &request)) {
         problem_set(problem, "the request to the gateway is too long");
         return DELIVERY_REFUSED;
     }
@@ -266,7 +289,6 @@ static void sms_free(void *self)
 bool sms_open(struct carrier *carrier, const struct channel_settings *channel,
               const struct carrier_means *means, struct problem *problem)
 {
-    (void)means;
     struct http_options options = { .ca_file = channel->ca,
                                     .total_ms = (long)(channel->timeout_ns / MILLI_NS) };
     struct sms *sms = calloc(1, sizeof *sms);
@@ -279,6 +301,7 @@ bool sms_open(struct carrier *carrier, const struct channel_settings *channel,
     }
     sms->client = client;
     sms->channel = channel;
+    sms->outbox = means->outbox;
     carrier->self = sms;
     carrier->deliver = deliver;
     carrier->abort = abort_request;

@@ -1,4 +1,5 @@
 """Short messages: through Kannel to its fake message centre, and to gateways that misbehave."""
+import hmac
 import http.server
 import json
 import os
@@ -219,6 +220,7 @@ class Gateway(http.server.ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Answer)
         self.asked, self.answer, self.stopping = [], (200, "OK"), threading.Event()
+        self.before = lambda: None  # called with each request, before the answer
         self.url = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -236,6 +238,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.asked.append((self.command, self.path, dict(self.headers), body))
         answer = self.server.answer
+        self.server.before()
         if answer == "hang":
             self.server.stopping.wait(30)
             return
@@ -319,6 +322,22 @@ def test_the_request_is_what_the_template_says(tmp_path, gateway):
     assert json.loads(as_json[3]) == {"to": PHONE, "text": PLAIN, "from": "Phù Sa", "more": {}}
     assert query[0] == "GET"
     assert urllib.parse.parse_qs(urllib.parse.urlsplit(query[1]).query) == {"t": [PLAIN], "p": ["a b&c"]}
+
+
+def test_the_address_for_reports_is_escaped_as_its_place_demands(tmp_path, gateway):
+    """And proven by the channel's secret, or by that of the outbox (carrier_try has 32 letters k)."""
+    reports = {"id": "try", "report_base": "http://[::1]:8080/", "headers": ["X-Report: {report}"]}
+    with Carrier(tmp_path, **by_form(gateway, **reports) | {"body": "to={to}&text={text}&r={report}%26state%3D%25d"}) as form:
+        assert form.deliver(recipient=PHONE, report="00000000000000ff") == ("done", "")
+    with Carrier(tmp_path, **by_form(gateway, **reports, secret="our own", content_type="application/json") |
+                 {"body": '{"to":"{to}","text":"{text}","r":"{report}"}'}) as as_json:
+        assert as_json.deliver(recipient=PHONE, report="00000000000000ff") == ("done", "")
+    form, as_json = gateway.asked
+    for secret, asked, heard in (b"k" * 32, form, urllib.parse.parse_qs(form[3].decode())["r"][0]), (
+            b"our own", as_json, json.loads(as_json[3])["r"] + "&state=%d"):
+        proof = hmac.new(secret, b"try\n00000000000000ff", "sha256").hexdigest()
+        address = f"http://[::1]:8080/api/v1/delivery?channel=try&key=00000000000000ff&proof={proof}"
+        assert (asked[2]["X-Report"], heard) == (address, address + "&state=%d")
 
 
 @pytest.mark.parametrize("number", ["", "+", "ann@example.vn", "+84 90", "0901\r\nX: 1", "+849012345678901234"])

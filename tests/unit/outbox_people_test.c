@@ -327,7 +327,8 @@ static void history_merges_transitions_and_events(void **state)
 
 static void read_message(void *context, const struct outbox_message *message)
 {
-    static const char *const stages[] = { "waiting", "sent", "given up", "dropped" };
+    static const char *const stages[] = { "waiting", "sent",      "given up",
+                                          "dropped", "delivered", "failed" };
     struct read *read = context;
     (void)snprintf(read->text[read->count++ % 16], 640, "%s %s %s %s %u %s", message->channel,
                    message->recipient, message->station, stages[message->stage], message->tries,

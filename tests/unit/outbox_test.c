@@ -353,9 +353,9 @@ static void refuses_what_is_no_outbox(void **state)
     struct problem problem = { "" };
     struct outbox *other = NULL;
     uint64_t at = 0;
-    (void)query("PRAGMA user_version = 3");
+    (void)query("PRAGMA user_version = 4");
     assert_int_equal(outbox_open(sample_path, &other, &at, &problem), OUTBOX_FAILED);
-    assert_non_null(strstr(problem.text, "no outbox of version 2"));
+    assert_non_null(strstr(problem.text, "no outbox of version 3"));
     assert_null(other);
     assert_int_equal(outbox_open("/nonexistent/outbox.db", &other, &at, &problem), OUTBOX_FAILED);
     (void)query("PRAGMA user_version = 0"); /* with tables: somebody else's */

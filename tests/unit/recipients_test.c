@@ -189,7 +189,7 @@ static void quiet_hours_delay_what_is_not_grave(void **state)
     const int64_t morning = night.ns + 6 * HOUR_NS + 55 * 60 * SECOND_NS - 10 * SECOND_NS;
     tell(notice_of(ALL, 0, SEVERITY_MODERATE));
     assert_true(heard[0].due_ns == night.ns); /* ioc has none */
-    assert_true(heard[3].quiet && heard[3].due_ns == morning);
+    assert_true(heard[3].put_off && heard[3].due_ns == morning);
     tell(notice_of(ALL, 0, SEVERITY_SEVERE));
     assert_true(heard[3].due_ns == night.ns);
     struct notice fall = notice_of(ALL, 0, SEVERITY_NORMAL);

@@ -44,7 +44,9 @@ static int clean(void **state)
 static void send_what_is_due(wall_time now)
 {
     for (size_t i = 0; i < STORM_CHANNELS; i++) {
-        const struct outbox_terms terms = { true, PARCEL_LETTERS_MAX, storm.channels[i].pace };
+        const struct outbox_terms terms = { .digests = true,
+                                            .most = PARCEL_LETTERS_MAX,
+                                            .pace = storm.channels[i].pace };
         while (outbox_take(outbox, storm.channels[i].id, &terms, now, &parcel, NULL) == OUTBOX_OK) {
             struct got *person = &got[strtoul(parcel.address, NULL, 10)];
             person->singles += parcel.digest == 0;
