@@ -180,7 +180,8 @@ static bool create_services(struct collector *collector, struct problem *problem
                                      .windows = collector_make_windows,
                                      .verb = collector_verb,
                                      .events = collector_events,
-                                     .messages = collector_messages };
+                                     .messages = collector_messages,
+                                     .delivery = collector_delivery };
     handlers.context = collector;
     collector->mqtt = mqtt_create(&settings->broker, true, subscriptions, &handlers, problem);
     if (collector->mqtt == NULL || !create_outlet(collector, problem)) {

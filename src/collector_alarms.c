@@ -1,4 +1,5 @@
 /* What operators ask for and do: between the console, the journal and the outbox. */
+#include <stdio.h>
 #include <string.h>
 
 #include "collector_state.h"
@@ -77,10 +78,11 @@ struct message_visitor {
 
 static const char *stage_name(enum outbox_stage stage)
 {
-    static const char *const names[] = { [OUTBOX_STAGE_WAITING] = "waiting",
-                                         [OUTBOX_STAGE_SENT] = "sent",
-                                         [OUTBOX_STAGE_GIVEN_UP] = "given up",
-                                         [OUTBOX_STAGE_DROPPED] = "dropped" };
+    static const char *const names[] = {
+        [OUTBOX_STAGE_WAITING] = "waiting",     [OUTBOX_STAGE_SENT] = "sent",
+        [OUTBOX_STAGE_GIVEN_UP] = "given up",   [OUTBOX_STAGE_DROPPED] = "dropped",
+        [OUTBOX_STAGE_DELIVERED] = "delivered", [OUTBOX_STAGE_FAILED] = "failed"
+    };
     return names[stage];
 }
 
@@ -97,6 +99,8 @@ static void pass_message(void *context, const struct outbox_message *message)
             message->recipient[0] == '\0' ? "" : subscriber_mask(message->recipient, recipient),
         .state = stage_name(message->stage),
         .problem = message->problem,
+        .report = message->report,
+        .awaited = message->awaited,
         .to = message->to,
         .time_ns = message->time_ns,
         .created_ns = message->created_ns,
@@ -121,4 +125,88 @@ bool collector_messages(void *context, const struct console_messages_query *quer
                                     .before_id = query->before_id,
                                     .most = query->most };
     return outbox_each_message(collector->outbox, &filter, pass_message, &to);
+}
+
+/* --- what gateways report ----------------------------------------------------------------------
+ */
+
+/* The channel of that id that asks for reports; NULL if there is none. */
+static const struct channel_settings *reporting_channel(const struct settings *settings,
+                                                        const char *id)
+{
+    for (size_t i = 0; i < settings->channel_count; i++) {
+        const struct channel_settings *channel = &settings->channels[i];
+        if (strcmp(channel->id, id) == 0) {
+            return channel_reports(channel) ? channel : NULL;
+        }
+    }
+    return NULL;
+}
+
+static enum console_delivered delivered_of(enum outbox_reported reported)
+{
+    static const enum console_delivered said[] = {
+        [OUTBOX_REPORT_UNPROVEN] = CONSOLE_DELIVERY_FORGED,
+        [OUTBOX_REPORT_UNCHANGED] = CONSOLE_DELIVERY_UNCHANGED,
+        [OUTBOX_REPORT_NOTED] = CONSOLE_DELIVERY_NOTED,
+        [OUTBOX_REPORT_DELIVERED] = CONSOLE_DELIVERY_DONE,
+        [OUTBOX_REPORT_AGAIN] = CONSOLE_DELIVERY_AGAIN,
+        [OUTBOX_REPORT_FAILED] = CONSOLE_DELIVERY_FAILED,
+        [OUTBOX_REPORT_LOST] = CONSOLE_DELIVERY_LOST,
+    };
+    return said[reported];
+}
+
+enum console_delivered collector_delivery(void *context, const struct console_delivery *report)
+{
+    struct collector *collector = context;
+    struct shared_settings *shared = shared_settings_current(collector);
+    const struct outbox_report taken = { report->key, report->proof, report->state };
+    struct problem problem = { "" };
+    enum outbox_reported reported =
+        outbox_take_report(collector->outbox, reporting_channel(shared->settings, report->channel),
+                           &taken, clock_real(), &problem);
+    shared_settings_drop(shared);
+    if (reported == OUTBOX_REPORT_LOST) {
+        log_error("a delivery report is not taken: %s", problem.text);
+    }
+    if (reported == OUTBOX_REPORT_AGAIN || reported == OUTBOX_REPORT_DELIVERED) {
+        notifier_wake(collector->notifier);
+    }
+    return delivered_of(reported);
+}
+
+/* Those of one channel that asks for reports. */
+static void fill_reports(struct collector *collector, const struct channel_settings *channel,
+                         const struct outbox_reports *counted, size_t count,
+                         struct console_reports *reports)
+{
+    int64_t within_ns = channel->report_done_count > 0 ? channel->report_within_ns : 0;
+    *reports = (struct console_reports){ .channel = "" };
+    (void)snprintf(reports->channel, sizeof reports->channel, "%s", channel->id);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(counted[i].channel, channel->id) == 0) {
+            reports->delivered = counted[i].delivered;
+            reports->failed_later = counted[i].failed;
+            reports->noted = counted[i].noted;
+        }
+    }
+    if (within_ns > 0) {
+        (void)outbox_count_overdue(collector->outbox, channel->id, clock_real().ns - within_ns,
+                                   &reports->overdue);
+    }
+}
+
+void collector_fill_reports(struct collector *collector, const struct settings *settings,
+                            struct console_view *view)
+{
+    struct outbox_reports counted[CHANNELS_MAX];
+    size_t count = outbox_read_reports(collector->outbox, counted);
+    view->report_count = 0;
+    for (size_t i = 0; i < settings->channel_count; i++) {
+        if (channel_reports(&settings->channels[i])) {
+            fill_reports(collector, &settings->channels[i], counted, count,
+                         &view->reports[view->report_count++]);
+        }
+    }
 }

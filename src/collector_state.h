@@ -231,6 +231,11 @@ bool collector_messages(void *context, const struct console_messages_query *quer
                         void (*visit)(void *visitor, const struct console_message *message),
                         void *visitor);
 
+enum console_delivered collector_delivery(void *context, const struct console_delivery *report);
+/* What was reported of each channel that asks for reports. */
+void collector_fill_reports(struct collector *collector, const struct settings *settings,
+                            struct console_view *view);
+
 /* collector_requeue.c: puts back what was set aside (console_source) */
 enum console_requeue collector_requeue(void *context, const uint64_t *positions,
                                        size_t positions_count, uint64_t *count,

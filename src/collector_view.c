@@ -71,6 +71,7 @@ static void fill_outbox(struct collector *collector, struct console_totals *tota
     totals->notifications_waiting = outbox.waiting;
     totals->notifications_retries = outbox.retries;
     totals->notifications_dropped = outbox.dropped;
+    totals->reports_refused = outbox.unproven;
 }
 
 static void judge_readiness(const struct collector *collector, struct console_totals *totals)
@@ -164,6 +165,8 @@ struct console_view *collector_make_view(void *context)
         return NULL;
     }
     fill_totals(collector, &counters, position, &view->totals);
+    collector_fill_reports(collector, ((const struct shared_settings *)view->owner)->settings,
+                           view);
     return view;
 }
 

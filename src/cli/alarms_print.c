@@ -160,6 +160,20 @@ void alarms_print_load(const json_t *root, int32_t utc_offset_s)
     print_top("longest standing", json_object_get(root, "longest_standing"));
 }
 
+/* What failed last, or else what its gateway said of it. */
+static void print_outcome(const json_t *message)
+{
+    const json_t *report = json_object_get(message, "report");
+    const char *problem = text_of(message, "problem");
+    if (problem[0] != '\0') {
+        (void)puts(problem);
+    } else if (json_is_string(report)) {
+        (void)printf("reported \"%s\"\n", json_string_value(report));
+    } else {
+        (void)puts(report == NULL ? "" : "no report yet");
+    }
+}
+
 void alarms_print_messages(const json_t *root, int32_t utc_offset_s)
 {
     const json_t *list = json_object_get(root, "messages");
@@ -171,12 +185,13 @@ void alarms_print_messages(const json_t *root, int32_t utc_offset_s)
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *message = json_array_get(list, i);
         char created[CLI_TIME_MAX];
-        (void)printf("%8.0f  %-16s  %-*s  %-*s  %-8s  %-8s  %-*s  %-*s  %.0f tries  %s\n",
+        (void)printf("%8.0f  %-16s  %-*s  %-*s  %-9s  %-8s  %-*s  %-*s  %.0f tries  ",
                      number_of(message, "id"), time_of(message, "created", utc_offset_s, created),
                      channel, text_of(message, "channel"), recipient, text_of(message, "recipient"),
                      text_of(message, "state"), text_of(message, "to"), rule,
                      text_of(message, "rule"), station, text_of(message, "station"),
-                     number_of(message, "tries"), text_of(message, "problem"));
+                     number_of(message, "tries"));
+        print_outcome(message);
     }
     print_more(root);
 }

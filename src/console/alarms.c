@@ -320,6 +320,10 @@ static void list_message(void *context, const struct console_message *message)
     if (message->digest != 0) {
         (void)json_object_set_new(value, "digest", json_integer((json_int_t)message->digest));
     }
+    if (message->report[0] != '\0' || message->awaited) {
+        (void)json_object_set_new(value, "report",
+                                  message->awaited ? json_null() : json_string(message->report));
+    }
     if (message->problem[0] != '\0') {
         (void)json_object_set_new(value, "problem", json_string(message->problem));
     }

@@ -1,8 +1,9 @@
 /*
  * What people and monitors see over HTTP: the status page on /, /healthz,
  * /readyz, /metrics, and as JSON the same view on /api/v1/status, the windows of a station on
- * /api/v1/windows and what came of every reading and report on /api/v1/ledger. The one thing that
- * can be changed is a POST to /api/v1/quarantine/requeue: what was set aside is taken again. The
+ * /api/v1/windows and what came of every reading and report on /api/v1/ledger. What can be changed
+ * is a POST to /api/v1/quarantine/requeue: what was set aside is taken again; and one to
+ * /api/v1/alarms: what operators do. SMS gateways report deliveries at /api/v1/delivery. The
  * CAP messages that notify makes are served from their folder under /cap/ (files.c). server.c and
  * files.c are the only users of libmicrohttpd; page.c, metrics.c, status.c, windows.c and ledger.c
  * turn a view into text and are pure (words.c: the words the page is made of; values.c: those of
@@ -21,6 +22,7 @@
 #include "phusa/parameter.h"
 #include "phusa/report.h"
 #include "phusa/status.h"
+#include "settings/channel.h"
 #include "settings/rule.h"
 #include "settings/station.h"
 
@@ -186,11 +188,19 @@ struct console_totals {
     uint64_t spool_bytes, spool_records_waiting;
     uint64_t transitions, notifications_sent, notifications_failed, notifications_waiting;
     uint64_t notifications_retries, notifications_dropped;
+    uint64_t reports_refused;                 /* delivery reports without their proof */
     uint64_t flagged[PHUSA_FLAG_MISSING + 1]; /* flags given, by enum phusa_flag */
     uint64_t windows_told, corrections;
     uint64_t configuration_loads, configuration_refused;
     char configuration_problem[PROBLEM_TEXT_MAX]; /* why the last reload was refused; "" = in force
                                                    */
+};
+
+/* What gateways have reported of a channel's messages. */
+struct console_reports {
+    char channel[PHUSA_ID_MAX + 1];
+    uint64_t delivered, failed_later, noted;
+    uint64_t overdue; /* sent longer ago than a report may take, and none came */
 };
 
 /* A copy of what there is to see; made by the owner, freed with console_view_free. */
@@ -199,6 +209,8 @@ struct console_view {
     int32_t utc_offset_s;
     size_t station_count; /* sorted by site, then id */
     struct console_station *stations;
+    size_t report_count; /* channels with delivery reports */
+    struct console_reports reports[CHANNELS_MAX];
     size_t alarm_count; /* gravest first */
     struct console_alarm *alarms;
     void (*release)(struct console_view
@@ -291,7 +303,9 @@ struct console_message {
     int64_t id;
     const char *rule, *station, *channel;
     const char *recipient; /* with its middle left out */
-    const char *state;     /* "waiting", "sent", "given up", "dropped" */
+    const char *state;     /* "waiting", "sent", "delivered", "failed", "given up", "dropped" */
+    const char *report;    /* the gateway's last word for its state; "" = none */
+    bool awaited;          /* sent, and no report of it has come yet */
     const char *problem;   /* the last words of a failure */
     enum severity to;
     int64_t time_ns, created_ns, due_ns, sent_ns;
@@ -305,6 +319,22 @@ struct console_messages_query {
     bool waiting; /* those only */
     int64_t before_id;
     size_t most;
+};
+
+/* What an SMS gateway says of a message it took (delivery.h). Texts are never NULL. */
+struct console_delivery {
+    const char *channel, *key, *proof, *state;
+};
+
+enum console_delivered {
+    CONSOLE_DELIVERY_FORGED,    /* it has no proof, or not the right one */
+    CONSOLE_DELIVERY_UNCHANGED, /* it came before, or late, is about nothing that is known, or has
+                                   no state */
+    CONSOLE_DELIVERY_NOTED,
+    CONSOLE_DELIVERY_DONE,
+    CONSOLE_DELIVERY_AGAIN,  /* failed: sent again after a pause */
+    CONSOLE_DELIVERY_FAILED, /* failed for good */
+    CONSOLE_DELIVERY_LOST    /* it could not be written down: to be told again */
 };
 
 struct console_source {
@@ -333,6 +363,8 @@ struct console_source {
     bool (*messages)(void *context, const struct console_messages_query *query,
                      void (*visit)(void *visitor, const struct console_message *message),
                      void *visitor);
+    /* Takes what a gateway says. */
+    enum console_delivered (*delivery)(void *context, const struct console_delivery *report);
 };
 
 struct console;

@@ -98,6 +98,8 @@ static const struct single singles[] = {
       TOTAL(notifications_failed) },
     { "phusa_notifications_dropped_total", "Messages dropped because too many waited.", COUNTER,
       TOTAL(notifications_dropped) },
+    { "phusa_delivery_reports_refused_total", "Delivery reports without their proof.", COUNTER,
+      TOTAL(reports_refused) },
     { "phusa_notifications_waiting", "Messages not delivered yet.", GAUGE,
       TOTAL(notifications_waiting) },
     { "phusa_configuration_loads_total", "Configurations put in force.", COUNTER,
@@ -402,6 +404,41 @@ static void add_reports(const struct console_view *view, struct text_buffer *out
                     (unsigned long long)sum.renumbered);
 }
 
+/* A family with one sample for each channel: a field of console_reports. */
+struct per_channel {
+    const char *name, *help;
+    bool counter;
+    size_t offset;
+};
+
+static const struct per_channel report_families[] = {
+    { "phusa_notifications_delivered_total", "Messages that their gateway reported as delivered.",
+      true, offsetof(struct console_reports, delivered) },
+    { "phusa_notifications_failed_later_total",
+      "Messages that their gateway took and reported as failed later.", true,
+      offsetof(struct console_reports, failed_later) },
+    { "phusa_delivery_reports_noted_total", "Delivery reports of other states.", true,
+      offsetof(struct console_reports, noted) },
+    { "phusa_delivery_reports_overdue",
+      "Messages sent longer ago than report_within without a last word; at most 100000 are "
+      "counted.",
+      false, offsetof(struct console_reports, overdue) },
+};
+
+static void add_channels(const struct console_view *view, struct text_buffer *out)
+{
+    for (size_t i = 0; i < sizeof report_families / sizeof report_families[0]; i++) {
+        const struct per_channel *family = &report_families[i];
+        add_head(out, family->name, family->help, family->counter);
+        for (size_t k = 0; k < view->report_count; k++) {
+            const void *field = (const char *)&view->reports[k] + family->offset;
+            text_buffer_add(out, "%s{", family->name);
+            add_label(out, "channel", view->reports[k].channel);
+            text_buffer_add(out, "} %llu\n", (unsigned long long)*(const uint64_t *)field);
+        }
+    }
+}
+
 void console_metrics(const struct console_view *view, struct text_buffer *out)
 {
     add_head(out, "phusa_build_info", "The version that runs; always 1.", false);
@@ -418,6 +455,7 @@ void console_metrics(const struct console_view *view, struct text_buffer *out)
     add_gaps(view, out);
     add_alarms(view, out);
     add_lives(view, out);
+    add_channels(view, out);
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
         add_family(view, &families[i], out);
     }

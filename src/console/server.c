@@ -1,7 +1,7 @@
 /*
- * The HTTP server: GET and HEAD of the few paths below, and the POSTs of requeue.h and alarms.h. A
- * few threads, each with epoll, so a client that reads slowly or says nothing holds a connection,
- * never a thread.
+ * The HTTP server: GET and HEAD of the few paths below, the POSTs of requeue.h and alarms.h, and
+ * GET and POST of delivery.h. A few threads, each with epoll, so a client that reads slowly or says
+ * nothing holds a connection, never a thread.
  */
 #include <errno.h>
 #include <microhttpd.h>
@@ -9,11 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "console/alarms.h"
+#include "console/delivery.h"
 #include "console/files.h"
 #include "console/requeue.h"
 
@@ -272,6 +274,33 @@ static unsigned answer_messages(const struct console *console, struct MHD_Connec
     return alarms_messages(&console->source, &asked, out);
 }
 
+/* --- delivery reports --------------------------------------------------------------- */
+
+/* True if the body is a form. */
+static bool posts_form(struct MHD_Connection *connection)
+{
+    static const char form[] = "application/x-www-form-urlencoded";
+    const char *type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Type");
+    return type != NULL && strncasecmp(type, form, sizeof form - 1) == 0;
+}
+
+static unsigned answer_delivery(const struct console *console, struct MHD_Connection *connection,
+                                struct phusa_text body, struct text_buffer *out)
+{
+    char said[DELIVERY_STATE_MAX + 1] = "";
+    struct console_delivery asked = { .channel = asked_for(connection, "channel"),
+                                      .key = asked_for(connection, "key"),
+                                      .proof = asked_for(connection, "proof"),
+                                      .state = asked_for(connection, "state") };
+    if (asked.state == NULL && posts_form(connection)) {
+        delivery_read_form(body, said);
+        asked.state = said;
+    }
+    return delivery_answer(&console->source, &asked, out);
+}
+
+/* --- paths ---------------------------------------------------------------------------- */
+
 struct route {
     const char *path, *type;
     unsigned (*answer)(const struct console *console, struct MHD_Connection *connection,
@@ -372,6 +401,7 @@ typedef unsigned take_body(const struct console_source *source, struct phusa_tex
                            struct text_buffer *out);
 
 _Static_assert(ALARMS_BODY_MAX <= REQUEUE_BODY_MAX, "any body has room");
+_Static_assert(DELIVERY_BODY_MAX <= REQUEUE_BODY_MAX, "any body has room");
 
 static take_body *find_taker(const char *path)
 {
@@ -383,9 +413,9 @@ static take_body *find_taker(const char *path)
 
 /* A body on its way in. Of one that is refused or too long nothing is kept. */
 struct upload {
-    take_body *taker;
+    take_body *taker; /* NULL: of a delivery report */
     unsigned refused; /* HTTP status; 0 = welcome */
-    size_t length;
+    size_t room, length;
     char bytes[];
 };
 
@@ -393,12 +423,14 @@ static struct upload *upload_create(const struct console *console,
                                     struct MHD_Connection *connection, take_body *taker)
 {
     const char *given = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
-    unsigned code = requeue_authorize(given, console->source.token);
+    unsigned code = taker == NULL ? MHD_HTTP_OK : requeue_authorize(given, console->source.token);
     bool welcome = code == MHD_HTTP_OK;
-    struct upload *upload = malloc(sizeof *upload + (welcome ? REQUEUE_BODY_MAX : 0));
+    size_t room = taker == NULL ? DELIVERY_BODY_MAX : REQUEUE_BODY_MAX;
+    struct upload *upload = malloc(sizeof *upload + (welcome ? room : 0));
     if (upload != NULL) {
         upload->taker = taker;
         upload->refused = welcome ? 0 : code;
+        upload->room = room;
         upload->length = 0;
     }
     return upload;
@@ -406,7 +438,7 @@ static struct upload *upload_create(const struct console *console,
 
 static void upload_add(struct upload *upload, const char *bytes, size_t length)
 {
-    if (upload->refused == 0 && length > REQUEUE_BODY_MAX - upload->length) {
+    if (upload->refused == 0 && length > upload->room - upload->length) {
         upload->refused = MHD_HTTP_CONTENT_TOO_LARGE;
     }
     if (upload->refused == 0) {
@@ -440,8 +472,12 @@ static enum MHD_Result finish_upload(const struct console *console,
         return send_refusal(connection, upload->refused);
     }
     struct text_buffer text = { 0 };
-    unsigned code = upload->taker(&console->source,
-                                  (struct phusa_text){ upload->bytes, upload->length }, &text);
+    const struct phusa_text body = { upload->bytes, upload->length };
+    if (upload->taker == NULL) {
+        unsigned answer = answer_delivery(console, connection, body, &text);
+        return send_made(connection, answer, JSON, &text);
+    }
+    unsigned code = upload->taker(&console->source, body, &text);
     bool json = code == MHD_HTTP_OK || upload->taker == alarms_verb;
     return send_made(connection, code, json ? JSON : TEXT, &text);
 }
@@ -508,6 +544,18 @@ static enum MHD_Result serve_get(const struct console *console, struct MHD_Conne
     return answer_get(console, connection, route, path);
 }
 
+/* It changes something with either method. HEAD is for those who look: it has no place here. */
+static enum MHD_Result serve_delivery(const struct console *console,
+                                      struct MHD_Connection *connection, const char *method,
+                                      const char *bytes, size_t *length, void **state)
+{
+    static const struct header both = { "Allow", "GET, POST" };
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_POST) != 0) {
+        return send_short(connection, MHD_HTTP_METHOD_NOT_ALLOWED, &both, "only GET and POST\n");
+    }
+    return serve_post(console, connection, NULL, bytes, length, state);
+}
+
 static enum MHD_Result serve(void *context, struct MHD_Connection *connection, const char *path,
                              const char *method, const char *version, const char *upload,
                              size_t *upload_size, void **state)
@@ -517,6 +565,9 @@ static enum MHD_Result serve(void *context, struct MHD_Connection *connection, c
     const struct console *console = context;
     const struct route *route = find_route(path);
     take_body *taker = find_taker(path);
+    if (strcmp(path, CHANNEL_REPORT_PATH) == 0) {
+        return serve_delivery(console, connection, method, upload, upload_size, state);
+    }
     if (taker != NULL && strcmp(method, MHD_HTTP_METHOD_POST) == 0) {
         return serve_post(console, connection, taker, upload, upload_size, state);
     }

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "console/delivery.h"
 #include "console_sample.h"
 
 #define ANSWER_MAX  65536
@@ -65,6 +66,39 @@ static enum console_requeue requeue(void *context, const uint64_t *positions,
 
 /* Only read by the server's threads: filled once before it starts. */
 static struct console_view sample;
+
+/* What a gateway said last. */
+static struct {
+    char channel[64], key[64], state[128];
+    unsigned calls;
+} said;
+
+/* The proof "right" is; the state tells what comes of it. */
+static enum console_delivered take_delivery(void *context, const struct console_delivery *report)
+{
+    static const struct {
+        const char *state;
+        enum console_delivered delivered;
+    } cases[] = {
+        { "8", CONSOLE_DELIVERY_NOTED },   { "1", CONSOLE_DELIVERY_DONE },
+        { "2", CONSOLE_DELIVERY_AGAIN },   { "16", CONSOLE_DELIVERY_FAILED },
+        { "full", CONSOLE_DELIVERY_LOST },
+    };
+    (void)context;
+    if (strcmp(report->proof, "right") != 0) {
+        return CONSOLE_DELIVERY_FORGED;
+    }
+    said.calls++;
+    (void)snprintf(said.channel, sizeof said.channel, "%s", report->channel);
+    (void)snprintf(said.key, sizeof said.key, "%s", report->key);
+    (void)snprintf(said.state, sizeof said.state, "%s", report->state);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (strcmp(report->state, cases[i].state) == 0) {
+            return cases[i].delivered;
+        }
+    }
+    return CONSOLE_DELIVERY_UNCHANGED;
+}
 
 static struct console_view *give_view(void *context)
 {
@@ -143,7 +177,8 @@ static int start(void **state)
                                            .requeue = requeue,
                                            .totals = give_totals,
                                            .view = give_view,
-                                           .windows = give_windows };
+                                           .windows = give_windows,
+                                           .delivery = take_delivery };
     struct problem problem = { "" };
     sample_fill(&sample);
     console = console_create("127.0.0.1:0", &source, &problem);
@@ -659,6 +694,108 @@ static void takes_a_full_request_and_no_more(void **state)
 }
 
 /* As many as there are threads, and more: they begin a request and say no more, or do not read. */
+/* --- delivery reports ----------------------------------------------------------------- */
+
+#define REPORT_TO "/api/v1/delivery?channel=text&key=00ff&proof=right"
+
+static void a_gateway_says_what_became_of_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *method, *path;
+        int code;
+        const char *body;
+    } cases[] = {
+        { "GET", REPORT_TO "&state=8", 200, "{\"report\":\"noted\"}\n" },
+        { "GET", REPORT_TO "&state=1", 200, "{\"report\":\"delivered\"}\n" },
+        { "POST", REPORT_TO "&state=2", 200, "{\"report\":\"again\"}\n" },
+        { "GET", REPORT_TO "&state=16", 200, "{\"report\":\"failed\"}\n" },
+        { "GET", REPORT_TO "&state=7", 200, "{\"report\":\"unchanged\"}\n" },
+        { "GET", REPORT_TO "&state=full", 503, "say it again" },
+        { "GET", REPORT_TO, 400, "it says no state" },
+        { "GET", REPORT_TO "x&state=1", 403, "no address that was given to a gateway" },
+        { "GET", "/api/v1/delivery?channel=text&key=00ff&state=1", 403, "no address" },
+        { "GET", "/api/v1/delivery", 403, "no address" },
+        { "POST", "/api/v1/delivery", 403, "no address" },
+        { "DELETE", REPORT_TO "&state=1", 405, "only GET and POST" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ask(cases[i].method, cases[i].path);
+        assert_int_equal(code(), cases[i].code);
+        assert_non_null(strstr(body(), cases[i].body));
+    }
+    assert_string_equal(said.channel, "text");
+    assert_string_equal(said.key, "00ff");
+}
+
+/* Who only looks changes nothing. */
+static void a_look_is_no_report(void **state)
+{
+    (void)state;
+    said.calls = 0;
+    ask("HEAD", REPORT_TO "&state=1");
+    assert_int_equal(code(), 405);
+    assert_non_null(strstr(answer, "Allow: GET, POST"));
+    ask("GET", REPORT_TO "x&state=1");
+    assert_int_equal(said.calls, 0);
+}
+
+static void post_report(const char *type, const char *posted, size_t length)
+{
+    char request[DELIVERY_BODY_MAX + 512];
+    (void)snprintf(request, sizeof request,
+                   "POST " REPORT_TO " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                   "Content-Type: %s\r\nContent-Length: %zu\r\n\r\n%.*s",
+                   type, length, (int)length, posted);
+    int fd = dial();
+    say(fd, request);
+    hear(fd);
+}
+
+static void a_state_may_stand_in_a_form(void **state)
+{
+    (void)state;
+    static char much[DELIVERY_BODY_MAX + 2];
+    static const char form[] = "application/x-www-form-urlencoded";
+    const char *posted = "id=7&state=%31&to=%2B84901234567";
+    post_report(form, posted, strlen(posted));
+    assert_string_equal(body(), "{\"report\":\"delivered\"}\n");
+    post_report("text/plain", posted, strlen(posted));
+    assert_int_equal(code(), 400);
+    memset(much, 'x', sizeof much - 1);
+    memcpy(much, "state=", 6);
+    post_report(form, much, DELIVERY_BODY_MAX); /* longer than any state */
+    assert_int_equal(code(), 400);
+    post_report(form, much, DELIVERY_BODY_MAX + 1);
+    assert_int_equal(code(), 413);
+}
+
+static void forms_are_read_as_they_are_written(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *form, *state;
+    } cases[] = {
+        { "state=1", "1" },
+        { "a=state=2&state=DELIVRD&state=3", "DELIVRD" },
+        { "xstate=1&states=2&state", "" },
+        { "&&=&state=a+b%2B%c3%A9%2", "a b+\xc3\xa9%2" },
+        { "state=%zz%4&x", "%zz%4" },
+        { "state=", "" },
+        { "", "" },
+        { "state=0123456789012345678901234567890123456789012345678901234567890123",
+          "0123456789012345678901234567890123456789012345678901234567890123" },
+        { "state=01234567890123456789012345678901234567890123456789012345678901234", "" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char read[DELIVERY_STATE_MAX + 1];
+        delivery_read_form(phusa_text_of(cases[i].form), read);
+        assert_string_equal(read, cases[i].state);
+    }
+}
+
+/* --- clients that misbehave ------------------------------------------------------------ */
+
 static void slow_clients_hold_nobody_up(void **state)
 {
     (void)state;
@@ -752,6 +889,10 @@ int main(void)
         cmocka_unit_test(puts_back_with_the_token),
         cmocka_unit_test(puts_nothing_back_without_the_token),
         cmocka_unit_test(says_how_to_configure_a_token),
+        cmocka_unit_test(a_gateway_says_what_became_of_it),
+        cmocka_unit_test(a_look_is_no_report),
+        cmocka_unit_test(a_state_may_stand_in_a_form),
+        cmocka_unit_test(forms_are_read_as_they_are_written),
         cmocka_unit_test(says_what_cannot_be_put_back),
         cmocka_unit_test(takes_a_full_request_and_no_more),
         cmocka_unit_test(slow_clients_hold_nobody_up),

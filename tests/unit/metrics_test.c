@@ -137,6 +137,11 @@ static void counts_stations_and_totals(void **state)
         "phusa_alarms{state=\"UNACK\"} 1",
         "phusa_alarms{state=\"ACKED\"} 1",
         "phusa_alarms{state=\"SHLVD\"} 0",
+        "phusa_notifications_delivered_total{channel=\"text\"} 41",
+        "phusa_notifications_failed_later_total{channel=\"text\"} 5",
+        "phusa_delivery_reports_noted_total{channel=\"text\"} 7",
+        "phusa_delivery_reports_overdue{channel=\"text\"} 2",
+        "phusa_delivery_reports_refused_total 3",
     };
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
         assert_line(wanted[i]);
