@@ -410,6 +410,7 @@ static void messages_are_listed(void **state)
                                                  .channel = "sms",
                                                  .recipient = "+8490***4567",
                                                  .state = "waiting",
+                                                 .report = "2",
                                                  .problem = "HTTP 503",
                                                  .to = SEVERITY_SEVERE,
                                                  .time_ns = NOW_NS - 60 * SECOND_NS,
@@ -420,7 +421,8 @@ static void messages_are_listed(void **state)
     fake.messages[1] = fake.messages[0];
     fake.messages[1].id = 6;
     fake.messages[1].state = "sent";
-    fake.messages[1].problem = "";
+    fake.messages[1].problem = fake.messages[1].report = "";
+    fake.messages[1].awaited = true;
     fake.messages[1].sent_ns = NOW_NS;
     fake.messages[1].digest = 0;
     fake.message_count = 2;
@@ -434,10 +436,10 @@ static void messages_are_listed(void **state)
         "{\"id\":7,\"rule\":\"salt\",\"station\":\"s1\",\"to\":\"severe\",\"channel\":\"sms\","
         "\"recipient\":\"+8490***4567\",\"state\":\"waiting\",\"tries\":3,\"time\":1763735650,"
         "\"created\":1763735660,\"due\":1763735660,\"sent\":null,\"digest\":5,"
-        "\"problem\":\"HTTP 503\"},\n"
+        "\"report\":\"2\",\"problem\":\"HTTP 503\"},\n"
         "{\"id\":6,\"rule\":\"salt\",\"station\":\"s1\",\"to\":\"severe\",\"channel\":\"sms\","
         "\"recipient\":\"+8490***4567\",\"state\":\"sent\",\"tries\":3,\"time\":1763735650,"
-        "\"created\":1763735660,\"due\":1763735660,\"sent\":1763735710}\n"
+        "\"created\":1763735660,\"due\":1763735660,\"sent\":1763735710,\"report\":null}\n"
         "],\"whole\":true}\n");
     assert_true(fake.asked_messages.waiting);
     assert_int_equal(fake.asked_messages.before_id, 8);
