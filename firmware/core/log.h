@@ -15,7 +15,7 @@
 #endif
 
 /* What the values of a block mean (names and units), opaque to the log. */
-#define STATION_LOG_LAYOUT_MAX 1664 /* bytes: STATION_CHANNELS_MAX x (1 + 32 + 1 + 16) and room */
+#define STATION_LOG_LAYOUT_MAX (52 * STATION_CHANNELS_MAX) /* bytes: 1 + 32 + 1 + 16, and room */
 
 /* One report as it lies in the log. */
 struct station_record {

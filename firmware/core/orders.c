@@ -412,6 +412,9 @@ static void recall_procedure(struct station_core *station, struct hal_time now)
     for (size_t i = 0; i < bytes[1]; i++, at += 16) {
         orders->points[i] =
             (struct calibrate_point){ get_double(bytes + at), get_double(bytes + at + 8) };
+        if (!isfinite(orders->points[i].raw) || !isfinite(orders->points[i].reference)) {
+            return;
+        }
     }
     orders->point_count = bytes[1];
     orders->calibrating = bit_of(channel);

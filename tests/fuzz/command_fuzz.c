@@ -1,4 +1,8 @@
-/* Commands to a station: what is read lies inside the text; a whole station takes any of them. */
+/*
+ * Commands to a station: what is read lies inside the text; a whole station takes any of them.
+ * With '!' in front, the byte behind it names a kept record and the rest is what it holds when
+ * the station starts.
+ */
 #include "command.h"
 #include "fuzz.h"
 #include "station.h"
@@ -87,7 +91,8 @@ static uint32_t next_random(void *context)
     return 7;
 }
 
-static void start(void)
+/* slot 0: nothing is kept. */
+static void start(unsigned slot, const uint8_t *kept_bytes, size_t kept_length)
 {
     static const struct station_options options = {
         .id = { "s1", 2 },
@@ -113,6 +118,7 @@ static void start(void)
     memset(flash_bytes, 0xff, sizeof flash_bytes);
     memset(keep_bytes, 0xff, sizeof keep_bytes);
     ENSURE(keep_open(&keep, &kept) == KEEP_OK);
+    ENSURE(slot == 0 || keep_write(&keep, slot, kept_bytes, kept_length) != KEEP_BROKEN);
     ENSURE(station_init(&station, &options, &ports, now) == STATION_OK);
 }
 
@@ -152,8 +158,12 @@ static void check_station(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    bool keeps = size >= 2 && data[0] == '!';
+    if (keeps && size - 2 > KEEP_BYTES_MAX) {
+        return 0;
+    }
     check_parsed(fuzz_text(data, size), size);
-    start();
+    start(keeps ? data[1] % KEEP_SLOTS + 1u : 0, keeps ? data + 2 : data, keeps ? size - 2 : 0);
     message = data;
     message_length = size;
     struct hal_time now = { INT64_C(1767225600000000000), 1, true, true };
