@@ -2,8 +2,9 @@
 
 #include <math.h>
 
-#define OBEY_NS (INT64_C(5) * 1000000000) /* an order of the collector holds until the next step   \
-                                           */
+#define OBEY_NS                                                                                    \
+    (INT64_C(5) * 1000000000) /* an order of the collector holds until the next step               \
+                               */
 
 static uint32_t edges(const struct trap_rig *rig, unsigned input)
 {
