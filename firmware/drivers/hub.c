@@ -4,11 +4,14 @@
 
 #include "current_loop.h"
 
-#define MILLI    INT64_C(1000000)
-#define SECOND   INT64_C(1000000000)
-#define POLL     MILLI /* while a line is in use: a character at 9,600 baud */
-#define NO_JOB   HUB_JOBS_MAX
-#define NO_ROUND INT64_MIN
+#define MILLI  INT64_C(1000000)
+#define SECOND INT64_C(1000000000)
+#define POLL   MILLI /* while a line is in use: a character at 9,600 baud */
+#define EXCHANGE_MAX                                                                               \
+    (4 * SECOND) /* of Modbus beside its timeout: a busy line, sending, a babbler */
+#define COMMANDS_MAX (30 * SECOND) /* of SDI-12 beside the wait: 11 commands, all repeated */
+#define NO_JOB       HUB_JOBS_MAX
+#define NO_ROUND     INT64_MIN
 
 enum job_state { JOB_DONE, JOB_TODO, JOB_RUNNING, JOB_WAITING };
 
@@ -632,4 +635,23 @@ bool hub_idle(const struct hub *hub)
 const struct hub_device *hub_device(const struct hub *hub, size_t device)
 {
     return &hub->devices[device];
+}
+
+int64_t hub_round_max_ns(const struct hub *hub)
+{
+    int64_t longest = SECOND;
+    for (size_t lane = 0; lane < hub->map->bus_count; lane++) {
+        int64_t sum = 0;
+        for (size_t i = 0; i < hub->job_count; i++) {
+            const struct device *device = device_of(hub, &hub->jobs[i]);
+            if (!on_lane(hub, &hub->jobs[i], lane)) {
+                continue;
+            }
+            sum += device->protocol == DEVICE_MODBUS
+                       ? HUB_ATTEMPTS * (device->timeout_ms * MILLI + EXCHANGE_MAX)
+                       : HUB_MEASUREMENTS * (device->wait_max_s * SECOND + COMMANDS_MAX);
+        }
+        longest = sum > longest ? sum : longest;
+    }
+    return longest;
 }

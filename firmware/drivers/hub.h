@@ -121,6 +121,12 @@ int64_t hub_step(struct hub *hub, struct hal_time now);
 /* True if the round is over: no channel is pending. */
 bool hub_idle(const struct hub *hub);
 
+/*
+ * No round takes longer than this, whatever the devices do: how long a station should wait for one
+ * (sample_wait_ns). Nearly all take a small part of it.
+ */
+int64_t hub_round_max_ns(const struct hub *hub);
+
 /* How a device of the map does (index as in the map). */
 const struct hub_device *hub_device(const struct hub *hub, size_t device);
 
