@@ -657,25 +657,23 @@ class StationProcess(Part):
 
 
 class SensorSim(Part):
-    """tools/sensorsim on a unix socket for each bus of a device map: what a station's --devices and
-    --bus want. options are handed on like StationProcess's: csv=path, column=[...], fault=[...]."""
+    """tools/sensorsim, a unix socket ("unix") or pseudo terminal ("pty") for each bus of a device map:
+    what a station's --devices and --bus want. options are handed on like StationProcess's:
+    csv=path, column=[...], fault=[...]."""
 
-    def __init__(self, folder, device_map, buses=1, clock=None, **options):
+    def __init__(self, folder, device_map, buses=("unix",), clock=None, **options):
         super().__init__("sensorsim", folder)
         self.map = Path(device_map)
-        self.sockets = [self.folder / f"bus{number}" for number in range(buses)]
         self.clock = clock
+        paths = [self.folder / f"bus{number}" for number in range(len(buses))]
+        # What a station's option --bus takes, one a bus.
+        self.buses = [f"unix:{path}" if kind == "unix" else str(path) for kind, path in zip(buses, paths)]
         self.argv = ["--map", self.map]
-        for socket_path in self.sockets:
-            self.argv += ["--bus", f"unix:{socket_path}"]
+        for kind, path in zip(buses, paths):
+            self.argv += ["--bus", f"{kind}:{path}"]
         for key, value in options.items():
             for item in value if isinstance(value, list) else [value]:
                 self.argv.append(f"--{key.replace('_', '-')}={item}")
-
-    @property
-    def buses(self):
-        """For a station's option --bus."""
-        return [f"unix:{path}" for path in self.sockets]
 
     def start(self):
         environment = {"PHUSA_CLOCK": str(self.clock)} if self.clock else {}

@@ -120,7 +120,7 @@ def test_two_buses_and_a_dead_slave(stage):
     device_map = stage.folder / "two.map"
     device_map.write_text(TWO_BUSES)
     sensors = stage.add(phusarun.SensorSim(
-        stage.folder / "sensors", device_map, buses=2, clock=lead(rows[0][0])(),
+        stage.folder / "sensors", device_map, buses=("unix", "pty"), clock=lead(rows[0][0])(),
         csv=write_csv(stage.folder / "rows.csv", rows),
         fault=["gone:dead", "optode:wrong-crc:every=4", "eye:short:every=5", "ctd:wrong-crc:every=7"]))
     station = measuring_station(stage, ear.config, sensors, rows)

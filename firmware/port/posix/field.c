@@ -128,6 +128,11 @@ struct hal_sensors field_sensors(struct field *field)
     return hub_sensors(&field->hub);
 }
 
+int64_t field_round_max_ns(const struct field *field)
+{
+    return hub_round_max_ns(&field->hub);
+}
+
 int64_t field_step(struct field *field, struct hal_time now)
 {
     return hub_step(&field->hub, now);

@@ -32,6 +32,9 @@ bool field_bind(struct field *field, const struct phusa_text *parameters, size_t
 
 struct hal_sensors field_sensors(struct field *field);
 
+/* How long a round may take at most. */
+int64_t field_round_max_ns(const struct field *field);
+
 /* Does what is due; returns the monotonic time of the next step. */
 int64_t field_step(struct field *field, struct hal_time now);
 

@@ -420,6 +420,9 @@ static void fill_options(const struct fleet *fleet, const struct unit *unit,
         station->channels[i] =
             (struct station_channel){ unit->parameters[i]->name, unit_of(unit, i) };
     }
+    if (unit->field != NULL) {
+        station->sample_wait_ns = field_round_max_ns(unit->field);
+    }
     if (fleet->table != NULL) {
         int64_t first = replay_first_ns(fleet->table), last = replay_last_ns(fleet->table);
         station->phase_ns = first % station->every_ns;
