@@ -13,7 +13,6 @@
 #define SECOND      INT64_C(1000000000)
 #define VERSION     1
 #define FIXED_BYTES (2 + 8 + 8 * 4 + 3 * 2)
-#define NIGHT_MS    86400000u
 
 static_assert(FIXED_BYTES + 4 * NIGHT_CLASSES <= NIGHT_BYTES_MAX, "a night fits its record");
 
@@ -101,10 +100,9 @@ size_t night_load(struct night *night, const uint8_t *bytes, size_t length)
     for (size_t i = 0; i < classes; i++, at += 4) {
         night->counts[i] = get_u32(at);
     }
-    bool sound = night->end_ns > 0;
+    bool sound = night->end_ns > 0 && night->end_ns <= NIGHT_TIME_MAX;
     for (size_t i = 0; i < 8; i++, at += 4) {
         *fields[i] = get_u32(at);
-        sound = sound && (i == 7 || *fields[i] <= 2 * NIGHT_MS);
     }
     night->resets = (uint16_t)get_u16(at);
     night->services = (uint16_t)get_u16(at + 2);

@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 #define NIGHT_NS        (INT64_C(86400) * 1000000000)
-#define NIGHT_CLASSES   16     /* kinds of insects told apart */
+#define NIGHT_TIME_MAX  (INT64_C(7258118400) * 1000000000) /* 2200: no night ends later */
+#define NIGHT_CLASSES   16                                 /* kinds of insects told apart */
 #define NIGHT_STEP_MAX  100000 /* more of a kind between two looks at its counter is nonsense */
 #define NIGHT_BYTES_MAX 128    /* of one saved */
 

@@ -15,18 +15,19 @@
 
 #include "bytes.h"
 
-#define MS           INT64_C(1000000)
-#define SECOND       (1000 * MS)
-#define HOUR         (3600 * SECOND)
-#define HOUR_S       3600
-#define DAY_S        86400
-#define VERSION      1
-#define OPEN_FIXED   6
-#define CLOSED_FIXED 10
-#define URGENT_AFTER (10 * SECOND) /* a button that bounces wears no flash out */
-#define TOLD_AFTER   (10 * SECOND) /* a sample is in the log by then */
-#define MISSED_AFTER (60 * SECOND) /* by the wall: no sample of that moment will come */
-#define PAST_AFTER   (60 * SECOND) /* what is so now is not so at a moment so far back */
+#define MS            INT64_C(1000000)
+#define SECOND        (1000 * MS)
+#define HOUR          (3600 * SECOND)
+#define HOUR_S        3600
+#define DAY_S         86400
+#define NIGHT_MINUTES 1440
+#define VERSION       1
+#define OPEN_FIXED    6
+#define CLOSED_FIXED  10
+#define URGENT_AFTER  (10 * SECOND) /* a button that bounces wears no flash out */
+#define TOLD_AFTER    (10 * SECOND) /* a sample is in the log by then */
+#define MISSED_AFTER  (60 * SECOND) /* by the wall: no sample of that moment will come */
+#define PAST_AFTER    (60 * SECOND) /* what is so now is not so at a moment so far back */
 
 static_assert(OPEN_FIXED + 4 * NIGHT_CLASSES + NIGHT_BYTES_MAX <= KEEP_BYTES_MAX, "a record");
 static_assert(CLOSED_FIXED + TRAP_CLOSED_MAX * (NIGHT_BYTES_MAX - 8) <= KEEP_BYTES_MAX, "a record");
@@ -182,7 +183,10 @@ static void load_closed(struct trap *trap)
         length < CLOSED_FIXED || bytes[0] != VERSION || bytes[1] > TRAP_CLOSED_MAX) {
         return;
     }
-    trap->last_end_ns = (int64_t)get_u64(bytes + 2);
+    int64_t last_end_ns = (int64_t)get_u64(bytes + 2);
+    if (last_end_ns > 0 && last_end_ns <= NIGHT_TIME_MAX) {
+        trap->last_end_ns = night_end(last_end_ns, trap->settings.utc_offset_s);
+    }
     for (size_t i = 0; i < bytes[1]; i++) {
         size_t taken = night_load(&trap->closed[i].night, bytes + at, length - at);
         if (taken == 0) {
@@ -397,6 +401,7 @@ static int64_t name_night(struct trap *trap, int64_t wall_ns)
     int64_t end_ns = night_end(wall_ns, trap->settings.utc_offset_s);
     if (trap->last_end_ns - end_ns > TRAP_BACK_MAX * NIGHT_NS) {
         trap->last_end_ns = end_ns - NIGHT_NS; /* closed by a clock that was far ahead */
+        keep_closed(trap);
     }
     return end_ns > trap->last_end_ns ? end_ns : trap->last_end_ns + NIGHT_NS;
 }
@@ -412,7 +417,6 @@ static void follow(struct trap *trap, int64_t wall_ns, struct hal_time now, bool
     } else if (trap->night.end_ns - end_ns > TRAP_BACK_MAX * NIGHT_NS) {
         trap->night.end_ns = end_ns;
         plan(trap);
-        keep_closed(trap);
         keep_night(trap, now);
     }
 }
@@ -539,8 +543,8 @@ int trap_channel(const struct trap *trap, struct phusa_text name)
 
 static double minutes(uint32_t ms)
 {
-    uint32_t nearest = (ms + 30000) / 60000;
-    return nearest;
+    uint32_t nearest = ms / 60000 + (ms % 60000 >= 30000);
+    return nearest < NIGHT_MINUTES ? nearest : NIGHT_MINUTES;
 }
 
 /* A closed night's value. */

@@ -640,6 +640,24 @@ static void a_clock_set_back_closes_no_night_twice(void **state)
     destroy(&bench);
 }
 
+/* A clock far ahead has closed a night; the station starts with the right one, and again. */
+static void a_night_closed_too_early_does_not_stand_in_the_way(void **state)
+{
+    (void)state;
+    struct bench bench;
+    create(&bench, at(17, 0) + 30 * DAY);
+    run_to(&bench, NOON + 31 * DAY + HOUR);
+    reset(&bench, -31 * DAY);
+    run_to(&bench, at(19, 0));
+    bench.inputs.counters.counts[0] += 40;
+    run_to(&bench, at(20, 0));
+    reset(&bench, MINUTE);
+    run_to(&bench, NOON + DAY);
+    assert_night(&bench, 0, NOON + DAY, 40);
+    assert_night(&bench, TRAP_RESETS, NOON + DAY, 2);
+    destroy(&bench);
+}
+
 static void flash_that_fails_is_counted(void **state)
 {
     (void)state;
@@ -894,6 +912,7 @@ int main(void)
         cmocka_unit_test(a_night_nobody_saw_is_not_told),
         cmocka_unit_test(untold_nights_are_bounded),
         cmocka_unit_test(a_clock_set_back_closes_no_night_twice),
+        cmocka_unit_test(a_night_closed_too_early_does_not_stand_in_the_way),
         cmocka_unit_test(flash_that_fails_is_counted),
         cmocka_unit_test(a_season_with_a_classifier_is_exact),
         cmocka_unit_test(a_season_with_a_beam_loses_little),
