@@ -19,6 +19,7 @@
 #define POLL_EVERY   (SECOND / 100) /* while sensors measure */
 #define CHECK_EVERY  SECOND
 #define NO_PERIOD    INT64_MIN
+#define MILLISECOND  (SECOND / 1000)
 
 static bool falls_on(const struct station_core *station, int64_t at_ns, int64_t every_ns)
 {
@@ -76,8 +77,10 @@ static void place(struct station_core *station, struct station_record *record, s
     if (record->boot != 0 || !is_told(station, record->time_ns)) {
         return;
     }
-    int64_t up = record->time_ns - now.wall_ns + (now.mono_ns - station->boot_mono_ns);
-    record->time_ns = up > 0 ? up : 0;
+    int64_t up = record->time_ns - now.wall_ns + station->up_ns;
+    int64_t least = sampling->placed_up_ns + MILLISECOND; /* no two readings at one time */
+    sampling->placed_up_ns = up > least ? up : least;
+    record->time_ns = sampling->placed_up_ns;
     record->boot = station->options.boot;
     station->counters.clock_back++;
     if (sampling->newest_kept != sampling->newest_seq) { /* the log's end will not tell it */

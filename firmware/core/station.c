@@ -129,6 +129,7 @@ enum station_status station_init(struct station_core *station,
     station->base_name[options->id.length] = ':';
     diagnostics_begin(station, now);
     now = diagnostics_clock(station, now);
+    station->latest = now;
     if (!orders_begin(station, now)) {
         return STATION_BAD_OPTIONS;
     }
@@ -464,9 +465,19 @@ static void count_delivery(struct station_core *station)
     station->counters.set_aside = station->delivery.set_aside;
 }
 
+/* A simulated clock says by itself how much time has passed, but where it goes back. */
+static void count_up(struct station_core *station, struct hal_time now)
+{
+    const struct hal_time *latest = &station->latest;
+    bool by_wall = station->options.simulated && now.wall_ns >= latest->wall_ns;
+    station->up_ns += by_wall ? now.wall_ns - latest->wall_ns : now.mono_ns - latest->mono_ns;
+    station->latest = now;
+}
+
 int64_t station_step(struct station_core *station, struct hal_time now)
 {
     now = diagnostics_clock(station, now);
+    count_up(station, now);
     note_clock(station, now);
     notice_connection(station, now);
     receive(station, now);

@@ -71,6 +71,7 @@ struct station_options {
     const struct station_channel_settings *channel_settings;
     unsigned identify_pin; /* a light, if the board has pins */
     bool has_lamp;         /* somebody does what station_lamp says */
+    bool simulated;        /* wall time does not run as fast as monotonic time */
 };
 
 struct station_counters {
@@ -132,6 +133,8 @@ struct sampling {
     int64_t newest_ns;    /* the latest wall time in the log */
     uint64_t newest_seq;  /* of which report; 0 = none */
     uint64_t newest_kept; /* the one that the keep knows of */
+    int64_t
+        placed_up_ns; /* the latest time since the start that was told although there is a clock */
 };
 
 enum trial_end { TRIAL_NOTHING, TRIAL_KEPT, TRIAL_ROLLED_BACK, TRIAL_RESET };
@@ -208,6 +211,8 @@ struct station_core {
     uint64_t status_first;    /* `first` in it */
     enum phusa_clock_state status_clock;
     int64_t boot_mono_ns;
+    int64_t up_ns;           /* since the start, as fast as wall time runs */
+    struct hal_time latest;  /* of the step before */
     int64_t clock_offset_ns; /* wall time - time since boot, noted when the clock was first set */
     int64_t clock_set_up_ns; /* time since boot then */
     bool clock_was_set;

@@ -129,6 +129,14 @@ static bool read_kept(const struct station_core *station, struct settings_change
     return settings_unpack(bytes, length, &names, changes);
 }
 
+static void drop_kept_trial(struct station_core *station)
+{
+    struct keep *keep = station->ports.keep;
+    if (keep_write(keep, KEEP_TRIAL, NULL, 0) != KEEP_OK || keep_sync(keep) != KEEP_OK) {
+        station->counters.keep_errors++;
+    }
+}
+
 /* A trial that the start of the board ended: its command is told so. */
 static void forget_trial(struct station_core *station)
 {
@@ -146,9 +154,7 @@ static void forget_trial(struct station_core *station)
         orders->told = TRIAL_RESET;
     }
     station->counters.settings_rolled_back++;
-    if (keep_write(keep, KEEP_TRIAL, NULL, 0) != KEEP_OK || keep_sync(keep) != KEEP_OK) {
-        station->counters.keep_errors++;
-    }
+    drop_kept_trial(station);
 }
 
 bool trial_begin(struct station_core *station)
@@ -222,7 +228,7 @@ const char *trial_start(struct station_core *station, struct phusa_text id,
         return "the settings could not be kept";
     }
     if (!put_in_force(station, &changes, &wanted, now)) {
-        (void)keep_write(station->ports.keep, KEEP_TRIAL, NULL, 0);
+        drop_kept_trial(station);
         return "channels: too many names for the log";
     }
     orders->trial = true;
@@ -267,10 +273,7 @@ static void roll_back(struct station_core *station, struct hal_time now)
     struct settings_changes kept;
     struct station_settings settings;
     char why[SETTINGS_WHY_MAX];
-    struct keep *keep = station->ports.keep;
-    if (keep_write(keep, KEEP_TRIAL, NULL, 0) != KEEP_OK || keep_sync(keep) != KEEP_OK) {
-        station->counters.keep_errors++;
-    }
+    drop_kept_trial(station);
     if (!read_kept(station, &kept) || !lay(station, &kept, &settings, why)) {
         kept = (struct settings_changes){ 0 };
         (void)lay(station, &kept, &settings, why);

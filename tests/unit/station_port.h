@@ -24,7 +24,7 @@
 #define HOUR_NS        (60 * MINUTE_NS)
 #define DAY_NS         (24 * HOUR_NS)
 #define START_NS       INT64_C(1767225600000000000) /* 2026-01-01T00:00:00Z */
-#define PORT_TAKEN_MAX 64
+#define PORT_TAKEN_MAX 128
 
 /* A report as the collector reads it. */
 struct port_report {

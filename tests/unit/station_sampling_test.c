@@ -317,6 +317,35 @@ static void test_log_times_never_go_back(void **state)
     }
 }
 
+/* A wall clock that runs a hundred times as fast: time since the start is told in its seconds. */
+static void test_simulated_clock_that_goes_back(void **state)
+{
+    (void)state;
+    port->options.every_ns = MINUTE_NS;
+    port->options.simulated = true;
+    assert_int_equal(port_boot(port), STATION_OK);
+    port_link(port, true);
+    for (int second = 0; second < 40; second++) {
+        port->now.wall_ns += 99 * SECOND_NS;
+        port->now.wall_ns -= second == 20 ? 500 * SECOND_NS : 0;
+        port_pass(port, SECOND_NS, SECOND_NS);
+    }
+    /* 2,000 s had passed, 401 went back, 1,900 passed since: told since boot until made up for. */
+    double latest_up = 0;
+    unsigned told = 0;
+    for (uint64_t i = 0; i < port->taken_count; i++) {
+        const struct phusa_report *report = &port->taken[i].report;
+        if (report->has_boot) {
+            assert_true(report->up > latest_up && report->up >= 1990 && report->up < 2700);
+            latest_up = report->up;
+            told++;
+        }
+    }
+    assert_true(told >= 6 && told <= 9);
+    assert_int_equal(told, port->station.counters.clock_back);
+    assert_false(port_latest(port)->report.has_boot);
+}
+
 static void test_clock_is_held_over_a_reset_that_was_asked_for(void **state)
 {
     (void)state;
@@ -360,6 +389,7 @@ int main(void)
         TEST(test_events_have_a_limit_each_hour),
         TEST(test_each_station_has_its_own_delay),
         TEST(test_log_times_never_go_back),
+        TEST(test_simulated_clock_that_goes_back),
         TEST(test_clock_is_held_over_a_reset_that_was_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

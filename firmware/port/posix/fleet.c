@@ -413,6 +413,7 @@ static void fill_options(const struct fleet *fleet, const struct unit *unit,
                                                               : options->backlog_per_s,
                                          .sample_every_ns = options->sample_every_ns,
                                          .jitter_ns = options->jitter_ns,
+                                         .simulated = options->clock.speed > 0,
                                          .channel_settings = unit->settings,
                                          .sample_from_ns = options->from_ns,
                                          .sample_until_ns = options->until_ns };
