@@ -31,7 +31,7 @@ static bool refuse(struct reader *reader, const char *what)
     return false;
 }
 
-/* --- words and values --------------------------------------------------------------------- */
+/* --- words and values --------------------------------------------------------------- */
 
 static bool is_blank(char c)
 {
@@ -159,7 +159,7 @@ static bool take_choice(struct reader *reader, const char *const *words, size_t 
     return refuse(reader, what);
 }
 
-/* --- bus -------------------------------------------------------------------------------------- */
+/* --- bus ---------------------------------------------------------------------------- */
 
 static bool take_line(struct reader *reader, struct hal_line *line)
 {
@@ -547,8 +547,7 @@ static bool read_channel(struct reader *reader)
     return reader->error->what == NULL && channel_whole(reader, point);
 }
 
-/* --- the text
- * ------------------------------------------------------------------------------------- */
+/* --- the text ----------------------------------------------------------------------- */
 
 static bool read_inputs(struct reader *reader)
 {
@@ -625,8 +624,7 @@ const struct device_point *device_map_find(const struct device_map *map,
     return NULL;
 }
 
-/* --- values
- * --------------------------------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------------------- */
 
 /* Rounded half away from zero to so many decimals; too large numbers have none to lose. */
 static double round_to(double value, int decimals)

@@ -43,7 +43,7 @@ void modbus_encode(const struct modbus_request *request, uint8_t frame[MODBUS_RE
     frame[7] = (uint8_t)(crc >> 8);
 }
 
-/* --- judging an answer --------------------------------------------------------------- */
+/* --- judging an answer -------------------------------------------------------------- */
 
 static bool crc_right(const uint8_t *frame, size_t length)
 {
@@ -113,7 +113,7 @@ enum modbus_result modbus_judge(const struct modbus_request *request, const uint
     return first;
 }
 
-/* --- values ----------------------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------------------- */
 
 size_t modbus_width(enum modbus_type type)
 {
@@ -156,7 +156,7 @@ double modbus_value(const uint8_t *data, enum modbus_type type, enum modbus_orde
     return 0;
 }
 
-/* --- an exchange ------------------------------------------------------------------------ */
+/* --- an exchange -------------------------------------------------------------------- */
 
 /* Nanoseconds of characters / 2 characters on the line. */
 static int64_t half_characters(const struct hal_line *line, int64_t halves)

@@ -25,7 +25,7 @@
 
 const struct hal_line SDI12_LINE = { 1200, 7, 1, HAL_PARITY_EVEN };
 
-/* --- parts of the protocol ------------------------------------------------------------- */
+/* --- parts of the protocol ---------------------------------------------------------- */
 
 static bool is_digit(char c)
 {
@@ -125,7 +125,7 @@ int sdi12_parse_values(struct phusa_text text, double *values, size_t capacity)
     return count;
 }
 
-/* --- one attempt ------------------------------------------------------------------------- */
+/* --- one attempt -------------------------------------------------------------------- */
 
 void sdi12_init(struct sdi12 *sdi12, const struct hal_bus *bus, int64_t slack_ns)
 {
@@ -234,7 +234,7 @@ static enum sdi12_result retry(struct sdi12 *sdi12, enum sdi12_result why, int64
     return SDI12_BUSY;
 }
 
-/* --- answers ------------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------------------ */
 
 /* Takes one character; true if the line is complete. What does not fit is left out. */
 static bool take_character(struct sdi12 *sdi12, char c)
@@ -410,7 +410,7 @@ enum sdi12_result sdi12_step(struct sdi12 *sdi12, int64_t mono_ns)
     return SDI12_BUS_FAILED; /* nothing was begun */
 }
 
-/* --- commands --------------------------------------------------------------------------------- */
+/* --- commands ----------------------------------------------------------------------- */
 
 static void begin_text(struct sdi12 *sdi12, char address, const char *letters, int64_t mono_ns)
 {

@@ -175,7 +175,7 @@ static void test_refusals(void **state)
     }
 }
 
-/* --- limits -------------------------------------------------------------------------------- */
+/* --- limits ------------------------------------------------------------------------- */
 
 static void test_limits(void **state)
 {
@@ -229,7 +229,7 @@ static void test_rounding(void **state)
     }
 }
 
-/* --- those that are shipped ------------------------------------------------------------------ */
+/* --- those that are shipped --------------------------------------------------------- */
 
 static size_t read_file(const char *path, char *text, size_t capacity)
 {

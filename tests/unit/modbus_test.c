@@ -42,7 +42,7 @@ static size_t with_crc(uint8_t *frame, size_t length)
     return length + 2;
 }
 
-/* --- golden vectors ------------------------------------------------------------------- */
+/* --- golden vectors ----------------------------------------------------------------- */
 
 static void test_crc_vectors(void **state)
 {
@@ -184,7 +184,7 @@ static void test_values(void **state)
     assert_true(isnan(modbus_value((const uint8_t *)"\x7f\xc0\0\0", MODBUS_F32, MODBUS_ABCD)));
 }
 
-/* --- exchanges ----------------------------------------------------------------------------- */
+/* --- exchanges ---------------------------------------------------------------------- */
 
 static struct fake_bus bus;
 static struct modbus_master master;

@@ -24,7 +24,7 @@ static struct phusa_text text_of(const char *string)
     return phusa_text_of(string);
 }
 
-/* --- parts of the protocol ------------------------------------------------------------------ */
+/* --- parts of the protocol ---------------------------------------------------------- */
 
 static json_t *load_vectors(void)
 {
@@ -136,7 +136,7 @@ static void test_parse_values(void **state)
     assert_true(one == 1);
 }
 
-/* --- a sensor at the other end ---------------------------------------------------------------- */
+/* --- a sensor at the other end ------------------------------------------------------ */
 
 /* What it answers to which command, in the order asked; NULL as answer is silence. */
 struct act {
