@@ -18,7 +18,7 @@ enum job_state { JOB_DONE, JOB_TODO, JOB_RUNNING, JOB_WAITING };
 /* TT 10/2021: state of a device. */
 enum { STATE_MEASURING = 0, STATE_CALIBRATING = 1, STATE_FAULT = 2 };
 
-/* --- jobs ----------------------------------------------------------------------------------- */
+/* --- jobs --------------------------------------------------------------------------- */
 
 /* True if a point can join the request of a job: it follows it without a gap. */
 static bool joins(const struct device *device, const struct hub_job *job,
@@ -74,7 +74,7 @@ static const struct device *device_of(const struct hub *hub, const struct hub_jo
     return &hub->map->devices[job->device];
 }
 
-/* --- results ---------------------------------------------------------------------------------- */
+/* --- results ------------------------------------------------------------------------ */
 
 static void count_trouble(struct hub *hub, size_t device, enum hub_trouble trouble)
 {
@@ -213,9 +213,28 @@ static void refuse(struct hub *hub, struct hub_job *job, bool later)
 /* --- Modbus --------------------------------------------------------------------------------------
  */
 
+/* True if the answer to something else may still be on its way from the device. */
+static bool is_tainted(const struct hub *hub, const struct hub_job *job)
+{
+    const struct hub_device *device = &hub->devices[job->device];
+    return hub->now.mono_ns < device->clean_ns && &hub->jobs[device->last] != job;
+}
+
+static int64_t late_until(const struct hub *hub, const struct hub_job *job)
+{
+    return hub->devices[job->device].begun_ns + 2 * MILLI * device_of(hub, job)->timeout_ms;
+}
+
 static void begin_modbus(struct hub *hub, struct hub_lane *lane, const struct hub_job *job)
 {
+    struct hub_device *device = &hub->devices[job->device];
     int64_t timeout = device_of(hub, job)->timeout_ms * MILLI;
+    device->begun_ns = hub->now.mono_ns;
+    device->last = (uint8_t)(job - hub->jobs);
+    if (hub->now.mono_ns < device->clean_ns) {
+        device->clean_ns =
+            late_until(hub, job); /* an earlier answer may come in place of this one's */
+    }
     modbus_begin(&lane->machine.modbus, &job->request, timeout, hub->now.mono_ns);
 }
 
@@ -245,14 +264,14 @@ static bool step_modbus(struct hub *hub, struct hub_lane *lane, struct hub_job *
     } else if (result == MODBUS_EXCEPTION) {
         refuse_exception(hub, lane, job);
     } else {
+        hub->devices[job->device].clean_ns = late_until(hub, job);
         lane->configured = result != MODBUS_BUS_FAILED;
         fail_attempt(hub, job, TROUBLES[result]);
     }
     return true;
 }
 
-/* --- SDI-12
- * ---------------------------------------------------------------------------------------- */
+/* --- SDI-12 ------------------------------------------------------------------------- */
 
 static void begin_sdi12(struct hub *hub, struct hub_lane *lane, const struct hub_job *job,
                         bool collect)
@@ -304,8 +323,7 @@ static bool step_sdi12(struct hub *hub, struct hub_lane *lane, struct hub_job *j
     return true;
 }
 
-/* --- a bus
- * -------------------------------------------------------------------------------------------- */
+/* --- a bus -------------------------------------------------------------------------- */
 
 static bool on_lane(const struct hub *hub, const struct hub_job *job, size_t lane)
 {
@@ -328,8 +346,11 @@ static bool measures(const struct hub *hub, size_t lane, char address)
 static bool may_begin(const struct hub *hub, const struct hub_job *job, size_t lane, bool ailing)
 {
     const struct device *device = device_of(hub, job);
-    return job->state == JOB_TODO && hub->devices[job->device].ailing == ailing &&
-           (device->protocol != DEVICE_SDI12 || !measures(hub, lane, device->measurement.address));
+    if (job->state != JOB_TODO || hub->devices[job->device].ailing != ailing) {
+        return false;
+    }
+    return device->protocol == DEVICE_MODBUS ? !is_tainted(hub, job)
+                                             : !measures(hub, lane, device->measurement.address);
 }
 
 static bool is_due(const struct hub *hub, const struct hub_job *job)
@@ -414,17 +435,25 @@ static bool step_job(struct hub *hub, struct hub_lane *lane, size_t index)
     return ended;
 }
 
-/* When a bus that does nothing has something to collect. */
+/* When a bus that does nothing has something to collect, or may ask on. */
 static int64_t next_due(const struct hub *hub, size_t lane)
 {
-    int64_t due = INT64_MAX;
+    int64_t next = INT64_MAX;
+    bool modbus = hub->map->buses[lane].protocol == DEVICE_MODBUS;
     for (size_t i = 0; i < hub->job_count; i++) {
         const struct hub_job *job = &hub->jobs[i];
-        if (job->state == JOB_WAITING && on_lane(hub, job, lane) && job->due_ns < due) {
-            due = job->due_ns;
+        int64_t due = INT64_MAX;
+        if (!on_lane(hub, job, lane)) {
+            continue;
         }
+        if (job->state == JOB_WAITING) {
+            due = job->due_ns;
+        } else if (job->state == JOB_TODO && modbus) {
+            due = hub->devices[job->device].clean_ns;
+        }
+        next = due < next ? due : next;
     }
-    return due;
+    return next;
 }
 
 static int64_t step_lane(struct hub *hub, size_t index)
@@ -441,8 +470,7 @@ static int64_t step_lane(struct hub *hub, size_t index)
     return hub->now.mono_ns;
 }
 
-/* --- inputs
- * ------------------------------------------------------------------------------------------- */
+/* --- inputs ------------------------------------------------------------------------- */
 
 static struct hal_sample read_loop(struct hub *hub, const struct device_point *point)
 {
@@ -486,8 +514,7 @@ static void read_inputs(struct hub *hub)
     }
 }
 
-/* --- rounds
- * --------------------------------------------------------------------------------------------- */
+/* --- rounds ------------------------------------------------------------------------- */
 
 static bool too_late(const struct hub *hub, int64_t at_ns)
 {

@@ -7,6 +7,10 @@
  * is asked once only while it stays silent, and after HUB_BACKOFF_AFTER such rounds is left alone
  * for a time that doubles; its channels fail at once meanwhile.
  *
+ * A Modbus answer does not say what it answers: one that comes late would be taken for the answer
+ * to the next request of as many registers. After a silence the same may be asked again at once,
+ * but anything else of that device only when no answer can be on its way (twice its timeout).
+ *
  * Values belong to the moment that was asked for, however long the line took. A moment further in
  * the past than late_max_ns cannot be measured any more: its channels are missing.
  */
@@ -49,6 +53,9 @@ struct hub_device {
     uint32_t troubles[HUB_TROUBLES];
     uint32_t failed_rounds; /* in a row, without any answer */
     int64_t alone_until_ns; /* monotonic: it is not asked before */
+    int64_t begun_ns;       /* the last request */
+    int64_t clean_ns;       /* no late answer to it or one before can come any more */
+    uint8_t last;           /* the job of that request */
     bool ailing;            /* the last request failed */
     bool heard;             /* it answered in this round */
 };

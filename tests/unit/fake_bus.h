@@ -30,11 +30,17 @@ struct fake_bus {
     void *other;
 };
 
-/* Puts bytes on the line: the first arrives after_ns after all that was written has left. */
+/*
+ * Puts bytes on the line: the first arrives after_ns after all that was written has left, and not
+ * before those that are under way already.
+ */
 static inline void fake_bus_put(struct fake_bus *bus, const void *bytes, size_t length,
                                 int64_t after_ns)
 {
     int64_t at = (bus->busy_until > bus->now ? bus->busy_until : bus->now) + after_ns;
+    if (bus->in_count > 0 && at < bus->in_at[bus->in_count - 1] + bus->character_ns) {
+        at = bus->in_at[bus->in_count - 1] + bus->character_ns;
+    }
     for (size_t i = 0; i < length && bus->in_count < FAKE_BUS_BYTES; i++) {
         at += i == 0 ? 0 : bus->character_ns;
         bus->in[bus->in_count] = ((const uint8_t *)bytes)[i];

@@ -27,6 +27,7 @@ struct slave {
     unsigned troubled; /* answers that the trouble still takes; 0 = all */
     uint16_t registers[128];
     unsigned asked;
+    int64_t delay_ms; /* before it answers; 0 = 5 */
 };
 
 static struct slave slaves[SLAVES];
@@ -41,7 +42,8 @@ static void put_frame(struct fake_bus *bus, uint8_t *frame, size_t length)
     uint16_t crc = modbus_crc(frame, length);
     frame[length] = (uint8_t)crc;
     frame[length + 1] = (uint8_t)(crc >> 8);
-    fake_bus_put(bus, frame, length + 2, 5 * FAKE_MILLI);
+    int64_t delay = slaves[frame[0] % SLAVES].delay_ms;
+    fake_bus_put(bus, frame, length + 2, (delay > 0 ? delay : 5) * FAKE_MILLI);
 }
 
 static enum trouble trouble_now(struct slave *slave)
@@ -114,8 +116,7 @@ static void answer_sdi12(struct fake_bus *bus, const uint8_t *bytes, size_t leng
     fake_bus_put(bus, answer, strlen(answer), 10 * FAKE_MILLI);
 }
 
-/* --- rounds
- * ----------------------------------------------------------------------------------------- */
+/* --- rounds ------------------------------------------------------------------------- */
 
 static int64_t now_ns;
 
@@ -531,8 +532,7 @@ static void test_ports_without_a_bus(void **state)
     expect_kind(0, HAL_SAMPLE_FAILED);
 }
 
-/* --- inputs
- * ---------------------------------------------------------------------------------------------- */
+/* --- inputs ------------------------------------------------------------------------- */
 
 static int32_t current;
 static uint32_t edge_count;
@@ -582,8 +582,55 @@ static void test_inputs(void **state)
     expect(2, 0);
 }
 
-/* --- anything may happen
- * ---------------------------------------------------------------------------------- */
+/* --- answers that come late --------------------------------------------------------- */
+
+static bool is_alone(void)
+{
+    return hub_device(&hub, 0)->failed_rounds >= HUB_BACKOFF_AFTER;
+}
+
+/* A slave that takes up to twice its time: what it says too late is never taken for something else.
+ */
+static void test_late_answers_are_not_mistaken(void **state)
+{
+    (void)state;
+    struct draws dice = draws_begin();
+    unsigned good = 0, bad = 0;
+    make_hub("bus modbus baud=115200\ndevice a address=1 timeout=100\nchannel temp register=0\n"
+             "channel ph register=10\nchannel do register=20\n",
+             "temp ph do");
+    for (uint16_t i = 0; i < 3; i++) {
+        slaves[1].registers[10 * i] = (uint16_t)(1000 + i);
+    }
+    now_ns += SECOND;
+    begin();
+    for (int i = 0; i < 2000; i++) {
+        struct hal_sensors sensors = hub_sensors(&hub);
+        while (!hub_idle(&hub)) {
+            slaves[1].delay_ms = 1 + (int64_t)draw_below(&dice, 160);
+            step();
+        }
+        for (size_t k = 0; k < 3; k++) {
+            struct hal_sample found = sample(k);
+            assert_true(found.kind == HAL_SAMPLE_FAILED || found.value == 1000 + (double)k);
+            good += found.kind == HAL_SAMPLE_VALUE;
+            bad += found.kind == HAL_SAMPLE_FAILED;
+        }
+        if (rs485.in_taken == rs485.in_count) {
+            fake_bus_clear(&rs485);
+        }
+        now_ns += (int64_t)draw_below(&dice, 40) * FAKE_MILLI;
+        if (is_alone()) {
+            now_ns = hub_device(&hub, 0)->alone_until_ns;
+        }
+        step();
+        sensors.begin(sensors.context, now_ns);
+    }
+    printf("%u good, %u not\n", good, bad);
+    assert_true(good > 3000);
+}
+
+/* --- anything may happen ------------------------------------------------------------ */
 
 /* Every round ends soon, and a channel is right or says that it is not. */
 static void test_rounds_at_random(void **state)
@@ -631,6 +678,7 @@ int main(void)
         cmocka_unit_test_setup(test_the_past_cannot_be_measured, make_buses),
         cmocka_unit_test_setup(test_ports_without_a_bus, make_buses),
         cmocka_unit_test_setup(test_inputs, make_buses),
+        cmocka_unit_test_setup(test_late_answers_are_not_mistaken, make_buses),
         cmocka_unit_test_setup(test_rounds_at_random, make_buses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
