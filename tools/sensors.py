@@ -256,7 +256,7 @@ class ModbusBus:
     """All slaves of one line. feed() takes bytes and returns [(delay in s, bytes to send)]."""
 
     def __init__(self, devices, world):
-        self.devices = {int(device.address): device for device in devices}
+        self.devices = {int(device.address, 0): device for device in devices}
         self.world = world
         self.buffer = b""
 

@@ -3,6 +3,7 @@ and SDI-12. Recorded values arrive as they are in the recording; what goes wrong
 and costs nobody else a value."""
 import json
 import re
+import socket
 import subprocess
 
 import phusarun
@@ -176,6 +177,49 @@ def test_sensors_that_come_and_go(stage):
     right = {seconds: values for seconds, values in rows}
     assert all(values == right[seconds] for seconds, values in ear.reports().items())
     assert len(ear.reports()) >= 6
+
+
+def test_simulated_sensors_speak_as_the_standards_say(tmp_path):
+    """By the byte, over a line that sensorsim connects to, as it does to an emulator."""
+    (tmp_path / "rows.csv").write_text("time,temp,level\n0,27.5,3.14\n")
+    (tmp_path / "some.map").write_text(
+        "bus modbus\ndevice probe address=0x5F\nchannel temp register=0x03EA type=f32 order=cdab\n"
+        "device other address=18\nchannel ph register=0\n"
+        "bus sdi12\ndevice gauge address=0 measure=MC\nchannel level value=1\n")
+    lines = []
+    for number in range(2):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(tmp_path / f"line{number}"))
+        listener.listen(1)
+        listener.settimeout(LONG_S)
+        lines.append(listener)
+    sensors = subprocess.Popen(
+        [ROOT / "tools/sensorsim", "--map", tmp_path / "some.map", "--bus", f"connect:{tmp_path}/line0", "--bus",
+         f"connect:{tmp_path}/line1", "--csv", tmp_path / "rows.csv", "--clock", str(phusarun.Clock(1.0)),
+         "--sdi12-wait", "1"], stdout=subprocess.PIPE, text=True, preexec_fn=phusarun.die_with_parent)
+    rs485, wire = (listener.accept()[0] for listener in lines)
+
+    def ask(line, request, length):
+        line.settimeout(LONG_S)
+        line.sendall(request)
+        answer = b""
+        while len(answer) < length:
+            answer += line.recv(length - len(answer))
+        return answer
+
+    # frames of others' documents: 27.5 with its words swapped, and a register that is not there
+    assert ask(rs485, bytes.fromhex("5f0303ea0002e8c5"), 9).hex() == "5f0304000041dc743f"
+    assert ask(rs485, bytes.fromhex("ff" "5f0303ea0002e8c5"), 9).hex() == "5f0304000041dc743f"  # noise before it
+    assert ask(rs485, bytes.fromhex("1203016b00037748"), 5).hex() == "1283023134"
+    assert ask(wire, b"\0" + b"0!", 3) == b"0\r\n"
+    assert ask(wire, b"0MC!", 7) == b"00011\r\n"
+    assert ask(wire, b"", 3) == b"0\r\n"  # the service request
+    assert ask(wire, b"0D0!", 11) == b"0+3.14OqZ\r\n"  # SDI-12 version 1.4, 4.4.12.3
+    sensors.terminate()
+    told = json.loads(sensors.communicate(timeout=LONG_S)[0])
+    assert told["probe"] == {"requests": 2, "answers": 2, "faults": {}}
+    for line in (rs485, wire, *lines):
+        line.close()
 
 
 @pytest.mark.parametrize("text, words", [

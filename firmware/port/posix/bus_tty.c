@@ -37,7 +37,7 @@ static void hang_up(struct bus_tty *bus)
     bus->breaking = false;
 }
 
-/* --- opening ------------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------ */
 
 static bool open_socket(struct bus_tty *bus, const char *path)
 {
@@ -224,8 +224,7 @@ static enum hal_result send_break(void *context, uint32_t us)
     return HAL_OK;
 }
 
-/* --- the bus
- * --------------------------------------------------------------------------------------- */
+/* --- the bus ------------------------------------------------------------------------ */
 
 struct bus_tty *bus_tty_create(const char *where)
 {
