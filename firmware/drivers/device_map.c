@@ -9,6 +9,7 @@
 #define WAIT_DEFAULT    60    /* s */
 #define WAIT_MAX        999   /* s; all that SDI-12 can say */
 #define INPUT_MAX       255
+#define DEBOUNCE_MAX    10000 /* ms */
 #define BAUD_DEFAULT    9600
 #define BAUD_LEAST      1200
 #define BAUD_MAX        115200
@@ -428,6 +429,9 @@ static bool set_input(struct reader *reader, struct device_point *point)
         point->source = DEVICE_PULSE;
         return take_u16(reader, 0, INPUT_MAX, &point->at, "is not 0 .. 255");
     }
+    if (is_key(reader, "debounce")) {
+        return take_u16(reader, 0, DEBOUNCE_MAX, &point->debounce_ms, "is not 0 .. 10000 ms");
+    }
     if (is_key(reader, "zero")) {
         return take_real(reader, &point->zero);
     }
@@ -514,8 +518,10 @@ static bool channel_whole(struct reader *reader, const struct device_point *poin
         return true;
     case DEVICE_LOOP:
         return point->full != point->zero || refuse(reader, "has the same zero= and full=");
-    case DEVICE_VALUE:
     case DEVICE_PULSE:
+        return ++reader->map->pulse_count <= DEVICE_MAP_PULSES_MAX ||
+               refuse(reader, "is one pulse input too many; at most 4");
+    case DEVICE_VALUE:
         return true;
     default:
         return refuse(reader, "does not say where it stands: register=, value=, loop= or pulse=");

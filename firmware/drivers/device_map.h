@@ -15,7 +15,7 @@
  *   inputs
  *     device gauge
  *       channel level loop=0 zero=0 full=10 unit=m
- *       channel rain pulse=1 multiply=0.2 unit=mm
+ *       channel rain pulse=1 divide=5 debounce=100 unit=mm
  *
  * bus: the next of the port's buses, in their order. modbus: baud (9600), line (8N1: data bits,
  *   parity N E O, stop bits). sdi12: always 1200 7E1.
@@ -27,7 +27,8 @@
  * channel: the parameter, and where it stands: on modbus register (0 .. 65535, as it goes over
  *   the line), function (3), type (u16 s16 u32 s32 f32; u16), order (abcd cdab badc dcba; abcd); on
  *   sdi12 value (1 .. 20: which of those that the measurement gives); of inputs loop with zero
- *   and full (the values at 4 and 20 mA), or pulse. The value is raw * multiply / divide + offset
+ *   and full (the values at 4 and 20 mA), or pulse, counted since the moment before, with debounce
+ *   in ms (0: every edge is a pulse). The value is raw * multiply / divide + offset
  *   in unit (empty: the parameter's own), rounded to decimals if given. A raw value equal to
  *   absent means that the device has none.
  *
@@ -49,6 +50,7 @@
 #define DEVICE_MAP_BUSES_MAX    2
 #define DEVICE_MAP_DEVICES_MAX  12
 #define DEVICE_MAP_POINTS_MAX   40 /* channels and states */
+#define DEVICE_MAP_PULSES_MAX   4  /* of the channels */
 #define DEVICE_MAP_NAME_MAX     32 /* bytes of a parameter's or a device's name */
 #define DEVICE_MAP_UNIT_MAX     16 /* bytes of a unit */
 #define DEVICE_MAP_DECIMALS_MAX 9
@@ -87,7 +89,8 @@ struct device_point {
     uint8_t function, type, order;
     int8_t decimals; /* -1 = as it comes */
     bool has_absent;
-    uint16_t at; /* register, value (from 0), input */
+    uint16_t at;          /* register, value (from 0), input */
+    uint16_t debounce_ms; /* of pulses */
     double multiply, divide, offset, absent;
     double zero, full; /* of a loop */
 };
@@ -97,7 +100,7 @@ struct device_map {
     struct device_bus buses[DEVICE_MAP_BUSES_MAX];
     struct device devices[DEVICE_MAP_DEVICES_MAX];
     struct device_point points[DEVICE_MAP_POINTS_MAX];
-    size_t bus_count, device_count, point_count;
+    size_t bus_count, device_count, point_count, pulse_count;
 };
 
 struct device_map_error {

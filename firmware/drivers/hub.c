@@ -488,18 +488,45 @@ static struct hal_sample read_loop(struct hub *hub, const struct device_point *p
     return sample;
 }
 
-/* Pulses since the round before. */
-static struct hal_sample read_pulses(struct hub *hub, size_t index)
+static uint32_t edges_of(const struct hub *hub, const struct hub_pulse *pulse)
 {
-    const struct device_point *point = &hub->map->points[index];
-    if (hub->pins == NULL || hub->pins->edges == NULL) {
-        count_trouble(hub, point->device, HUB_BUS_FAILED);
-        return (struct hal_sample){ .kind = HAL_SAMPLE_FAILED };
+    return hub->pins->edges(hub->pins->context, hub->map->points[pulse->point].at);
+}
+
+/* Looks at the pulse inputs; returns when they must be looked at again, so as to tell bounces. */
+static int64_t poll_pulses(struct hub *hub)
+{
+    int64_t next = INT64_MAX;
+    for (size_t i = 0; i < hub->pulse_count; i++) {
+        struct hub_pulse *input = &hub->pulses[i];
+        const struct device_point *point = &hub->map->points[input->point];
+        if (!hub->stepped) {
+            pulse_init(&input->pulse, point->debounce_ms * MILLI, edges_of(hub, input),
+                       hub->now.mono_ns);
+        }
+        (void)pulse_poll(&input->pulse, edges_of(hub, input), hub->now.mono_ns);
+        int64_t again = hub->now.mono_ns + point->debounce_ms * MILLI;
+        next = point->debounce_ms > 0 && again < next ? again : next;
     }
-    uint32_t edges = hub->pins->edges(hub->pins->context, point->at);
-    uint32_t since = edges - hub->edges[index];
-    hub->edges[index] = edges;
-    return judge_raw(hub, point, since);
+    return next;
+}
+
+/* Pulses since the round before. */
+static void read_pulses(struct hub *hub)
+{
+    (void)poll_pulses(hub);
+    for (size_t i = 0; i < hub->pulse_count; i++) {
+        struct hub_pulse *input = &hub->pulses[i];
+        const struct device_point *point = &hub->map->points[input->point];
+        uint32_t since = input->pulse.count - input->taken;
+        input->taken = input->pulse.count;
+        hub->samples[input->point] = judge_raw(hub, point, since);
+    }
+}
+
+static bool has_edges(const struct hub *hub)
+{
+    return hub->pins != NULL && hub->pins->edges != NULL;
 }
 
 static void read_inputs(struct hub *hub)
@@ -508,10 +535,12 @@ static void read_inputs(struct hub *hub)
         const struct device_point *point = &hub->map->points[i];
         if (point->source == DEVICE_LOOP) {
             hub->samples[i] = read_loop(hub, point);
-        } else if (point->source == DEVICE_PULSE) {
-            hub->samples[i] = read_pulses(hub, i);
+        } else if (point->source == DEVICE_PULSE && !has_edges(hub)) {
+            count_trouble(hub, point->device, HUB_BUS_FAILED);
+            hub->samples[i] = (struct hal_sample){ .kind = HAL_SAMPLE_FAILED };
         }
     }
+    read_pulses(hub);
 }
 
 /* --- rounds ------------------------------------------------------------------------- */
@@ -610,8 +639,8 @@ void hub_init(struct hub *hub, const struct device_map *map, const struct hal_bu
     }
     for (size_t i = 0; i < map->point_count; i++) {
         hub->samples[i].kind = HAL_SAMPLE_MISSING;
-        if (map->points[i].source == DEVICE_PULSE && pins != NULL && pins->edges != NULL) {
-            hub->edges[i] = pins->edges(pins->context, map->points[i].at);
+        if (map->points[i].source == DEVICE_PULSE && has_edges(hub)) {
+            hub->pulses[hub->pulse_count++].point = (uint8_t)i;
         }
     }
     make_jobs(hub);
@@ -640,8 +669,9 @@ struct hal_sensors hub_sensors(struct hub *hub)
 
 int64_t hub_step(struct hub *hub, struct hal_time now)
 {
-    int64_t next = INT64_MAX;
     hub->now = now;
+    int64_t next = poll_pulses(hub);
+    hub->stepped = true;
     for (size_t i = 0; i < hub->map->bus_count; i++) {
         int64_t wake = hub->job_count > 0 ? step_lane(hub, i) : INT64_MAX;
         next = wake < next ? wake : next;

@@ -24,6 +24,7 @@
 #include "device_map.h"
 #include "hal/hal.h"
 #include "modbus_rtu.h"
+#include "pulse.h"
 #include "sdi12.h"
 
 #define HUB_ATTEMPTS      3 /* at a request in a round, of a device that answered before */
@@ -75,6 +76,12 @@ struct hub_job {
     int64_t due_ns; /* a concurrent measurement is to be collected */
 };
 
+struct hub_pulse {
+    struct pulse pulse;
+    uint32_t taken; /* its count at the round before */
+    uint8_t point;
+};
+
 struct hub_lane {
     const struct hal_bus *bus; /* NULL = the port has none */
     bool configured;
@@ -92,20 +99,22 @@ struct hub {
     const struct hal_pins *pins;
     struct hub_options options;
     struct hal_time now; /* of the last step */
+    bool stepped;        /* there was one */
     int64_t round_ns;    /* the moment of the round */
     struct hub_lane lanes[DEVICE_MAP_BUSES_MAX];
     struct hub_job jobs[HUB_JOBS_MAX];
     size_t job_count;
     struct hub_device devices[DEVICE_MAP_DEVICES_MAX];
     struct hal_sample samples[DEVICE_MAP_POINTS_MAX];
-    uint32_t edges[DEVICE_MAP_POINTS_MAX]; /* of pulse inputs, at the round before */
-    uint8_t channels[HUB_CHANNELS_MAX];    /* the point of each channel of the station */
+    struct hub_pulse pulses[DEVICE_MAP_PULSES_MAX];
+    size_t pulse_count;
+    uint8_t channels[HUB_CHANNELS_MAX]; /* the point of each channel of the station */
     size_t channel_count;
 };
 
 /*
  * buses in the order of the map's; missing ones, and pins, may be NULL: what needs them fails.
- * All must outlive the hub.
+ * All must outlive the hub. Pulses count from the first step on.
  */
 void hub_init(struct hub *hub, const struct device_map *map, const struct hal_bus *const *buses,
               size_t bus_count, const struct hal_pins *pins, const struct hub_options *options);

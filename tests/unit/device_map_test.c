@@ -74,7 +74,7 @@ static void test_sdi12_and_inputs(void **state)
         parse("bus modbus\ndevice a address=1\nchannel ph register=1\n"
               "bus sdi12\ndevice probe address=z measure=CC3 wait=9\nchannel level value=20\n"
               "device other address=A\nchannel temp value=1\n"
-              "inputs\ndevice rain\nchannel rain pulse=255 divide=5 unit=mm\n"
+              "inputs\ndevice rain\nchannel rain pulse=255 divide=5 debounce=100 unit=mm\n"
               "channel depth loop=0 zero=10 full=-10\n"));
     assert_int_equal(map.bus_count, 2);
     assert_int_equal(map.buses[0].line.baud, 9600);
@@ -92,6 +92,8 @@ static void test_sdi12_and_inputs(void **state)
     assert_int_equal(map.points[1].source, DEVICE_VALUE);
     assert_int_equal(map.points[1].at, 19);
     assert_int_equal(map.points[3].source, DEVICE_PULSE);
+    assert_int_equal(map.points[3].debounce_ms, 100);
+    assert_int_equal(map.pulse_count, 1);
     assert_int_equal(map.points[4].source, DEVICE_LOOP);
     assert_true(map.points[4].zero == 10 && map.points[4].full == -10);
 }
@@ -160,6 +162,11 @@ static const struct {
     { SDI12 "channel temp value=21\n", 3, "value", "is not 1 .. 20" },
     { SDI12 "channel temp value=0\n", 3, "value", "is not 1 .. 20" },
     { "inputs\ndevice a\nchannel temp loop=0\n", 3, "temp", "has the same zero= and full=" },
+    { "inputs\ndevice a\nchannel a pulse=0\nchannel b pulse=0\nchannel c pulse=0\n"
+      "channel d pulse=0\nchannel e pulse=0\n",
+      7, "e", "is one pulse input too many; at most 4" },
+    { "inputs\ndevice a\nchannel rain pulse=0 debounce=1s\n", 3, "debounce",
+      "is not 0 .. 10000 ms" },
 };
 
 static void test_refusals(void **state)

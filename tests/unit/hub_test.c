@@ -563,6 +563,7 @@ static void test_inputs(void **state)
     edge_count = UINT32_MAX - 1;
     hub_init(&hub, &map, NULL, 0, &pins, &OPTIONS);
     assert_true(hub_bind(&hub, names, 3));
+    step();
     static const struct {
         int32_t current;
         double value;
@@ -580,6 +581,36 @@ static void test_inputs(void **state)
     }
     (void)whole_round();
     expect(2, 0);
+}
+
+/* A contact that bounces: its gauge is looked at often enough to tell. */
+static void test_bounces(void **state)
+{
+    (void)state;
+    const struct hal_pins pins = { .edges = pin_edges };
+    struct phusa_text name = PHUSA_TEXT("rain");
+    make_hub("inputs\ndevice rain\nchannel rain pulse=1 divide=5 debounce=100\n", "rain");
+    edge_count = 7;
+    hub_init(&hub, &map, NULL, 0, &pins, &OPTIONS);
+    assert_true(hub_bind(&hub, &name, 1));
+    for (int round = 0; round < 3; round++) {
+        int64_t at = now_ns;
+        for (int i = 0; i < 3000; i++) {
+            int64_t next = hub_step(&hub, now());
+            assert_true(next <= now_ns + 100 * FAKE_MILLI);
+            edge_count += now_ns - at == 500 * FAKE_MILLI ? 3 : 0; /* a tip, and its bounces */
+            edge_count += now_ns - at == 520 * FAKE_MILLI ? 2 : 0;
+            edge_count += now_ns - at == 1500 * FAKE_MILLI ? 1 : 0; /* a clean one */
+            now_ns += STEP;
+        }
+        struct hal_sensors sensors = hub_sensors(&hub);
+        sensors.begin(sensors.context, now_ns);
+        expect(0, 0.4);
+    }
+    hub_init(&hub, &map, NULL, 0, NULL, &OPTIONS);
+    assert_true(hub_bind(&hub, &name, 1));
+    (void)whole_round();
+    expect_kind(0, HAL_SAMPLE_FAILED);
 }
 
 /* --- answers that come late --------------------------------------------------------- */
@@ -678,6 +709,7 @@ int main(void)
         cmocka_unit_test_setup(test_the_past_cannot_be_measured, make_buses),
         cmocka_unit_test_setup(test_ports_without_a_bus, make_buses),
         cmocka_unit_test_setup(test_inputs, make_buses),
+        cmocka_unit_test_setup(test_bounces, make_buses),
         cmocka_unit_test_setup(test_late_answers_are_not_mistaken, make_buses),
         cmocka_unit_test_setup(test_rounds_at_random, make_buses),
     };
