@@ -14,8 +14,9 @@
 #define STATION_CHANNELS_MAX 32 /* values of one report; the record has a bit for each */
 #endif
 
-/* What the values of a block mean (names and units), opaque to the log. */
-#define STATION_LOG_LAYOUT_MAX (52 * STATION_CHANNELS_MAX) /* bytes: 1 + 32 + 1 + 16, and room */
+/* What the values of a block mean (names and units), opaque to the log: bytes of a name, its unit
+ * and their lengths, and room. */
+#define STATION_LOG_LAYOUT_MAX ((size_t)52 * STATION_CHANNELS_MAX)
 
 /* One report as it lies in the log. */
 struct station_record {

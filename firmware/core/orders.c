@@ -16,20 +16,21 @@
 #include "inside.h"
 #include "print.h"
 
-#define VERSION           1u
-#define MAINTENANCE_HOURS 1u
-#define MINUTES_MAX       (7u * 24u * 60u)
-#define LAMP_MINUTES      10u
-#define LAMP_MINUTES_MAX  (12u * 60u)
-#define CALIBRATE_MINUTES 60u
-#define IDENTIFY_SECONDS  60u
-#define IDENTIFY_MAX      3600u
-#define TRIAL_SECONDS     600u
-#define TRIAL_SECONDS_MIN 30u
-#define TRIAL_SECONDS_MAX 86400u
-#define RESEND_MAX        100000u      /* reports asked for again by one command */
-#define REBOOT_AFTER      (2 * SECOND) /* for the answer to leave */
-#define CALIBRATE_PENDING (3 + CALIBRATE_NAME_MAX + 16 * CALIBRATE_POINTS)
+#define VERSION               1u
+#define MAINTENANCE_MINUTES   60u
+#define MINUTES_MAX           10080u /* a week */
+#define LAMP_MINUTES          10u
+#define LAMP_MINUTES_MAX      720u /* half a day */
+#define CALIBRATE_MINUTES     60u
+#define CALIBRATE_MINUTES_MAX 240u
+#define IDENTIFY_SECONDS      60u
+#define IDENTIFY_MAX          3600u
+#define TRIAL_SECONDS         600u
+#define TRIAL_SECONDS_MIN     30u
+#define TRIAL_SECONDS_MAX     86400u
+#define RESEND_MAX            100000u      /* reports asked for again by one command */
+#define REBOOT_AFTER          (2 * SECOND) /* for the answer to leave */
+#define CALIBRATE_PENDING     (3 + CALIBRATE_NAME_MAX + 16 * CALIBRATE_POINTS)
 
 struct order {
     struct station_core *station;
@@ -194,7 +195,7 @@ static void recall_maintenance(struct station_core *station, struct hal_time now
 static const char *do_maintenance(struct order *order)
 {
     struct orders *orders = &order->station->orders;
-    int64_t lasts = minutes_of(order->command, MAINTENANCE_HOURS * 60, MINUTES_MAX);
+    int64_t lasts = minutes_of(order->command, MAINTENANCE_MINUTES, MINUTES_MAX);
     if ((order->command->has & COMMAND_HAS_ON) == 0) {
         return "on: true or false expected";
     }
@@ -460,7 +461,7 @@ static const char *keep_calibration(struct order *order, size_t channel, unsigne
 static const char *calibrate_start(struct order *order, size_t channel)
 {
     struct orders *orders = &order->station->orders;
-    int64_t lasts = minutes_of(order->command, CALIBRATE_MINUTES, 240);
+    int64_t lasts = minutes_of(order->command, CALIBRATE_MINUTES, CALIBRATE_MINUTES_MAX);
     if (orders->calibrating != 0) {
         return "a calibration is under way";
     }
