@@ -234,7 +234,7 @@ static int64_t end_of_shelving(const struct options *options, int64_t now_s)
 {
     int64_t ns = 0;
     if (options->until != NULL) {
-        return cli_read_time("alarms", "--until", options->until, &ns) ? ns / SECOND_NS : -1;
+        return cli_read_time("alarms", "until", options->until, &ns) ? ns / SECOND_NS : -1;
     }
     if (options->lasting == NULL) {
         return 0;

@@ -207,6 +207,7 @@ def test_messages_that_wait(watch):
     (["shelve", *AT, "--text", "x", "--until", "1000000000"], "a shelving needs an end in the future"),
     (["shelve", *AT, "--text", "x", "--for", "8d"], "shelved for longer than alarms.shelve_most (168 h)"),
     (["shelve", *AT, "--text", "x", "--for", "ever"], '--for "ever" is no time such as 90m or 2h'),
+    (["shelve", *AT, "--text", "x", "--until", "never"], "alarms: --until never: write seconds since 1970"),
     (["shelve", *AT, "--for", "2h"], '"text" is empty: say why'),
     (["out-of-service", *AT], '"text" is empty: say why'),
     (["comment", *AT], '"text" is empty: say why'),
