@@ -28,6 +28,7 @@
 #define TESTS_MAX  "10000"
 #define LINES_MAX  "10000"
 #define LINE_BYTES 65536
+#define HINT_MAX   96
 
 struct test {
     const char *name;
@@ -162,6 +163,28 @@ static bool read_input(const struct test *test, struct past *past, struct line *
     return good;
 }
 
+/* A rule that there is not has no transitions: a test of it would pass whatever comes. */
+static bool know_rules(const struct test *test, const struct rulebook *book)
+{
+    bool good = true;
+    for (size_t i = 0; i < test->rules.count; i++) {
+        struct config_nearest nearest = { .word = config_string_at(&test->rules, i) };
+        bool known = false;
+        for (size_t k = 0; k < book->count; k++) {
+            known = known || strcmp(book->rules[k].id, nearest.word) == 0;
+            config_nearest_offer(&nearest, book->rules[k].id);
+        }
+        if (!known) {
+            char hint[HINT_MAX];
+            config_complain(config_element(test->rules.node, i),
+                            "no rule that is switched on is called \"%s\"%s", nearest.word,
+                            config_nearest_hint(&nearest, hint, sizeof hint));
+            good = false;
+        }
+    }
+    return good;
+}
+
 /* --- expected --------------------------------------------------------------------------------- */
 
 static bool is_asked(const struct test *test, const struct notice *notice)
@@ -246,7 +269,8 @@ static bool run_test(struct run *run, const struct test *test)
 {
     struct past *past = past_create(run->settings);
     struct verdicts verdicts = { 0 };
-    bool good = past != NULL && read_input(test, past, run->line) &&
+    bool good = past != NULL && know_rules(test, &run->settings->rulebook) &&
+                read_input(test, past, run->line) &&
                 past_judge(past, run->settings, false, &verdicts) &&
                 compare(test, &verdicts, run->line, run->settings->utc_offset_s);
     verdicts_free(&verdicts);

@@ -128,6 +128,12 @@ def test_broken_files_are_named(place, text, wrong):
     assert code == 1 and out.endswith("0 passed, 1 failed\n") and f"{tests}:1: " in err and wrong in err
 
 
+def test_a_rule_that_there_is_not_is_named(place):
+    tests = place.file(f'tests : ( {{ name = "a"; rules = [\n"slat"]; input = [ "{TIME} s1 salinity 2" ]; expect = []; }} );')
+    assert phusa("rules", "test", "-c", place.config("a", rules(1.0)), tests) == (
+        1, "FAIL  a\n0 passed, 1 failed\n", f'{tests}:2: no rule that is switched on is called "slat"; did you mean "salt"?\n')
+
+
 def test_files_that_are_not_there(place):
     config = place.config("a", rules(1.0))
     code, out, err = phusa("rules", "test", "-c", config, place.folder / "gone.cfg")
