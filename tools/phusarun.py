@@ -464,6 +464,19 @@ def strip_comments(text):
     return re.sub(pattern, lambda match: match.group(1) or " ", text, flags=re.S)
 
 
+def channel_ids(text):
+    """Ids of the groups in the list `channels`; groups within these, such as boards, have others."""
+    begin = re.search(r"\bchannels\s*[:=]\s*\(", text)
+    ids, depth = [], 1
+    for found in re.finditer(r'\bid\s*[:=]\s*"([^"]+)"|"(?:\\.|[^"\\])*"|[({]|[)}]', text[begin.end():] if begin else ")"):
+        if found.group(1) and depth == 2:
+            ids.append(found.group(1))
+        depth += (found.group(0) in "({") - (found.group(0) in ")}")
+        if depth == 0:
+            break
+    return ids
+
+
 def config_files(path):
     """The files of a setting that names a file or a folder of files."""
     path = Path(path)
@@ -484,8 +497,7 @@ class Parts:
         self.quality = (self.file.parent / found.group(1)).resolve() if found else None
         found = re.search(r'\bmessages\s*[:=]\s*"([^"]+)"', text)  # other rules have texts of their own
         self.messages = (self.file.parent / found.group(1)).resolve() if found and rules is None else None
-        channels = re.search(r"\bchannels\s*[:=]\s*\((.*?)\)\s*;", text, re.S)
-        self.channels = re.findall(r'\bid\s*[:=]\s*"([^"]+)"', channels.group(1)) if channels else []
+        self.channels = channel_ids(text)
 
     def _path(self, text, key, given):
         if given is not None:
