@@ -120,7 +120,20 @@ static bool send_nothing(void *context, const struct console_messages_query *que
     return true;
 }
 
+static void keep_view(struct console_view *view)
+{
+    (void)view;
+}
+
+static struct console_view *no_stations(void *context)
+{
+    static struct console_view view = { .release = keep_view };
+    (void)context;
+    return &view;
+}
+
 static const struct console_source source = { .verb = check_verb,
+                                              .view = no_stations,
                                               .events = list_nothing,
                                               .messages = send_nothing };
 
