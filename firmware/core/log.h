@@ -11,7 +11,9 @@
 #include "hal/hal.h"
 
 #ifndef STATION_CHANNELS_MAX    /* a small board may be built with fewer */
+#ifndef STATION_CHANNELS_MAX    /* a small board has room for fewer */
 #define STATION_CHANNELS_MAX 32 /* values of one report; the record has a bit for each */
+#endif
 #endif
 
 /* What the values of a block mean (names and units), opaque to the log: bytes of a name, its unit

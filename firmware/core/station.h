@@ -21,7 +21,9 @@
 #include "schedule.h"
 #include "settings.h"
 
-#define STATION_BUFFER_BYTES   4096  /* one encoded report, one message that came in */
+#ifndef STATION_BUFFER_BYTES
+#define STATION_BUFFER_BYTES 4096 /* one encoded report, one message that came in */
+#endif
 #define STATION_BASE_MAX       40    /* base name "<id>:" */
 #define STATION_CATCH_UP_MAX   64    /* rounds of samples in one step when time jumped ahead */
 #define STATION_SEND_MAX       64    /* reports published in one step */

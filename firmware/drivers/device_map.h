@@ -47,9 +47,11 @@
 #include "phusa/text.h"
 #include "sdi12.h"
 
-#define DEVICE_MAP_BUSES_MAX    2
-#define DEVICE_MAP_DEVICES_MAX  12
-#define DEVICE_MAP_POINTS_MAX   40 /* channels and states */
+#define DEVICE_MAP_BUSES_MAX   2
+#define DEVICE_MAP_DEVICES_MAX 12
+#ifndef DEVICE_MAP_POINTS_MAX    /* a small board has room for fewer */
+#define DEVICE_MAP_POINTS_MAX 40 /* channels and states */
+#endif
 #define DEVICE_MAP_PULSES_MAX   4  /* of the channels */
 #define DEVICE_MAP_NAME_MAX     32 /* bytes of a parameter's or a device's name */
 #define DEVICE_MAP_UNIT_MAX     16 /* bytes of a unit */

@@ -1,0 +1,36 @@
+/* Provisioning pages with a right check sum over anything: what is accepted is whole and in bounds.
+ */
+#include "provision.h"
+
+#include "../unit/provision_page.h"
+#include "fuzz.h"
+
+static bool inside(const struct page *page, uint32_t offset, uint32_t length)
+{
+    return length == 0 || (offset >= PAGE_HEADER && length <= page->length &&
+                           offset + length <= PAGE_HEADER + page->length);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct page page;
+    static struct provision provision;
+    page.length = size < PAGE_BYTES - PAGE_HEADER ? size : PAGE_BYTES - PAGE_HEADER;
+    if (page.length > 0) {
+        memcpy(page.bytes + PAGE_HEADER, data, page.length);
+    }
+    page_close(&page);
+    struct hal_flash flash = page_flash(&page);
+    enum provision_status status = provision_read(&flash, &provision);
+    ENSURE(status != PROVISION_ABSENT && *provision_text(status) != '\0');
+    if (status == PROVISION_OK) {
+        ENSURE(memchr(provision.station, '\0', sizeof provision.station) != NULL);
+        ENSURE(memchr(provision.password, '\0', sizeof provision.password) != NULL);
+        ENSURE(memchr(provision.host, '\0', sizeof provision.host) != NULL && provision.port != 0);
+        ENSURE(provision.every_ns > 0 && provision.speed > 0);
+        ENSURE(provision.layout_length <= sizeof provision.layout);
+        ENSURE(inside(&page, provision.ca_offset, provision.ca_length));
+        ENSURE(inside(&page, provision.map_offset, provision.map_length));
+    }
+    return 0;
+}
