@@ -49,6 +49,7 @@ help:
 	@echo 'make check        builds with sanitizers and runs every test and check'
 	@echo 'make chaos        breaks a whole line at random and counts what is lost   ARGS="--seed 1 --for 60"'
 	@echo 'make soak         constant load: does memory stay flat?  ARGS="--for 600 --stations 10000"'
+	@echo 'make firmware     builds the Cortex-M3 images into $(B)/firmware, within their budgets'
 	@echo 'make bench        measures speed and memory         ARGS="--quick --json FILE"'
 	@echo 'make lint         format, static analysis and the rules of the house'
 	@echo 'make fuzz         hunts for crashes with libFuzzer  ARGS="--for 60 --seed 1"'
@@ -75,6 +76,8 @@ run: setup
 check: setup
 	@$(MAKE) $(JOBS) all
 	@$(SANITIZED) all unit faults fuzzers tools
+	@if tools/firmware-sources $(FW_SOURCES); then $(MAKE) $(JOBS) firmware; \
+	    else echo 'firmware: its sources could not be fetched; its tests are skipped'; fi
 	@PHUSA_BUILD=$(B) tests/run-all $(ARGS)
 
 chaos: setup
@@ -193,3 +196,5 @@ $(B)/obj/%.o: %.c $(B)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+
+include firmware/firmware.mk

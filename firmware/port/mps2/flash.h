@@ -1,0 +1,20 @@
+/* The station's flash: the board's PSRAM, which QEMU keeps in a file, behind the rules of NOR. */
+#ifndef MPS2_FLASH_H
+#define MPS2_FLASH_H
+
+#include "hal/hal.h"
+
+#define FLASH_BLOCK 4096u
+
+/* What lies where, in blocks. */
+#define FLASH_PAGE_FIRST  0u /* provisioning: firmware/core/provision.h */
+#define FLASH_PAGE_BLOCKS 2u
+#define FLASH_KEEP_FIRST  2u /* small records: firmware/core/keep.h */
+#define FLASH_KEEP_BLOCKS 4u
+#define FLASH_LOG_FIRST   8u /* the log: 60 days of one-minute reports and room */
+#define FLASH_LOG_BLOCKS  4088u
+
+/* An area of the flash with its own block 0; valid for ever. */
+struct hal_flash flash_area(uint32_t first, uint32_t blocks);
+
+#endif

@@ -1,0 +1,240 @@
+/*
+ * The station on the board: one loop that steps the network and the core, feeds the watchdog and
+ * sleeps until the next interrupt. What a technician wants to know stands on the console.
+ */
+#include <string.h>
+
+#include "board.h"
+#include "desk.h"
+#include "entropy.h"
+#include "flash.h"
+#include "keep.h"
+#include "network.h"
+#include "provision.h"
+#include "random.h"
+#include "report.h"
+#include "sensors.h"
+#include "station.h"
+#include "uart.h"
+#include "wallclock.h"
+
+#define SECOND        INT64_C(1000000000)
+#define MILLI         INT64_C(1000000)
+#define STEP_MAX      (2 * MILLI) /* sensors and core are stepped at least this often */
+#define RESEND_AFTER  (60 * SECOND)
+#define SENDINGS_MAX  5
+#define BACKLOG_PER_S 20
+
+static struct {
+    struct provision provision;
+    struct keep keep;
+    struct station_core core;
+    uint32_t events; /* of the network, as told */
+    uint64_t covered;
+} station;
+
+static void say(const char *text)
+{
+    console_text(text);
+    console_text("\r\n");
+}
+
+static const char *reset_text(void)
+{
+    struct hal_board board = board_hal();
+    switch (board.why(board.context)) {
+    case HAL_RESET_POWER:
+        return "power";
+    case HAL_RESET_WATCHDOG:
+        return "watchdog";
+    case HAL_RESET_COMMAND:
+        return "command";
+    case HAL_RESET_BROWNOUT:
+        return "brownout";
+    case HAL_RESET_OTHER:
+        return "fault";
+    }
+    return "";
+}
+
+static void feed(void)
+{
+    struct hal_board board = board_hal();
+    board.feed(board.context);
+}
+
+static void light(enum board_pin pin, bool on)
+{
+    struct hal_pins pins = board_pins();
+    pins.set(pins.context, pin, on);
+}
+
+/* Nothing more can be done but say why. */
+static _Noreturn void stand_still(const char *why)
+{
+    console_text("station: ");
+    say(why);
+    light(BOARD_PIN_TROUBLE, true);
+    for (;;) {
+        feed();
+        board_sleep();
+    }
+}
+
+/* The small records. Without them the station forgets settings and counts, and works. */
+static void open_keep(void)
+{
+    struct hal_flash flash = flash_area(FLASH_KEEP_FIRST, FLASH_KEEP_BLOCKS);
+    if (keep_open(&station.keep, &flash) != KEEP_OK) {
+        say("station: the small records cannot be read");
+    }
+}
+
+/* Counts the starts by itself: what is made of them must differ before the core has begun. */
+static uint32_t count_start(void)
+{
+    uint32_t starts = 0;
+    size_t length = 0;
+    (void)keep_read(&station.keep, KEEP_BOARD, &starts, sizeof starts, &length);
+    starts++;
+    if (keep_write(&station.keep, KEEP_BOARD, &starts, sizeof starts) != KEEP_OK ||
+        keep_sync(&station.keep) != KEEP_OK) {
+        say("station: the small records cannot be kept");
+    }
+    return starts;
+}
+
+static void fill_options(const struct report_channels *channels, struct station_options *options)
+{
+    const struct provision *provision = &station.provision;
+    *options = (struct station_options){ .id = phusa_text_of(provision->station),
+                                         .channel_count = channels->count,
+                                         .every_ns = provision->every_ns,
+                                         .format = STATION_JSON,
+                                         .firmware = PHUSA_VERSION,
+                                         .hardware = "mps2-an385",
+                                         .reset = reset_text(),
+                                         .resend_after_ns = RESEND_AFTER,
+                                         .sendings_max = SENDINGS_MAX,
+                                         .backlog_per_s = BACKLOG_PER_S,
+                                         .identify_pin = BOARD_PIN_IDENTIFY };
+    memcpy(options->channels, channels->items, sizeof options->channels);
+}
+
+__attribute__((noinline)) static void start_core(const struct hal_flash *page)
+{
+    struct report_channels channels;
+    struct station_options options;
+    const char *why = "";
+    const struct provision *provision = &station.provision;
+    if (!report_layout_read(provision->layout, provision->layout_length, &channels)) {
+        stand_still("the channels of the provisioning page are not valid");
+    }
+    if (!sensors_start(provision, page, &channels, &why)) {
+        stand_still(why);
+    }
+    struct station_ports ports = { .sensors = sensors_hal(),
+                                   .flash = flash_area(FLASH_LOG_FIRST, FLASH_LOG_BLOCKS),
+                                   .network = network_hal(),
+                                   .random = random_hal(),
+                                   .keep = &station.keep,
+                                   .pins = board_pins(),
+                                   .board = board_hal() };
+    fill_options(&channels, &options);
+    options.sample_wait_ns = sensors_wait_ns();
+    switch (station_init(&station.core, &options, &ports, wallclock_now())) {
+    case STATION_OK:
+        return;
+    case STATION_BAD_OPTIONS:
+        stand_still("the provisioning page has a setting that is not possible");
+    case STATION_LOG_FAILED:
+        stand_still("the log cannot be opened");
+    }
+}
+
+/* A line for each change of the link; the lights say the same. */
+static void tell_link(int64_t mono_ns)
+{
+    if (network_events() == station.events) {
+        return;
+    }
+    station.events = network_events();
+    enum network_trouble trouble = network_trouble();
+    light(BOARD_PIN_LINK, trouble == NETWORK_GOOD);
+    light(BOARD_PIN_TROUBLE, trouble != NETWORK_GOOD);
+    console_text("link: ");
+    console_text(network_trouble_text(trouble));
+    if (trouble == NETWORK_GOOD) {
+        console_text(" from ");
+        say(network_address());
+        return;
+    }
+    console_text(", ");
+    console_number(network_counters()->troubles[trouble]);
+    console_text(" times; next try in ");
+    console_number(network_pause_s(mono_ns));
+    say(" s");
+}
+
+static void tell_receipt(int64_t mono_ns)
+{
+    uint64_t covered = station_counters(&station.core)->covered;
+    if (station.covered == 0 && covered > 0) {
+        console_text("receipt: the first after ");
+        console_number((uint64_t)(mono_ns / MILLI));
+        console_text(" ms; stack free ");
+        console_number(board_stack_free());
+        say(" bytes");
+    }
+    station.covered = covered;
+}
+
+static _Noreturn void run(void)
+{
+    int64_t next = 0;
+    for (;;) {
+        struct hal_time now = wallclock_now();
+        network_step(now.mono_ns);
+        if (now.mono_ns >= next) {
+            sensors_step(now);
+            int64_t wake = station_step(&station.core, now);
+            next = wake < now.mono_ns + STEP_MAX ? wake : now.mono_ns + STEP_MAX;
+        }
+        desk_step(now);
+        tell_link(now.mono_ns);
+        tell_receipt(now.mono_ns);
+        feed();
+        if (next > now.mono_ns) {
+            board_sleep();
+        }
+    }
+}
+
+int main(void)
+{
+    const char *why = "";
+    struct hal_flash page = flash_area(FLASH_PAGE_FIRST, FLASH_PAGE_BLOCKS);
+    board_start();
+    console_start();
+    say("Phu Sa station " PHUSA_VERSION);
+    enum provision_status status = provision_read(&page, &station.provision);
+    if (status != PROVISION_OK) {
+        stand_still(provision_text(status));
+    }
+    open_keep();
+    uint32_t start = count_start();
+    entropy_start(station.provision.seed, start);
+    random_start(station.provision.seed, sizeof station.provision.seed, start);
+    start_core(&page);
+    console_text("station: ");
+    console_text(station.provision.station);
+    console_text(", boot ");
+    console_number(start);
+    console_text(", reset ");
+    say(reset_text());
+    if (!network_start(&station.provision, &page, station_log_id(&station.core), &why)) {
+        stand_still(why);
+    }
+    desk_start(&station.provision, &station.core);
+    run();
+}
