@@ -85,10 +85,10 @@ class Stage:
             part.start()
         return part
 
-    def line(self, store="victoria", clock=None, start=True, extra=None):
-        """The usual line; a store that is an object is taken as it is, and a clock that is a function is
-        called once broker and store run. Returns the collector."""
-        self.broker = self.add(phusarun.Broker(self.folder / "broker", ["apacp", "apadb"]))
+    def line(self, store="victoria", clock=None, start=True, extra=None, broker=None):
+        """The usual line; a store or a broker that is an object is taken as it is, and a clock that is a
+        function is called once broker and store run. Returns the collector."""
+        self.broker = broker or self.add(phusarun.Broker(self.folder / "broker", ["apacp", "apadb"]))
         self.store = self.add(phusarun.STORES[store](self.folder / store)) if isinstance(store, str) else store
         self.webhook = self.add(phusarun.WebhookReceiver())
         clock = clock() if callable(clock) else clock

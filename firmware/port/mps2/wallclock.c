@@ -4,7 +4,7 @@
 #include <lwip/opt.h>
 
 #define SECOND        INT64_C(1000000000)
-#define SYNCED_FOR_NS (24 * 3600 * SECOND) /* of monotonic time after an answer */
+#define SYNCED_FOR_NS (86400 * SECOND) /* of monotonic time after an answer */
 
 static struct {
     int64_t wall_ns, mono_ns; /* of the latest answer */

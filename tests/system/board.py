@@ -1,0 +1,202 @@
+"""What the tests of the firmware have in common: the board that QEMU emulates, a time server, a
+broker with TLS, certificates. The board reaches the loopback of this machine as 10.0.2.2."""
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import threading
+from pathlib import Path
+
+import phusarun
+import pytest
+from line import BUILD, ROOT
+
+HOST = "10.0.2.2"  # this machine, as the board sees it
+NAME = "broker.test"  # of the broker, in its certificate
+PAGE_BYTES, BLOCK = 8192, 4096
+LOG_FIRST = 8  # block; firmware/port/mps2/flash.h
+NTP_EPOCH = 2208988800  # seconds from 1900 to 1970
+QEMU = "qemu-system-arm"
+
+
+def image(kind):
+    """The firmware's image; without it, or without QEMU, the test is skipped."""
+    if shutil.which(QEMU) is None:
+        pytest.skip(f"{QEMU} is not installed (tools/setup installs it)")
+    folders = [Path(os.environ["PHUSA_FIRMWARE"])] if "PHUSA_FIRMWARE" in os.environ else [BUILD, BUILD.parent]
+    for folder in folders:
+        path = folder.resolve() / "firmware" / f"station-{kind}.elf"
+        if path.exists():
+            return path
+    return pytest.skip("the firmware is not built (make firmware)")
+
+
+class TimeServer(threading.Thread):
+    """Answers SNTP (RFC 4330) on loopback with what clock() says, in seconds since 1970."""
+
+    def __init__(self, clock):
+        super().__init__(daemon=True)
+        self.clock = clock
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.stopping = False
+        self.answered = 0
+
+    def run(self):
+        while True:
+            question, peer = self.socket.recvfrom(512)
+            if self.stopping:
+                return
+            if len(question) < 48:
+                continue
+            now = self.clock() + NTP_EPOCH
+            stamp = struct.pack(">II", int(now) & 0xFFFFFFFF, int(now % 1 * 2**32))
+            # server of version 4, stratum 1; the question's time of sending comes back as the origin
+            answer = struct.pack(">BBBb", 0x24, 1, 6, -20) + bytes(12) + stamp + question[40:48] + stamp + stamp
+            self.socket.sendto(answer, peer)
+            self.answered += 1
+
+    def stop(self):
+        self.stopping = True
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as waker:
+            waker.sendto(b"", ("127.0.0.1", self.port))
+        self.join()
+        self.socket.close()
+
+
+class Board(phusarun.Part):
+    """A board with its flash; it is started and killed as often as one likes."""
+
+    def __init__(self, folder, kind="plain", bus=None):
+        """bus: where sensors listen for UART 1, as unix:PATH."""
+        super().__init__("board", folder)
+        self.bus = bus
+        self.keyboard = None  # kept open and read: what the board says would stop otherwise
+        self.screen = b""
+        self.console = self.folder / "console.log"
+        self.console_socket = self.folder / "console"
+        self.image = image(kind)
+        self.flash = self.folder / "flash.bin"
+
+    def provision(self, station, broker, *words):
+        """broker is HOST:PORT; words are further options of tools/provision."""
+        subprocess.run([ROOT / "tools" / "provision", "--image", self.flash, "--station", station, "--broker", broker,
+                        "--broker-address", HOST, "--user", station, *map(str, words)], check=True, timeout=30)
+
+    def start(self, *words):
+        memory = f"memory-backend-file,id=flash,size=16M,mem-path={self.flash},share=on"
+        self.launch([QEMU, "-M", "mps2-an385,memory-backend=flash", "-object", memory, "-kernel", self.image,
+                     "-nic", "user,model=lan9118,ipv6=off", "-display", "none", "-monitor", "none",
+                     "-chardev", f"socket,id=console,path={self.console_socket},server=on,wait=off,"
+                     f"logfile={self.console},logappend=on", "-serial", "chardev:console",
+                     "-serial", self.bus or "null", *words])
+        return self
+
+    def says(self):
+        """The console so far, of all starts."""
+        return self.console.read_text(errors="replace") if self.console.exists() else ""
+
+    def type(self, line):
+        """As a technician would at the console."""
+        if self.keyboard is None:
+            self.keyboard = socket.socket(socket.AF_UNIX)
+            self.keyboard.connect(str(self.console_socket))
+            threading.Thread(target=self._read, daemon=True).start()
+        self.keyboard.sendall(line.encode() + b"\r")
+
+    def _read(self):
+        for data in iter(lambda: self.keyboard.recv(4096), b""):
+            self.screen += data
+
+    def shows(self):
+        """What the technician has seen since the first line typed."""
+        return self.screen.decode("utf-8", "replace")
+
+    def stop(self, timeout=phusarun.STOP_S):
+        code = super().stop(timeout)  # which ends the reader
+        if self.keyboard is not None:
+            self.keyboard.close()
+        return code
+
+    def wait_for(self, text, count=1, timeout=phusarun.READY_S):
+        self.wait_until(lambda: self.says().count(text) >= count, f"before it said {text!r}", timeout)
+
+    def log_area(self, path):
+        """Copies the log's area out of the flash, as far as it is used: a file like that of a station on a computer."""
+        with open(self.flash, "rb") as flash:
+            flash.seek(LOG_FIRST * BLOCK)
+            data = flash.read()
+        used = len(data.rstrip(b"\0"))
+        Path(path).write_bytes(data[: -(-max(used, 1) // BLOCK) * BLOCK + BLOCK])
+        return path
+
+
+# --- certificates --------------------------------------------------------------------------
+
+
+def openssl(folder, *words):
+    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=60)
+
+
+CA_CONFIG = """[ca]
+default_ca = here
+[here]
+database = index.txt
+new_certs_dir = .
+rand_serial = yes
+default_md = sha256
+unique_subject = no
+policy = names
+[names]
+commonName = supplied
+"""
+SINCE = "20100101000000Z"  # before all recordings
+
+
+def sign(folder, name, extensions, signer, until):
+    """Makes NAME.pem out of NAME.csr, valid from SINCE."""
+    (folder / "ca.cnf").write_text(CA_CONFIG)
+    (folder / "index.txt").touch()
+    (folder / f"{name}.ext").write_text(extensions)
+    openssl(folder, "ca", "-batch", "-notext", "-config", "ca.cnf", "-in", f"{name}.csr", "-out", f"{name}.pem",
+            "-keyfile", f"{signer}.key", "-startdate", SINCE, "-enddate", until, "-extfile", f"{name}.ext",
+            *(["-selfsign"] if signer == name else ["-cert", f"{signer}.pem"]))
+
+
+def request(folder, name, subject):
+    openssl(folder, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={subject}",
+            "-keyout", f"{name}.key", "-out", f"{name}.csr")
+
+
+def authority(folder, name):
+    """Makes NAME.pem and NAME.key of an authority of its own."""
+    request(folder, name, name)
+    sign(folder, name, "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n", name,
+         "20491231235959Z")
+
+
+def certificate(folder, name, signer, host, until="20491231235959Z"):
+    """Makes NAME.pem and NAME.key of a server called host."""
+    request(folder, name, host)
+    sign(folder, name, f"subjectAltName=DNS:{host}\nextendedKeyUsage=serverAuth\nkeyUsage=critical,digitalSignature\n"
+         "basicConstraints=critical,CA:FALSE\n", signer, until)
+
+
+class TlsBroker(phusarun.Broker):
+    """The usual broker with a second door, for stations: TLS 1.2 with the certificate NAME.pem of folder."""
+
+    def __init__(self, folder, stations, certificates, name):
+        self.tls_port = phusarun.free_port()
+        self.certificates = certificates
+        super().__init__(folder, stations)
+        self.use(name)
+
+    def use(self, name):
+        """Takes another certificate; counts from the next start on."""
+        text = (self.folder / "mosquitto.conf").read_text().partition("\n# TLS\n")[0]
+        text += (f"\n# TLS\nlistener {self.tls_port} 127.0.0.1\ncertfile {self.certificates}/{name}.pem\n"
+                 f"keyfile {self.certificates}/{name}.key\ntls_version tlsv1.2\nallow_anonymous false\n"
+                 f"password_file {self.folder}/passwords\nacl_file {self.folder}/acl\n")
+        (self.folder / "mosquitto.conf").write_text(text)

@@ -1,0 +1,241 @@
+"""The firmware on an emulated board: it boots, gets address and time, sends numbered reports and takes
+receipts, survives being killed at random, and trusts no broker that it should not trust."""
+import json
+import random
+import re
+import time
+
+import board
+import phusarun
+import pytest
+from line import COLUMNS, ROOT, Stage, compare, expected_points, readings, recording, until
+from station_test import dump, receipt
+
+STATION, SITE = "apacp", "apalachicola"
+CHANNELS = ["temp", "salinity"]
+SEED = 20261121
+KILLS = 100
+SPEED, LEAD_S = 900.0, 8.0  # a row of 15 minutes a second; for the station to be connected when the first is due
+MARCH, ROWS = 3, 20
+PAUSES = (0.15, 0.9)  # s between a start and a kill: from before the first connection to well into sending
+
+
+def simulated(channel, second):
+    """What a board without sensors measures (firmware/port/mps2/sensors_sim.h)."""
+    return ((second * 2654435761 + channel * 2246822519) % 2**32 >> 16) % 10000 / 100
+
+
+def options(broker, clock, speed=1, every="1s"):
+    return ["--site", SITE, "--every", every, "--password-file", broker.password_file, "--time",
+            f"{board.HOST}:{clock.port}", "--speed", speed, *[w for name in CHANNELS for w in ("--channel", name)]]
+
+
+@pytest.fixture(name="scene")
+def make_scene(tmp_path):
+    board.image("plain")
+    with Stage(tmp_path) as stage:
+        yield stage
+
+
+def time_server(stage, clock=time.time):
+    return stage.add(board.TimeServer(clock))
+
+
+def whole_seconds(store):
+    """What is stored of our channels; what was measured before the time was known lies beside the whole seconds."""
+    return {(name, station, ns): value for (name, station, ns), value in store.export().items()
+            if ns % 10**9 == 0 and name.removeprefix("water_") in CHANNELS}
+
+
+def test_reports_arrive_and_receipts_come_back(scene):
+    collector = scene.line()
+    clock = time_server(scene)
+    station = board.Board(scene.folder / "board")
+    station.provision(STATION, f"{board.NAME}:{scene.broker.port}", *options(scene.broker, clock))
+    scene.add(station)
+    station.wait_for("receipt: the first")
+    until(lambda: len(whole_seconds(scene.store)) >= 8 * len(CHANNELS), "eight reports to be stored")
+    points = whole_seconds(scene.store)
+    seconds = sorted({ns // 10**9 for _, _, ns in points})
+    assert seconds == list(range(seconds[0], seconds[0] + len(seconds)))
+    for channel, name in enumerate(CHANNELS):
+        assert [points[f"water_{name}", STATION, s * 10**9] for s in seconds] == [simulated(channel, s) for s in seconds]
+    print(re.search(r"receipt: the first.*", station.says())[0])
+    assert next(s for s in collector.ledger()["stations"] if s["id"] == STATION)["missing_reports"] == 0
+
+
+class Receiver:
+    """Takes reports and gives receipts; the same number must always stand for the same values."""
+
+    def __init__(self, client):
+        self.client, self.taken, self.reports = client, 0, {}
+        client.listen(f"phusa/1/{SITE}/{STATION}/obs")
+
+    def work(self):
+        before = self.taken
+        while self.taken < len(self.client.heard):
+            topic, payload, _ = self.client.heard[self.taken]
+            self.taken += 1
+            if not topic.endswith("/obs"):
+                continue
+            pack = json.loads(payload)
+            report = (pack[0]["log"], {record["n"]: record["v"] for record in pack})
+            assert self.reports.setdefault(pack[0]["seq"], report) == report
+        if self.taken > before and self.reports:
+            upto, missing = receipt(self.reports)
+            log = self.reports[upto][0]
+            self.client.send({"log": log, "upto": upto, "missing": missing}, f"phusa/1/{SITE}/{STATION}/ack",
+                             retain=True, wait=False)
+
+
+def test_killed_at_random_it_loses_nothing(scene):
+    print(f"seed {SEED}")
+    dice = random.Random(SEED)
+    broker = scene.broker = scene.add(phusarun.Broker(scene.folder / "broker", [STATION]))
+    simulation = phusarun.Clock(start=time.time() - 86400, speed=100.0)
+    clock = time_server(scene, simulation.now)
+    receiver = Receiver(scene.client())
+    station = board.Board(scene.folder / "board")
+    station.provision(STATION, f"{board.NAME}:{broker.port}", *options(broker, clock, speed=100))
+    for _ in range(KILLS):
+        station.start()
+        end = time.monotonic() + dice.uniform(*PAUSES)
+        while time.monotonic() < end:
+            receiver.work()
+            time.sleep(0.02)
+        station.kill()
+    held, _ = dump(station.log_area(scene.folder / "killed.log"))
+    assert held, "the log is empty"
+    scene.add(station)
+    until(lambda: receiver.work() or receiver.reports.keys() >= {seq for _, seq, _, _ in held}, "all reports to arrive")
+    station.kill()
+    everything, _ = dump(station.log_area(scene.folder / "whole.log"))
+    assert [seq for _, seq, _, _ in everything] == list(range(1, len(everything) + 1))
+    logged = {seq: (log, values) for log, seq, _, values in everything}
+    assert all(logged[seq] == report for seq, report in receiver.reports.items())
+    boots = [int(n) for n in re.findall(r"boot (\d+),", station.says())]
+    assert boots == sorted(set(boots)), "a count of boots was given twice"
+    print(f"{KILLS} kills, {len(held)} reports, {station.says().count('connected from')} connections")
+
+
+@pytest.fixture(name="tls", scope="module")
+def make_certificates(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certificates")
+    for name in ("ours", "theirs"):
+        board.authority(folder, name)
+    board.certificate(folder, "good", "ours", board.NAME)
+    board.certificate(folder, "impostor", "theirs", board.NAME)
+    board.certificate(folder, "other-host", "ours", "elsewhere.test")
+    board.certificate(folder, "expired", "ours", board.NAME, until="20200101000000Z")
+    return folder
+
+
+def tls_broker(scene, tls, name):
+    scene.broker = scene.add(board.TlsBroker(scene.folder / "broker", [STATION], tls, name))
+    return scene.broker
+
+
+def tls_station(scene, tls, name="good", clock=time.time, **changes):
+    """A board with the TLS image at a broker with that certificate, started."""
+    broker = tls_broker(scene, tls, name)
+    station = board.Board(scene.folder / "board", "tls")
+    words = options(broker, time_server(scene, clock))
+    for key, value in changes.items():
+        words[words.index(key) + 1] = value
+    station.provision(STATION, f"{board.NAME}:{broker.tls_port}", "--ca", tls / "ours.pem", *words)
+    return scene.add(station)
+
+
+def test_recorded_values_come_from_the_bus_to_the_store(scene, tls):
+    """Sensors on Modbus, the board, TLS, the collector, the store: what was recorded arrives as it was."""
+    rows = readings(STATION, MARCH)[:ROWS]
+    broker = tls_broker(scene, tls, "good")
+    scene.line(clock=lambda: phusarun.Clock(start=rows[0][0] - LEAD_S * SPEED, speed=SPEED), broker=broker)
+    clock = scene.collector.clock
+    sensors = scene.add(phusarun.SensorSim(
+        scene.folder / "sensors", ROOT / "config/devices/sonde.map", clock=clock, csv=recording(STATION),
+        csv_offset="-05:00", column=[f"{parameter}={column}" for parameter, column in COLUMNS.items()]))
+    station = board.Board(scene.folder / "board", "tls", bus=sensors.buses[0])
+    station.provision(STATION, f"{board.NAME}:{broker.tls_port}", "--ca", tls / "ours.pem", "--site", SITE,
+                      "--every", "15m", "--password-file", broker.password_file, "--speed", int(SPEED), "--time",
+                      f"{board.HOST}:{time_server(scene, clock.now).port}", "--map", sensors.map,
+                      *[word for name in COLUMNS for word in ("--channel", name)])
+    scene.add(station)
+    wanted = expected_points(STATION, rows)
+    until(lambda: scene.store.export().keys() >= wanted.keys(), f"{ROWS} rows to be stored", 90)
+    stored = scene.store.export()
+    compare({key: stored[key] for key in stored if key[2] in {row[0] * 10**9 for row in rows}}, wanted)
+    print(re.search(r"receipt: the first.*", station.says())[0])
+
+
+def test_over_tls(scene, tls):
+    station = tls_station(scene, tls)
+    receiver = Receiver(scene.client())
+    until(lambda: receiver.work() or len(receiver.reports) >= 5, "five reports")
+    station.wait_for("receipt: the first")
+    print(re.search(r"receipt: the first.*", station.says())[0])
+
+
+def test_console_and_commands(scene, tls):
+    """What a technician sees at the serial line and an operator far away is told."""
+    station = tls_station(scene, tls)
+    receiver = Receiver(scene.client())
+    receiver.client.listen(f"phusa/1/{SITE}/{STATION}/rsp")
+    until(lambda: receiver.work() or len(receiver.reports) >= 2, "two reports")
+    station.wait_for("receipt: the first")
+    station.type("status")
+    until(lambda: "NOT READY: sensors" in station.shows(), "the report")  # simulated: no device answers
+    assert "CHƯA SẴN SÀNG: cảm biến" in station.shows() and "[TỐT]   Đồng hồ:" in station.shows()
+    answers = []
+    for number, order in enumerate(({"do": "report"}, {"do": "identify", "seconds": 1}, {"do": "dance"},
+                                    {"do": "report", "padding": "x" * 4000}, {"do": "reboot"})):
+        receiver.client.send({"id": f"c{number}", **order}, f"phusa/1/{SITE}/{STATION}/cmd")
+        if "padding" not in order:  # too long for any command: dropped, and the next one is heard
+            answers.append(until(lambda n=number: answer(receiver.client, f"c{n}"), f"the answer to {order}"))
+    assert [one["ok"] for one in answers] == [True, True, False, True]
+    until(lambda: "boot 2, reset command" in station.shows(), "the start that was ordered")
+    until(lambda: "connected from" in station.shows(), "the connection after it")
+
+
+def answer(client, name):
+    found = [json.loads(payload) for topic, payload, _ in client.heard if topic.endswith("/rsp")]
+    return next((one for one in found if one["id"] == name), None)
+
+
+def refused(scene, station, why):
+    """Refused again and again, told each time, and more and more seldom; nothing was said to the broker."""
+    station.wait_for(why, count=4)
+    told = re.findall(rf"{why}, (\d+) times; next try in (\d+) s", station.says())
+    assert [int(count) for count, _ in told[:4]] == [1, 2, 3, 4]
+    pauses = [int(pause) for _, pause in told[:4]]
+    assert pauses == sorted(pauses) and pauses[3] > pauses[0], pauses
+    assert "connected from" not in station.says()
+
+
+@pytest.mark.parametrize("name, why", [("impostor", "not of our authority"), ("other-host", "for another host")])
+def test_a_wrong_broker_is_refused(scene, tls, name, why):
+    station = tls_station(scene, tls, name)
+    refused(scene, station, why)
+    assert "apacp" not in scene.broker.tail(100), "it told the impostor who it is"
+    scene.broker.stop()
+    scene.broker.use("good")  # the right one is taken as soon as it is there
+    scene.broker.start()
+    station.wait_for("connected from")
+
+
+def test_an_expired_certificate_is_refused(scene, tls):
+    refused(scene, tls_station(scene, tls, "expired"), "out of date")
+
+
+def test_without_a_clock_dates_are_checked_as_soon_as_there_is_one(scene, tls):
+    server = board.TimeServer(time.time)  # answers when it is started
+    station = tls_station(scene, tls, "expired", **{"--time": f"{board.HOST}:{server.port}"})
+    station.wait_for("connected from")
+    scene.add(server)
+    station.wait_for("out of date")
+
+
+def test_a_wrong_password_is_refused(scene, tls):
+    (scene.folder / "wrong").write_text("guess\n")
+    station = tls_station(scene, tls, **{"--password-file": scene.folder / "wrong"})
+    refused(scene, station, "refuses user or password")
