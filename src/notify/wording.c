@@ -8,11 +8,11 @@
  *   normal   vi  Trở lại bình thường – {station}: {label} {value} {unit}. Hết cảnh báo: {message}.
  *            en  Back to normal – {station}: {label} {value} {unit}. Over: {message}.
  *
- * {limit} is that of the level `to`: "≥ 4 g/L", "≤ 5 mg/L", "≤ 6 hoặc ≥ 9". The value
- * has the parameter's resolution, the limit is as configured; Vietnamese has a decimal comma.
- * {message} comes without full stops at its end: the sentence goes on, or has its own. Without a
- * value (nothing came) the sentence ends at {label}. Where nobody acknowledged, or an alarm changes
- * too often, a sentence more says so.
+ * {limit} is what the value is to the level `to`, "≥ 4 g/L" or "chưa xuống dưới 3,5 g/L"
+ * (display_limit). The value has the parameter's resolution, the limit is as configured; Vietnamese
+ * has a decimal comma. {message} comes without full stops at its end: the sentence goes on, or has
+ * its own. Without a value (nothing came) the sentence ends at {label}. Where nobody acknowledged,
+ * or an alarm changes too often, a sentence more says so.
  */
 #include <math.h>
 #include <stdio.h>
@@ -21,21 +21,19 @@
 #include "notify/delivery.h"
 #include "settings/display.h"
 
-#define LIMIT_MAX 160
-#define UNIT_MAX  64
 #define CLOCK_MAX 32
 
 struct words {
     char mark;
-    const char * or, *normal, *over, *severity, *was;
+    const char *normal, *over, *severity, *was;
     const char *escalated, *flapping; /* before and after all else */
 };
 
 static const struct words words_of[] = {
-    [LANGUAGE_VI] = { DECIMAL_VI, "hoặc", "Trở lại bình thường", "Hết cảnh báo", "Mức", "trước đó",
+    [LANGUAGE_VI] = { DECIMAL_VI, "Trở lại bình thường", "Hết cảnh báo", "Mức", "trước đó",
                       "Chưa ai xác nhận: ",
                       " Trạng thái thay đổi liên tục: tạm ngừng báo cho đến khi ổn định." },
-    [LANGUAGE_EN] = { DECIMAL_EN, "or", "Back to normal", "Over", "Severity", "was",
+    [LANGUAGE_EN] = { DECIMAL_EN, "Back to normal", "Over", "Severity", "was",
                       "Nobody has acknowledged: ",
                       " It changes too often: no more is told until it is calm." },
 };
@@ -110,39 +108,14 @@ static const struct rule_level *level_of(const struct rule *rule, enum severity 
     return NULL;
 }
 
-/* "g/L"; of a change "g/L/h". */
-static void print_unit(const struct rule *rule, char text[UNIT_MAX])
+/* Nothing when the rule has no such level. */
+static void print_limit(const struct notice *notice, enum language language,
+                        char text[DISPLAY_LIMIT_MAX])
 {
-    struct phusa_text unit = display_unit(rule->parameter->unit);
-    (void)snprintf(text, UNIT_MAX, "%.*s%s", (int)unit.length, unit.data,
-                   rule->subject == RULE_RATE ? "/h" : "");
-}
-
-/* "≥ 4 g/L", or nothing when the rule has no such level. */
-static void print_limit(const struct notice *notice, const struct words *words,
-                        char text[LIMIT_MAX])
-{
-    const struct rule *rule = notice->rule;
-    const struct rule_level *level = level_of(rule, notice->to);
+    const struct rule_level *level = level_of(notice->rule, notice->to);
     text[0] = '\0';
-    if (level == NULL || rule->subject == RULE_MISSING) {
-        return;
-    }
-    char low[DISPLAY_NUMBER_MAX], high[DISPLAY_NUMBER_MAX], unit[UNIT_MAX];
-    display_number(level->raise_low, words->mark, low);
-    display_number(level->raise_high, words->mark, high);
-    print_unit(rule, unit);
-    const char *space = unit[0] != '\0' ? " " : "";
-    switch (rule->direction) {
-    case RULE_ABOVE:
-        (void)snprintf(text, LIMIT_MAX, "≥ %s%s%s", high, space, unit);
-        break;
-    case RULE_BELOW:
-        (void)snprintf(text, LIMIT_MAX, "≤ %s%s%s", low, space, unit);
-        break;
-    case RULE_OUTSIDE:
-        (void)snprintf(text, LIMIT_MAX, "≤ %s %s ≥ %s%s%s", low, words->or, high, space, unit);
-        break;
+    if (level != NULL) {
+        display_limit(notice->rule, level, notice->value, language, text);
     }
 }
 
@@ -158,14 +131,15 @@ static const char *label_of(const struct notice *notice, enum language language)
 }
 
 /* "4,3 g/L"; nothing when there is no value. */
-static void print_value(const struct notice *notice, enum language language, char text[LIMIT_MAX])
+static void print_value(const struct notice *notice, enum language language,
+                        char text[DISPLAY_LIMIT_MAX])
 {
-    char value[DISPLAY_NUMBER_MAX], unit[UNIT_MAX];
-    print_unit(notice->rule, unit);
+    char value[DISPLAY_NUMBER_MAX], unit[DISPLAY_UNIT_MAX];
+    display_rule_unit(notice->rule, unit);
     text[0] = '\0';
     if (!isnan(notice->value)) {
         (void)snprintf(
-            text, LIMIT_MAX, "%s%s%s",
+            text, DISPLAY_LIMIT_MAX, "%s%s%s",
             display_value(notice->rule->parameter, notice->value, words_of[language].mark, value),
             unit[0] != '\0' ? " " : "", unit);
     }
@@ -175,7 +149,7 @@ static void print_value(const struct notice *notice, enum language language, cha
 static void print_measured(const struct notice *notice, enum language language, char *text,
                            size_t capacity)
 {
-    char value[LIMIT_MAX];
+    char value[DISPLAY_LIMIT_MAX];
     print_value(notice, language, value);
     (void)snprintf(text, capacity, "%s: %s%s%s", notice->station->name, label_of(notice, language),
                    value[0] != '\0' ? " " : "", value);
@@ -195,8 +169,8 @@ static void print_raised(const struct notice *notice, enum language language, co
                          const char *measured, char raw[WORDING_MAX])
 {
     const struct words *words = &words_of[language];
-    char limit[LIMIT_MAX], before[LIMIT_MAX] = "";
-    print_limit(notice, words, limit);
+    char limit[DISPLAY_LIMIT_MAX], before[DISPLAY_LIMIT_MAX] = "";
+    print_limit(notice, language, limit);
     if (notice->from != SEVERITY_NORMAL) {
         (void)snprintf(before, sizeof before, " (%s: %s)", words->was,
                        severity_word(notice->from, language));
@@ -231,7 +205,8 @@ static void print_sentence(const struct notice *notice, enum language language,
 
 /* What the fields point into. */
 struct filling {
-    char hazard[WORDING_MAX], value[DISPLAY_NUMBER_MAX], unit[UNIT_MAX], limit[LIMIT_MAX];
+    char hazard[WORDING_MAX], value[DISPLAY_NUMBER_MAX], unit[DISPLAY_UNIT_MAX],
+        limit[DISPLAY_LIMIT_MAX];
     char time[CLOCK_MAX], since[CLOCK_MAX];
     struct template_values values;
 };
@@ -264,9 +239,9 @@ static void fill_in(const struct notice *notice, const struct settings *settings
     const struct alarm_settings *alarms = &settings->alarms;
     const struct rule *rule = notice->rule;
     print_hazard(notice, language, filling->hazard, sizeof filling->hazard);
-    print_unit(rule, filling->unit);
+    display_rule_unit(rule, filling->unit);
     display_value(rule->parameter, notice->value, words_of[language].mark, filling->value);
-    print_limit(notice, &words_of[language], filling->limit);
+    print_limit(notice, language, filling->limit);
     print_clock(notice->time_ns, settings->utc_offset_s, filling->time);
     print_clock(notice->since_ns, settings->utc_offset_s, filling->since);
     bool valued = !isnan(notice->value);
@@ -338,7 +313,7 @@ void wording_hazard(const struct notice *notice, enum language language, char te
 
 void wording_value(const struct notice *notice, enum language language, char text[WORDING_MAX])
 {
-    char raw[LIMIT_MAX];
+    char raw[DISPLAY_LIMIT_MAX];
     print_value(notice, language, raw);
     copy_clean(text, WORDING_MAX, raw);
 }
@@ -350,7 +325,7 @@ void wording_clean(const char *from, char text[WORDING_MAX])
 
 void wording_unit(const struct rule *rule, char text[WORDING_MAX])
 {
-    char raw[UNIT_MAX];
-    print_unit(rule, raw);
+    char raw[DISPLAY_UNIT_MAX];
+    display_rule_unit(rule, raw);
     copy_clean(text, WORDING_MAX, raw);
 }

@@ -12,11 +12,10 @@
 #include "settings/load.h"
 
 #define TEXT_MAX  4096 /* bytes of a filled text; what is longer does not fit anyhow */
-#define WORDS_MAX 160
 #define WIDE_TIME "00:00 30/12"
 
 struct filled {
-    char limit[WORDS_MAX], value[DISPLAY_NUMBER_MAX], unit[PHUSA_NAME_MAX + 1];
+    char limit[DISPLAY_LIMIT_MAX], value[DISPLAY_NUMBER_MAX], unit[DISPLAY_UNIT_MAX];
     struct template_values values;
 };
 
@@ -39,25 +38,20 @@ static void longest_value(const struct phusa_parameter *parameter, char mark,
     (void)snprintf(value, DISPLAY_NUMBER_MAX, "%s", strlen(low) > strlen(high) ? low : high);
 }
 
-/* "<= 6 hoac >= 9 mg/L", as long as it is written. */
-static void print_limit(const struct rule *rule, const struct rule_level *level, char mark,
-                        const char *unit, char limit[WORDS_MAX])
+/* The longer of what can be said of the limit: a value at raise, or one at clear. */
+static void longest_limit(const struct rule *rule, const struct rule_level *level,
+                          enum language language, char limit[DISPLAY_LIMIT_MAX])
 {
-    char low[DISPLAY_NUMBER_MAX], high[DISPLAY_NUMBER_MAX];
-    const char *space = unit[0] == '\0' ? "" : " ";
+    char other[DISPLAY_LIMIT_MAX];
     limit[0] = '\0';
-    if (level == NULL || rule->subject == RULE_MISSING || rule->level_count == 0) {
+    if (level == NULL || rule->level_count == 0) {
         return;
     }
-    display_number(level->raise_low, mark, low);
-    display_number(level->raise_high, mark, high);
-    if (rule->direction == RULE_OUTSIDE) {
-        (void)snprintf(limit, WORDS_MAX, "≤ %s %s ≥ %s%s%s", low,
-                       mark == DECIMAL_VI ? "hoặc" : "or", high, space, unit);
-    } else {
-        bool above = rule->direction == RULE_ABOVE;
-        (void)snprintf(limit, WORDS_MAX, "%s %s%s%s", above ? "≥" : "≤", above ? high : low, space,
-                       unit);
+    double at_clear = rule->direction == RULE_BELOW ? level->clear_low : level->clear_high;
+    display_limit(rule, level, (double)NAN, language, limit);
+    display_limit(rule, level, at_clear, language, other);
+    if (septets(other) > septets(limit)) {
+        memcpy(limit, other, sizeof other);
     }
 }
 
@@ -80,11 +74,10 @@ static void fill(const struct settings *settings, const struct rule *rule,
     bool vietnamese = language == LANGUAGE_VI;
     char mark = vietnamese ? DECIMAL_VI : DECIMAL_EN;
     const char *label = vietnamese ? rule->parameter->label_vi : rule->parameter->label_en;
-    struct phusa_text unit = display_unit(rule->parameter->unit);
     enum severity severity = level == NULL ? SEVERITY_NORMAL : level->severity;
-    (void)snprintf(filled->unit, sizeof filled->unit, "%.*s", (int)unit.length, unit.data);
+    display_rule_unit(rule, filled->unit);
     longest_value(rule->parameter, mark, filled->value);
-    print_limit(rule, level, mark, filled->unit, filled->limit);
+    longest_limit(rule, level, language, filled->limit);
     filled->values = (struct template_values){
         .of = { [FIELD_SOURCE] = settings->alarms.source,
                 [FIELD_HAZARD] = template_hazard(rule->message, label, language),

@@ -77,6 +77,79 @@ struct phusa_text display_unit(struct phusa_text unit)
     return unit;
 }
 
+/* ---- limits ---- */
+
+void display_rule_unit(const struct rule *rule, char unit[DISPLAY_UNIT_MAX])
+{
+    struct phusa_text name = display_unit(rule->parameter->unit);
+    (void)snprintf(unit, DISPLAY_UNIT_MAX, "%.*s%s", (int)name.length, name.data,
+                   rule->subject == RULE_RATE ? "/h" : "");
+}
+
+struct limit_words {
+    char mark;
+    const char * or, *not_below, *not_above;
+};
+
+static const struct limit_words limit_words_of[] = {
+    [LANGUAGE_VI] = { DECIMAL_VI, "hoặc", "chưa xuống dưới", "chưa lên trên" },
+    [LANGUAGE_EN] = { DECIMAL_EN, "or", "not yet below", "not yet above" },
+};
+
+static void print_outside(const struct limit_words *words, const struct rule_level *level,
+                          double value, const char *unit, char text[DISPLAY_LIMIT_MAX])
+{
+    char low[DISPLAY_NUMBER_MAX], high[DISPLAY_NUMBER_MAX];
+    if (value > level->raise_low && value < level->raise_high) { /* false for NaN */
+        return;
+    }
+    display_number(level->raise_low, words->mark, low);
+    display_number(level->raise_high, words->mark, high);
+    (void)snprintf(text, DISPLAY_LIMIT_MAX, "≤ %s %s ≥ %s%s", low, words->or, high, unit);
+}
+
+/* sign 1: beyond is above; -1: below. */
+static void print_one_sided(const char *beyond, const char *not_yet, double sign, double value,
+                            const double limits[2], char mark, const char *unit,
+                            char text[DISPLAY_LIMIT_MAX])
+{
+    char number[DISPLAY_NUMBER_MAX];
+    bool inside = sign * value < sign * limits[0]; /* false for NaN */
+    if (inside && sign * value < sign * limits[1]) {
+        return;
+    }
+    display_number(limits[inside ? 1 : 0], mark, number);
+    (void)snprintf(text, DISPLAY_LIMIT_MAX, "%s %s%s", inside ? not_yet : beyond, number, unit);
+}
+
+void display_limit(const struct rule *rule, const struct rule_level *level, double value,
+                   enum language language, char text[DISPLAY_LIMIT_MAX])
+{
+    const struct limit_words *words = &limit_words_of[language];
+    char unit[DISPLAY_UNIT_MAX + 1] = " ";
+    text[0] = '\0';
+    if (rule->subject == RULE_MISSING) {
+        return;
+    }
+    display_rule_unit(rule, unit + 1);
+    const char *spaced = unit[1] != '\0' ? unit : "";
+    switch (rule->direction) {
+    case RULE_ABOVE:
+        print_one_sided("≥", words->not_below, 1, value,
+                        (const double[]){ level->raise_high, level->clear_high }, words->mark,
+                        spaced, text);
+        break;
+    case RULE_BELOW:
+        print_one_sided("≤", words->not_above, -1, value,
+                        (const double[]){ level->raise_low, level->clear_low }, words->mark, spaced,
+                        text);
+        break;
+    case RULE_OUTSIDE:
+        print_outside(words, level, value, spaced, text);
+        break;
+    }
+}
+
 const char *severity_name_vi(enum severity severity)
 {
     switch (severity) {

@@ -5,9 +5,9 @@
  *
  *   source    who warns (settings.source)         severity  the state's name
  *   hazard    the template's own                  was       that of the state before
- *   station   the station's name                  limit     "≥ 4 g/L", of the level; "" for normal
- *   site      the site's id                       time      "05:30 12/03" local, of the reading
- *   label     the parameter's                     since     likewise, when the state began
+ *   station   the station's name                  limit     display_limit, of the level; "" for
+ * normal site      the site's id                       time      "05:30 12/03" local, of the
+ * reading label     the parameter's                     since     likewise, when the state began
  *   value     with its decimal mark               action    what to do, by the level
  *   unit      as people write it                  stop      how to stop receiving it
  *   rule      the rule's id

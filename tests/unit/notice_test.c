@@ -84,12 +84,33 @@ static void sentences_say_what_operators_need(void **state)
         { RULE_ABOVE, SEVERITY_SEVERE, SEVERITY_MINOR, 3.2,
           "Nước mặn – Trạm 1: Độ mặn 3,20 g/L (≥ 1 g/L). Mức: nhẹ (trước đó: nghiêm trọng).",
           "Saline water – Trạm 1: Salinity 3.20 g/L (≥ 1 g/L). Severity: minor (was: severe)." },
+        { RULE_ABOVE, SEVERITY_SEVERE, SEVERITY_MINOR, 0.9, /* between clear and raise */
+          "Nước mặn – Trạm 1: Độ mặn 0,90 g/L (chưa xuống dưới 0,8 g/L). Mức: nhẹ (trước đó: "
+          "nghiêm trọng).",
+          "Saline water – Trạm 1: Salinity 0.90 g/L (not yet below 0.8 g/L). Severity: minor (was: "
+          "severe)." },
+        { RULE_ABOVE, SEVERITY_SEVERE, SEVERITY_MINOR, 0.8, /* clears strictly below */
+          "Nước mặn – Trạm 1: Độ mặn 0,80 g/L (chưa xuống dưới 0,8 g/L). Mức: nhẹ (trước đó: "
+          "nghiêm trọng).",
+          "Saline water – Trạm 1: Salinity 0.80 g/L (not yet below 0.8 g/L). Severity: minor (was: "
+          "severe)." },
+        { RULE_ABOVE, SEVERITY_SEVERE, SEVERITY_MINOR, 0.3, /* below, but not long enough */
+          "Nước mặn – Trạm 1: Độ mặn 0,30 g/L. Mức: nhẹ (trước đó: nghiêm trọng).",
+          "Saline water – Trạm 1: Salinity 0.30 g/L. Severity: minor (was: severe)." },
         { RULE_ABOVE, SEVERITY_MINOR, SEVERITY_NORMAL, 0.3,
           "Trở lại bình thường – Trạm 1: Độ mặn 0,30 g/L. Hết cảnh báo: Nước mặn.",
           "Back to normal – Trạm 1: Salinity 0.30 g/L. Over: Saline water." },
         { RULE_BELOW, SEVERITY_NORMAL, SEVERITY_MINOR, 0.1,
           "Nước mặn – Trạm 1: Độ mặn 0,10 g/L (≤ 0,5 g/L). Mức: nhẹ.",
           "Saline water – Trạm 1: Salinity 0.10 g/L (≤ 0.5 g/L). Severity: minor." },
+        { RULE_BELOW, SEVERITY_SEVERE, SEVERITY_MINOR, 0.55,
+          "Nước mặn – Trạm 1: Độ mặn 0,55 g/L (chưa lên trên 0,6 g/L). Mức: nhẹ (trước đó: nghiêm "
+          "trọng).",
+          "Saline water – Trạm 1: Salinity 0.55 g/L (not yet above 0.6 g/L). Severity: minor (was: "
+          "severe)." },
+        { RULE_OUTSIDE, SEVERITY_SEVERE, SEVERITY_MINOR, 0.7,
+          "Nước mặn – Trạm 1: Độ mặn 0,70 g/L. Mức: nhẹ (trước đó: nghiêm trọng).",
+          "Saline water – Trạm 1: Salinity 0.70 g/L. Severity: minor (was: severe)." },
         { RULE_OUTSIDE, SEVERITY_NORMAL, SEVERITY_MINOR, 0.1,
           "Nước mặn – Trạm 1: Độ mặn 0,10 g/L (≤ 0,5 hoặc ≥ 1 g/L). Mức: nhẹ.",
           "Saline water – Trạm 1: Salinity 0.10 g/L (≤ 0.5 or ≥ 1 g/L). Severity: minor." },
@@ -100,6 +121,8 @@ static void sentences_say_what_operators_need(void **state)
         char text[WORDING_MAX];
         rule.direction = cases[i].direction;
         rule.levels[0].raise_low = 0.5;
+        rule.levels[0].clear_low = 0.6;
+        rule.levels[0].clear_high = 0.8;
         notice.rule = &rule;
         notice.value = cases[i].value;
         (void)wording_part(&notice, NULL, LANGUAGE_VI, WORDING_TEXT, false, text, sizeof text);
@@ -124,8 +147,9 @@ static void a_full_stop_stands_once(void **state)
                         "Trở lại bình thường – Trạm 1: Độ mặn 0,30 g/L. Hết cảnh báo: Có khói.");
     notice.from = SEVERITY_NORMAL;
     notice.to = SEVERITY_MINOR;
+    notice.value = 1.3;
     (void)wording_part(&notice, NULL, LANGUAGE_EN, WORDING_TEXT, false, text, sizeof text);
-    assert_string_equal(text, "Smoke – Trạm 1: Salinity 0.30 g/L (≥ 1 g/L). Severity: minor.");
+    assert_string_equal(text, "Smoke – Trạm 1: Salinity 1.30 g/L (≥ 1 g/L). Severity: minor.");
 }
 
 static void rules_without_levels_have_no_limit(void **state)
