@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <math.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,19 @@ static struct person *copy_row(const struct subscriber_row *row)
     return person;
 }
 
+/* That something would come of a wish, whose fields are right. */
+static bool makes_sense(const struct settings *settings, const struct subscriber *wish,
+                        struct problem *problem)
+{
+    if (!subscriber_reached(settings, wish)) {
+        problem_set(problem, "no rule of this use is for this place and names the channel; nothing "
+                             "would ever be sent");
+        return false;
+    }
+    return isnan(wish->threshold) || !wish->active ||
+           subscriber_limit_fits(settings, wish, problem);
+}
+
 struct person *person_make(const struct settings *settings, const struct subscriber_row *row,
                            struct problem *problem)
 {
@@ -123,14 +137,11 @@ struct person *person_make(const struct settings *settings, const struct subscri
         problem_set(problem, "out of memory");
         return NULL;
     }
-    person->good = subscriber_make(settings, &person->row, &person->wish, person->address, problem);
-    if (!person->good) {
+    bool read = subscriber_make(settings, &person->row, &person->wish, person->address, problem);
+    if (!read) {
         read_bare(person);
-    } else if (!subscriber_reached(settings, &person->wish)) {
-        person->good = false;
-        problem_set(problem, "no rule of this use is for this place and names the channel; nothing "
-                             "would ever be sent");
     }
+    person->good = read && makes_sense(settings, &person->wish, problem);
     return person;
 }
 

@@ -11,6 +11,7 @@
 
 #include "phusa/number.h"
 #include "phusa/topic.h"
+#include "settings/display.h"
 #include "settings/load.h"
 
 /* A subscriber's limit of one of the rules. */
@@ -41,9 +42,33 @@ static bool within(const struct phusa_parameter *parameter, double limit)
     return limit >= parameter->minimum && limit <= parameter->maximum;
 }
 
-/* NULL, or why the limit cannot be of the rules of its use. */
-static const char *why_not(const struct rulebook *rulebook, const struct subscriber *subscriber)
+/* False, for what is returned. */
+static bool refused(struct problem *problem, const char *why)
 {
+    problem_set(problem, "%s", why);
+    return false;
+}
+
+static bool check_range(const struct phusa_parameter *parameter, double limit,
+                        struct problem *problem)
+{
+    if (within(parameter, limit)) {
+        return true;
+    }
+    char number[DISPLAY_NUMBER_MAX], low[DISPLAY_NUMBER_MAX], high[DISPLAY_NUMBER_MAX];
+    struct phusa_text unit = display_unit(parameter->unit);
+    problem_set(problem, "the own limit %s lies outside the range of %.*s, %s to %s%s%.*s",
+                display_number(limit, DECIMAL_EN, number), (int)parameter->name.length,
+                parameter->name.data, display_number(parameter->minimum, DECIMAL_EN, low),
+                display_number(parameter->maximum, DECIMAL_EN, high), unit.length > 0 ? " " : "",
+                (int)unit.length, unit.data);
+    return false;
+}
+
+bool subscriber_limit_fits(const struct settings *settings, const struct subscriber *subscriber,
+                           struct problem *problem)
+{
+    const struct rulebook *rulebook = &settings->rulebook;
     const struct rule *first = NULL;
     for (size_t i = 0; i < rulebook->count; i++) {
         const struct rule *rule = &rulebook->rules[i];
@@ -51,17 +76,17 @@ static const char *why_not(const struct rulebook *rulebook, const struct subscri
             continue;
         }
         if (rule->direction == RULE_OUTSIDE) {
-            return "an own limit cannot stand for rules with two limits";
+            return refused(problem, "an own limit cannot stand for rules with two limits");
         }
         if (first != NULL && first->parameter != rule->parameter) {
-            return "an own limit cannot stand for rules of several parameters";
+            return refused(problem, "an own limit cannot stand for rules of several parameters");
         }
         first = rule;
     }
-    return first == NULL                                      ? "no rule has this use"
-           : !within(first->parameter, subscriber->threshold) ? "the own limit lies outside the "
-                                                                "parameter's range"
-                                                              : NULL;
+    return first == NULL
+               ? refused(problem,
+                         "an own limit stands for a rule's, and no rule of this use has one")
+               : check_range(first->parameter, subscriber->threshold, problem);
 }
 
 static void refuse(const struct making *making, struct subscriber *subscriber, const char *why)
@@ -74,9 +99,9 @@ static void refuse(const struct making *making, struct subscriber *subscriber, c
 static void add_wishes(struct making *making, struct subscriber *subscriber)
 {
     const struct rulebook *rulebook = &making->loader->settings->rulebook;
-    const char *why = why_not(rulebook, subscriber);
-    if (why != NULL) {
-        refuse(making, subscriber, why);
+    struct problem problem = { "" };
+    if (!subscriber_limit_fits(making->loader->settings, subscriber, &problem)) {
+        refuse(making, subscriber, problem.text);
         return;
     }
     for (size_t i = 0; i < rulebook->count; i++) {

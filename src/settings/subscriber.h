@@ -107,6 +107,11 @@ size_t subscriber_row_print(const struct subscriber_row *row, char *out, size_t 
  * limit: if anything would ever be sent. */
 bool subscriber_reached(const struct settings *settings, const struct subscriber *subscriber);
 
+/* Whether its own limit, which is not NaN, can stand for those of the rules of its use. False with
+ * what is wrong. */
+bool subscriber_limit_fits(const struct settings *settings, const struct subscriber *subscriber,
+                           struct problem *problem);
+
 /* The name of a column, as the header has it. */
 const char *subscriber_column_name(enum subscriber_column column);
 

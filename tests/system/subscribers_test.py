@@ -95,6 +95,8 @@ def test_add_and_remove(table):
     (["--channel", "ioc", "--address", "a@b.vn", "--site", "my-tho"], '"ioc" is no channel with subscribers = true'),
     (["--channel", "mail", "--address", "a@b.vn", "--site", "my-tho", "--quiet", "25:00-05:00"], "quiet_from"),
     (["--channel", "mail", "--address", "a@b.vn", "--site", "my-tho", "--threshold", "1"], "has no use"),
+    (["--channel", "sms", "--address", "0935000111", "--station", "my-tho-1", "--use", "durian", "--threshold", "-5"],
+     "the own limit -5 lies outside the range of salinity, 0 to 50 "),
     (["--channel", "sms", "--address", "0935000111", "--station", "my-tho-1", "--use", "rice"], "nothing would ever be"),
 ], ids=lambda value: value if isinstance(value, str) else "")
 def test_who_cannot_be_added(table, words, wrong):
@@ -131,6 +133,13 @@ def test_export_is_what_import_takes(table):
     assert table("import", "-", stdin=whole) == (0, "4 taken, 0 there already, 0 bad\n", RELOAD)
     assert table.text == whole
     assert table.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_limit_that_cannot_be_is_a_wrong_line(table):
+    table.path.write_text(HEADER + AN.replace(",0.8,", ",900,"))
+    code, out, err = table("list")
+    assert code == 0 and out.splitlines()[-1] == "0 active, 0 opted out, 1 wrong"
+    assert err.startswith(f"{table.path}:2: the own limit 900 lies outside the range of salinity, ")
 
 
 def test_a_line_that_is_left_out_stays(table):

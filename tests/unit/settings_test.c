@@ -1270,9 +1270,10 @@ static void wrong_lines_of_subscribers_are_named_and_left_out(void **state)
         "people.csv:15: no rule of this use is for this place and names the channel; nothing would "
         "ever be sent",
         "people.csv:16: the own limit 3 has no use; say which rules it stands for",
-        "people.csv:20: a quote does not end",
+        "people.csv:21: a quote does not end",
         "people.csv:18: the same wish stands in line 17; keep one",
         "people.csv:19: an own limit cannot stand for rules with two limits",
+        "people.csv:20: the own limit -5 lies outside the range of salinity, 0 to 50 ‰",
     };
     put_subscribers(
         fixture,
@@ -1295,6 +1296,7 @@ static void wrong_lines_of_subscribers_are_named_and_left_out(void **state)
         "sms,0901234567,my-tho,,rice,,,,,\n"
         "sms,0901234567,my-tho,,rice,,,,,yes\n"
         "sms,0901234567,,s1,both,,3,,,\n"
+        "sms,0907654321,,s1,rice,,-5,,,\n"
         "sms,\"0901234567,,s1,both,,,,,\n");
     load_good(fixture, SETTINGS_ALL);
     const struct subscribers *subscribers = &fixture->settings->subscribers;
