@@ -181,6 +181,7 @@ static bool create_services(struct collector *collector, struct problem *problem
                                      .verb = collector_verb,
                                      .events = collector_events,
                                      .messages = collector_messages,
+                                     .unknown = collector_unknown,
                                      .delivery = collector_delivery };
     handlers.context = collector;
     collector->mqtt = mqtt_create(&settings->broker, true, subscriptions, &handlers, problem);

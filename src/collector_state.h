@@ -236,6 +236,9 @@ enum console_delivered collector_delivery(void *context, const struct console_de
 void collector_fill_reports(struct collector *collector, const struct settings *settings,
                             struct console_view *view);
 
+/* collector_names.c: names that nobody knows (console_source) */
+bool collector_unknown(void *context, const struct console_names *names, struct problem *problem);
+
 /* collector_requeue.c: puts back what was set aside (console_source) */
 enum console_requeue collector_requeue(void *context, const uint64_t *positions,
                                        size_t positions_count, uint64_t *count,

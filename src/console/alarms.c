@@ -7,7 +7,7 @@
 #include "console/load.h"
 #include "console/values.h"
 
-enum { OK = 200, BAD_REQUEST = 400, UNAVAILABLE = 503 };
+enum { OK = 200, BAD_REQUEST = 400, NOT_FOUND = 404, UNAVAILABLE = 503 };
 
 #define DAY_NS (INT64_C(86400) * SECOND_NS)
 
@@ -20,6 +20,22 @@ static void complain(struct text_buffer *out, const char *what)
 static bool is_asked(const char *asked, const char *id)
 {
     return asked == NULL || strcmp(asked, id) == 0;
+}
+
+/* Nothing was found: 404 in place of an empty answer when a name is at fault. What the settings do
+ * not know any more may well have a history, so names are looked at only here. */
+static unsigned answer_nothing(const struct console_source *source,
+                               const struct alarms_asked *asked, struct text_buffer *out)
+{
+    const struct console_names names = { asked->rule, asked->station, asked->channel };
+    struct problem problem = { "" };
+    bool named = names.rule != NULL || names.station != NULL || names.channel != NULL;
+    if (!named || !source->unknown(source->context, &names, &problem)) {
+        return OK;
+    }
+    out->used = 0;
+    complain(out, problem.text);
+    return NOT_FOUND;
 }
 
 /* --- what is active ------------------------------------------------------------------------- */
@@ -41,21 +57,22 @@ static json_t *alarm_value(const struct console_alarm *alarm)
     return value;
 }
 
-static void list_alarms(const struct console_view *view, const struct alarms_asked *asked,
-                        struct text_buffer *out)
+/* How many there were. */
+static size_t list_alarms(const struct console_view *view, const struct alarms_asked *asked,
+                          struct text_buffer *out)
 {
-    bool first = true;
+    size_t count = 0;
     text_buffer_add_text(out, "{\"alarms\":[");
     for (size_t i = 0; i < view->alarm_count; i++) {
         const struct console_alarm *alarm = &view->alarms[i];
         if (is_asked(asked->rule, alarm->rule->id) &&
             is_asked(asked->station, alarm->station->id)) {
-            text_buffer_add_text(out, first ? "\n" : ",\n");
+            text_buffer_add_text(out, count++ == 0 ? "\n" : ",\n");
             value_add(out, alarm_value(alarm));
-            first = false;
         }
     }
     text_buffer_add_text(out, "\n]}\n");
+    return count;
 }
 
 unsigned alarms_list(const struct console_source *source, const struct alarms_asked *asked,
@@ -66,9 +83,9 @@ unsigned alarms_list(const struct console_source *source, const struct alarms_as
         complain(out, "out of memory");
         return UNAVAILABLE;
     }
-    list_alarms(view, asked, out);
+    size_t count = list_alarms(view, asked, out);
     console_view_free(view);
-    return OK;
+    return count > 0 ? OK : answer_nothing(source, asked, out);
 }
 
 /* --- what operators do ------------------------------------------------------------------------ */
@@ -202,7 +219,7 @@ unsigned alarms_history(const struct console_source *source, const struct alarms
     bool read = source->events(source->context, &query, list_event, &listing);
     text_buffer_add(out, "\n],\"more\":%s,\"whole\":%s}\n", listing.more ? "true" : "false",
                     read ? "true" : "false");
-    return read ? OK : UNAVAILABLE;
+    return !read ? UNAVAILABLE : listing.count > 0 ? OK : answer_nothing(source, asked, out);
 }
 
 /* --- load ----------------------------------------------------------------------------------------
@@ -297,9 +314,10 @@ unsigned alarms_load(const struct console_source *source, const struct alarms_as
     } else {
         complain(out, "the history of alarms cannot be read");
     }
+    bool nothing = read && report->raises == 0 && report->standing_count == 0;
     free(report);
     load_free(load);
-    return read ? OK : UNAVAILABLE;
+    return !read ? UNAVAILABLE : nothing ? answer_nothing(source, asked, out) : OK;
 }
 
 /* --- messages ------------------------------------------------------------------------------------
@@ -351,5 +369,5 @@ unsigned alarms_messages(const struct console_source *source, const struct alarm
     text_buffer_add_text(out, "{\"messages\":[");
     bool read = source->messages(source->context, &query, list_message, &listing);
     text_buffer_add(out, "\n],\"whole\":%s}\n", read ? "true" : "false");
-    return read ? OK : UNAVAILABLE;
+    return !read ? UNAVAILABLE : listing.count > 0 ? OK : answer_nothing(source, asked, out);
 }

@@ -10,7 +10,8 @@
  * GET  /api/v1/alarms/load     ?from&to&operators: how much of it people had to bear.
  * GET  /api/v1/messages        ?channel&station&rule&waiting&before&limit: what was sent to whom,
  *                              newest first; recipients with their middle left out.
- * Times are epoch seconds, also in queries (there ISO 8601 as well).
+ * Each GET that finds nothing and was asked for a rule, station or channel that there is not
+ * answers 404 {"error": which}. Times are epoch seconds, also in queries (there ISO 8601 as well).
  */
 #ifndef CONSOLE_ALARMS_H
 #define CONSOLE_ALARMS_H

@@ -321,6 +321,11 @@ struct console_messages_query {
     size_t most;
 };
 
+/* What alarms or messages are asked for; NULL = any. */
+struct console_names {
+    const char *rule, *station, *channel;
+};
+
 /* What an SMS gateway says of a message it took (delivery.h). Texts are never NULL. */
 struct console_delivery {
     const char *channel, *key, *proof, *state;
@@ -363,6 +368,9 @@ struct console_source {
     bool (*messages)(void *context, const struct console_messages_query *query,
                      void (*visit)(void *visitor, const struct console_message *message),
                      void *visitor);
+    /* True if the settings know no such rule, station (or site, or the collector) or channel; the
+     * problem then names it, and what is near. */
+    bool (*unknown)(void *context, const struct console_names *names, struct problem *problem);
     /* Takes what a gateway says. */
     enum console_delivered (*delivery)(void *context, const struct console_delivery *report);
 };

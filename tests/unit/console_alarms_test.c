@@ -22,6 +22,7 @@ struct fake {
     struct console_messages_query asked_messages;
     enum console_verb verb;
     char taken[ALARMS_BODY_MAX];
+    const char *unknown; /* the name that the settings do not know */
     struct console_view view;
 };
 
@@ -70,6 +71,19 @@ static enum console_verb fake_verb(void *context, struct phusa_text payload,
     return fake->verb;
 }
 
+static bool is_same(const char *name, const char *other)
+{
+    return name != NULL && other != NULL && strcmp(name, other) == 0;
+}
+
+static bool fake_unknown(void *context, const struct console_names *names, struct problem *problem)
+{
+    const struct fake *fake = context;
+    problem_set(problem, "there is no \"%s\"", fake->unknown == NULL ? "" : fake->unknown);
+    return is_same(names->rule, fake->unknown) || is_same(names->station, fake->unknown) ||
+           is_same(names->channel, fake->unknown);
+}
+
 static struct fake fake;
 static struct console_source source;
 static struct text_buffer out;
@@ -85,7 +99,8 @@ static int begin(void **state)
                                       .view = fake_view,
                                       .verb = fake_verb,
                                       .events = fake_events,
-                                      .messages = fake_messages };
+                                      .messages = fake_messages,
+                                      .unknown = fake_unknown };
     return 0;
 }
 
@@ -196,6 +211,43 @@ static void some_alarms_are_asked_for(void **state)
     assert_int_equal(count_of("do-low", "mt-cang"), 1);
     assert_int_equal(count_of("do-low", "mt-cau"), 0);
     assert_int_equal(count_of("do", NULL), 0);
+}
+
+static void names_that_there_are_not_are_told(void **state)
+{
+    (void)state;
+    static const char wrong[] = "there is no \"salin\"";
+    const struct alarms_asked rule = { .rule = "salin" }, station = { .station = "salin" },
+                              channel = { .channel = "salin" };
+    const wall_time now = { NOW_NS };
+    fake.unknown = "salin";
+    assert_error(alarms_list(&source, &rule, &out), 404, wrong);
+    assert_error(alarms_list(&source, &station, &out), 404, wrong);
+    assert_error(alarms_history(&source, &rule, now, &out), 404, wrong);
+    assert_error(alarms_load(&source, &station, now, &out), 404, wrong);
+    assert_error(alarms_messages(&source, &channel, &out), 404, wrong);
+}
+
+static void what_is_gone_keeps_its_history(void **state)
+{
+    (void)state;
+    const struct alarms_asked asked = { .rule = "salt" };
+    fake.unknown = "salt";
+    fake.events[fake.event_count++] = (struct console_event){ .time_ns = NOW_NS,
+                                                              .rule = "salt",
+                                                              .site = "my-tho",
+                                                              .station = "s1",
+                                                              .parameter = "salinity",
+                                                              .event = "",
+                                                              .life = "",
+                                                              .to = SEVERITY_SEVERE,
+                                                              .told = true,
+                                                              .who = "",
+                                                              .text = "" };
+    assert_int_equal(alarms_history(&source, &asked, (wall_time){ NOW_NS }, &out), 200);
+    text_buffer_free(&out);
+    out = (struct text_buffer){ 0 };
+    assert_int_equal(alarms_load(&source, &asked, (wall_time){ NOW_NS }, &out), 200);
 }
 
 static void without_a_view_there_is_no_list(void **state)
@@ -470,6 +522,8 @@ int main(void)
         TEST(a_shelved_one_says_until_when),
         TEST(no_alarm_is_an_empty_list),
         TEST(some_alarms_are_asked_for),
+        TEST(names_that_there_are_not_are_told),
+        TEST(what_is_gone_keeps_its_history),
         TEST(without_a_view_there_is_no_list),
         TEST(a_verb_is_handed_on),
         TEST(a_verb_that_is_refused_says_why),
