@@ -12,6 +12,8 @@
 
 #include "pipeline_state.h"
 
+#define VERBS "ack, comment, shelve, unshelve, out-of-service, in-service"
+
 struct operation {
     const char *verb, *rule, *station, *who, *text; /* live as long as the JSON */
     int64_t until_ns;
@@ -106,6 +108,12 @@ static bool check_shelving(const struct pipeline *pipeline, const struct operati
     return true;
 }
 
+/* Nothing but blanks says nothing. */
+static bool is_blank(const char *text)
+{
+    return text[strspn(text, " \t\r\n\v\f")] == '\0';
+}
+
 static bool needs_reason(int verb)
 {
     return verb == ALARM_SHELVE || verb == ALARM_REMOVE || verb == ALARM_COMMENT;
@@ -117,17 +125,14 @@ static bool check_operation(struct pipeline *pipeline, const struct operation *o
     struct alarm_about about = { 0 };
     int verb = alarm_verb_find(operation->verb);
     if (verb < 0) {
-        problem_set(problem,
-                    "\"do\" is \"%.32s\"; one of ack, comment, shelve, unshelve, "
-                    "out-of-service, in-service",
-                    operation->verb);
+        problem_set(problem, "\"do\" is \"%.32s\"; one of " VERBS, operation->verb);
         return false;
     }
-    if (operation->who[0] == '\0') {
+    if (is_blank(operation->who)) {
         problem_set(problem, "\"who\" is empty: say who does it");
         return false;
     }
-    if (needs_reason(verb) && operation->text[0] == '\0') {
+    if (needs_reason(verb) && is_blank(operation->text)) {
         problem_set(problem, "\"text\" is empty: say why");
         return false;
     }
@@ -147,7 +152,8 @@ bool pipeline_check_verb(struct pipeline *pipeline, struct phusa_text payload, i
     bool good = root != NULL && read_operation(root, &operation);
     if (!good) {
         problem_set(problem,
-                    "wanted: {\"do\": ..., \"rule\": ..., \"station\": ..., \"who\": ...}");
+                    "wanted: {\"do\": ..., \"rule\": ..., \"station\": ..., \"who\": ...}, texts; "
+                    "\"do\" is one of " VERBS);
     } else {
         good = check_operation(pipeline, &operation, now_ns, problem);
     }

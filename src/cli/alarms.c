@@ -7,8 +7,10 @@
 #include "cli/alarms.h"
 
 #include <getopt.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/config.h"
 
@@ -69,7 +71,7 @@ static int help(void)
         "      --operators N    load: people who share the alarms (default 1)\n"
         "      --channel ID     messages: of this channel\n"
         "      --waiting        messages: that wait\n"
-        "  -b, --by NAME        who does it (default: $USER)\n"
+        "  -b, --by NAME        who does it (default: $USER, else the user's name)\n"
         "  -m, --text WHY       why\n"
         "      --for TIME       shelve for so long, such as 90m or 2h\n"
         "      --until TIME     shelve until then\n"
@@ -142,9 +144,9 @@ static int say_refusal(const struct place *place, int code, const struct text_bu
     const char *error = json_string_value(json_object_get(root, "error"));
     if (code == 401) {
         (void)fprintf(stderr,
-                      "phusa alarms: phusad at %s wants another token: name the file that its "
+                      "phusa alarms: phusad at %s wants %s token: name the file that its "
                       "http.token_file names with --token-file\n",
-                      place->url);
+                      place->url, place->token[0] == '\0' ? "a" : "another");
     } else {
         (void)fprintf(stderr, "phusa alarms: %s\n", error != NULL ? error : body->data);
     }
@@ -240,7 +242,9 @@ static int64_t end_of_shelving(const struct options *options, int64_t now_s)
         return 0;
     }
     if (!config_parse_duration(options->lasting, &ns) || ns <= 0) {
-        (void)fprintf(stderr, "phusa alarms: --for \"%s\" is no time such as 90m or 2h\n",
+        (void)fprintf(stderr,
+                      "phusa alarms: --for \"%s\": write a time such as 90m or 2h, at most "
+                      "phusad's alarms.shelve_most\n",
                       options->lasting);
         return -1;
     }
@@ -266,35 +270,65 @@ static int64_t ask_now(const struct place *place)
     return (int64_t)now;
 }
 
+/* Who does it: as it is said, else the user's name, which jobs and containers may have only in the
+ * system's book. NULL when there is none. */
+static const char *who_does_it(const struct options *options)
+{
+    if (options->by != NULL) {
+        return options->by;
+    }
+    const char *user = getenv("USER");
+    const struct passwd *entry = user != NULL && user[0] != '\0' ? NULL : getpwuid(geteuid());
+    return entry != NULL ? entry->pw_name : user;
+}
+
+/* NULL, or what is wrong with the options of a verb. */
+static const char *mistake_of(const struct action *action, const struct options *options,
+                              const char *by)
+{
+    bool shelves = strcmp(action->word, "shelve") == 0;
+    bool ends = options->lasting != NULL || options->until != NULL;
+    return options->lasting != NULL && options->until != NULL ? "either --for or --until, not both"
+           : ends && !shelves                                 ? "--for and --until are of shelve"
+           : shelves && !ends
+               ? "until when? --for 2h or --until TIME; what is not wanted at all is "
+                 "out-of-service"
+           : by == NULL || by[0] == '\0' ? "who does it? --by NAME"
+                                         : NULL;
+}
+
+static int post(const struct action *action, const struct options *options,
+                const struct place *place, char **words, int64_t until_s)
+{
+    json_t *verb =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "do", action->word, "rule", words[0], "station",
+                  words[1], "who", who_does_it(options), "text",
+                  options->text == NULL ? "" : options->text, "until", (json_int_t)until_s);
+    char *posted = verb == NULL ? NULL : json_dumps(verb, JSON_COMPACT);
+    int result = CLI_BAD;
+    if (posted == NULL) {
+        (void)fputs("phusa alarms: the words are no UTF-8, or out of memory\n", stderr);
+    } else {
+        result = ask(action, options, place, "/api/v1/alarms", posted);
+    }
+    free(posted);
+    json_decref(verb);
+    return result;
+}
+
 static int run_post(const struct action *action, const struct options *options, char **words)
 {
     struct place place;
-    const char *user = getenv("USER"), *by = options->by != NULL ? options->by : user;
-    if (by == NULL || by[0] == '\0') {
-        return cli_misuse("alarms", "who does it? --by NAME");
+    const char *mistake = mistake_of(action, options, who_does_it(options));
+    if (mistake != NULL) {
+        return cli_misuse("alarms", "%s", mistake);
     }
     if (!find_place(options, true, &place)) {
         return CLI_BAD;
     }
     int64_t now_s = options->lasting == NULL ? 1 : ask_now(&place);
     int64_t until_s = now_s == 0 ? -1 : end_of_shelving(options, now_s);
-    if (until_s < 0) {
-        return CLI_BAD;
-    }
-    json_t *verb =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "do", action->word, "rule", words[0], "station",
-                  words[1], "who", by, "text", options->text == NULL ? "" : options->text, "until",
-                  (json_int_t)until_s);
-    char *posted = verb == NULL ? NULL : json_dumps(verb, JSON_COMPACT);
-    int result = CLI_BAD;
-    if (posted == NULL) {
-        (void)fputs("phusa alarms: the words are no UTF-8, or out of memory\n", stderr);
-    } else {
-        result = ask(action, options, &place, "/api/v1/alarms", posted);
-    }
-    free(posted);
-    json_decref(verb);
-    return result;
+    return until_s < 0 ? CLI_BAD : post(action, options, &place, words, until_s);
 }
 
 /* --- words ----------------------------------------------------------------------------------- */

@@ -426,8 +426,9 @@ static void expect_refusal(const char *payload, const char *wanted)
 static void what_makes_no_sense_is_refused_and_does_nothing(void **state)
 {
     (void)state;
-    static const char form[] =
-        "wanted: {\"do\": ..., \"rule\": ..., \"station\": ..., \"who\": ...}";
+    static const char form[] = "wanted: {\"do\": ..., \"rule\": ..., \"station\": ..., \"who\": "
+                               "...}, texts; \"do\" is one of "
+                               "ack, comment, shelve, unshelve, out-of-service, in-service";
     static const char end[] = "a shelving needs an end in the future (\"until\", epoch seconds); "
                               "an alarm that is not wanted at all is out-of-service";
     add_rule("high", &parameters[0]);
@@ -445,6 +446,9 @@ static void what_makes_no_sense_is_refused_and_does_nothing(void **state)
                    "in-service");
     expect_refusal(operation_of("shelve", "high", "s1", "", 10), "\"text\" is empty: say why");
     expect_refusal(operation_of("comment", "high", "s1", "", 0), "\"text\" is empty: say why");
+    expect_refusal(operation_of("shelve", "high", "s1", "  \\t", 10), "\"text\" is empty: say why");
+    expect_refusal("{\"do\":\"ack\",\"rule\":\"high\",\"station\":\"s1\",\"who\":\" \"}",
+                   "\"who\" is empty: say who does it");
     expect_refusal(operation_of("out-of-service", "high", "s1", "", 0),
                    "\"text\" is empty: say why");
     expect_refusal(operation_of("shelve", "high", "s1", "x", 0), end);
