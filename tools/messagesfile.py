@@ -22,15 +22,16 @@ Written by `tools/messages-page` from what `phusa messages list` prints: change
 
 Every message of the [shipped rules](rules.md), also of those that are switched off, and of the
 collector's own alarms, in both languages: *text* goes out by mail and the other channels with
-room, *SMS* without diacritics with its length in septets (one SMS has 160), *line* on boards and in
-digests. The value is the limit, or the first that clears it; the station is the one with the longest
+room, *SMS* without diacritics with its length in septets (one SMS has 160), *marked* the same with
+them with its length in characters (one SMS has 70, Zalo any), *line* on boards and in digests. The value is the limit, or the first that clears it; the station is the one with the longest
 name that the rule concerns, "Trạm" where the shipped configuration has none. When a state goes
 down a step, people are told the text of the lower one. Source and how to stop are those of
 [channels-example.cfg](../config/channels-example.cfg). That each short message fits into one SMS
 with the widest value there can be is checked with every configuration that sends SMS, and here.
 """
 OWN = "The collector's own alarms"
-FORMS = (("text", "text"), ("sms", "SMS"), ("line", "line"))
+FORMS = (("text", "text"), ("sms", "SMS"), ("brief", "marked"), ("line", "line"))
+LENGTHS = {"sms": "septets", "brief": "units"}
 
 
 class MessagesError(Exception):
@@ -83,7 +84,7 @@ def messages():
 
 def _cell(message, form):
     text = message[form].replace("|", "\\|")
-    return f"{text} ({message['septets']})" if form == "sms" else text
+    return f"{text} ({message[LENGTHS[form]]})" if form in LENGTHS else text
 
 
 def _table(rule, states):

@@ -191,6 +191,23 @@ size_t gsm7_fold(struct phusa_text text, char *out, size_t capacity)
     return whole;
 }
 
+#define FULL_WIDTH_QUESTION 0xff1f
+
+struct phusa_text gsm7_unspelt(struct phusa_text text)
+{
+    size_t length = 0;
+    for (size_t at = 0; at < text.length; at += length) {
+        char one[2];
+        uint32_t code;
+        length = next_code(text, at, &code);
+        const char *plain = plain_of(code, one);
+        if (plain == one && one[0] == '?' && code != '?' && code != FULL_WIDTH_QUESTION) {
+            return (struct phusa_text){ text.data + at, length };
+        }
+    }
+    return (struct phusa_text){ text.data + text.length, 0 };
+}
+
 /* --- counting ------------------------------------------------------------------ */
 
 /* Those of the GSM alphabet that are not ASCII; ascending. */
@@ -289,6 +306,12 @@ size_t sms_parts(struct phusa_text text, enum sms_coding coding)
     }
     (void)fill_parts(text, coding, SIZE_MAX, &parts);
     return parts;
+}
+
+size_t sms_room(enum sms_coding coding, size_t parts)
+{
+    size_t part = coding == SMS_UCS2 ? SMS_UCS2_PART : SMS_GSM7_PART;
+    return parts <= 1 ? one_part(coding) : parts * part;
 }
 
 /* The end of a word at or before `at`, in the latter half of what stands before it; else `at`. */

@@ -53,6 +53,13 @@ size_t sms_units(struct phusa_text text, enum sms_coding coding);
 /* The messages that the text makes, as above; 1 for the empty text. */
 size_t sms_parts(struct phusa_text text, enum sms_coding coding);
 
+/* Septets or units that so many parts (at least 1) hold. */
+size_t sms_room(enum sms_coding coding, size_t parts);
+
+/* The first character of a UTF-8 text that gsm7_fold has no spelling for and makes a "?", or an
+ * empty piece. A byte that is no UTF-8 is one, too. */
+struct phusa_text gsm7_unspelt(struct phusa_text text);
+
 /* The length in bytes of as much of the text's beginning as `parts` (at least 1) hold. If that is
  * not all, it ends before a space or line feed, unless there is none in its latter half: then
  * before a character. */

@@ -23,12 +23,13 @@ static int help(void)
         "usage: phusa messages list [-c FILE] [--rule ID] [--json]\n"
         "  -r, --rule ID      only of this rule\n"
         "  -j, --json         one JSON object a line: rule, template, station, from, to,\n"
-        "                     language, text, sms, septets, line\n"
+        "                     language, text, sms, septets, brief, units, line\n"
         "  -c, --config FILE  configuration (default: the shipped one)\n"
         "  -h, --help         print this\n"
         "Prints what people are told by each rule and by the collector's own alarms, in\n"
-        "both languages: the whole text, the short message with its length in septets (one\n"
-        "SMS has 160), and the line of boards and digests.\n",
+        "both languages: the whole text, the short message without diacritics with its\n"
+        "length in septets (one SMS has 160), the same as channels that keep them send it\n"
+        "with its length in characters (one SMS has 70), and the line of boards and digests.\n",
         stdout);
     return CLI_GOOD;
 }
@@ -36,33 +37,35 @@ static int help(void)
 /* --- one message ------------------------------------------------------------------------------ */
 
 struct message {
-    char text[LETTER_TEXT_MAX], sms[GSM7_FOLD_MAX(LETTER_BRIEF_MAX)], line[LETTER_LINE_MAX];
-    size_t septets;
+    char text[LETTER_TEXT_MAX], brief[LETTER_BRIEF_MAX], line[LETTER_LINE_MAX];
+    char sms[GSM7_FOLD_MAX(LETTER_BRIEF_MAX)]; /* brief without diacritics */
+    size_t septets, units;
 };
 
 static void make_message(const struct notice *notice, const struct settings *settings,
                          enum language language, struct message *message)
 {
-    char brief[LETTER_BRIEF_MAX];
     (void)wording_part(notice, settings, language, WORDING_TEXT, true, message->text,
                        sizeof message->text);
-    (void)wording_part(notice, settings, language, WORDING_BRIEF, true, brief, sizeof brief);
+    (void)wording_part(notice, settings, language, WORDING_BRIEF, true, message->brief,
+                       sizeof message->brief);
     (void)wording_part(notice, settings, language, WORDING_LINE, false, message->line,
                        sizeof message->line);
-    (void)gsm7_fold(phusa_text_of(brief), message->sms, sizeof message->sms);
+    (void)gsm7_fold(phusa_text_of(message->brief), message->sms, sizeof message->sms);
     message->septets = sms_units(phusa_text_of(message->sms), SMS_GSM7);
+    message->units = sms_units(phusa_text_of(message->brief), SMS_UCS2);
 }
 
 static void print_json(const struct notice *notice, const char *language,
                        const struct message *message)
 {
     const struct message_template *template = notice->rule->message;
-    json_t *object =
-        json_pack("{s:s, s:s?, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s}", "rule", notice->rule->id,
-                  "template", template == NULL ? NULL : template->id, "station",
-                  notice->station->id, "from", severity_name(notice->from), "to",
-                  severity_name(notice->to), "language", language, "text", message->text, "sms",
-                  message->sms, "septets", (json_int_t)message->septets, "line", message->line);
+    json_t *object = json_pack(
+        "{s:s, s:s?, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:s, s:I, s:s}", "rule", notice->rule->id,
+        "template", template == NULL ? NULL : template->id, "station", notice->station->id, "from",
+        severity_name(notice->from), "to", severity_name(notice->to), "language", language, "text",
+        message->text, "sms", message->sms, "septets", (json_int_t)message->septets, "brief",
+        message->brief, "units", (json_int_t)message->units, "line", message->line);
     (void)json_dumpf(object, stdout, JSON_COMPACT);
     (void)putchar('\n');
     json_decref(object);
@@ -75,7 +78,9 @@ static void print_plain(const struct notice *notice, const char *language,
     cli_print_plain(stdout, phusa_text_of(message->text));
     (void)printf("\n  sms   ");
     cli_print_plain(stdout, phusa_text_of(message->sms));
-    (void)printf("  (%zu)\n  line  ", message->septets);
+    (void)printf("  (%zu)\n  brief ", message->septets);
+    cli_print_plain(stdout, phusa_text_of(message->brief));
+    (void)printf("  (%zu)\n  line  ", message->units);
     cli_print_plain(stdout, phusa_text_of(message->line));
     (void)putchar('\n');
 }

@@ -92,7 +92,7 @@ static bool same_reports(const struct channel_settings *a, const struct channel_
 bool channel_same(const struct channel_settings *a, const struct channel_settings *b)
 {
     return a->kind == b->kind && a->subscribers == b->subscribers && a->language == b->language &&
-           a->starttls == b->starttls && a->diacritics == b->diacritics &&
+           a->starttls == b->starttls && a->diacritics == b->diacritics && a->parts == b->parts &&
            a->facility == b->facility && a->to_count == b->to_count && same_times(a, b) &&
            same_texts(a, b) && same_reports(a, b) && same_list(a->to, b->to, a->to_count) &&
            same_list(a->headers, b->headers, CHANNEL_HEADERS_MAX) && same_boards(a, b);

@@ -11,13 +11,14 @@
 #define NOTIFY_LETTER_H
 
 #include "notify/notify.h"
+#include "settings/template.h"
 
 #define LETTER_DETAILS_MAX 24576 /* bytes of a letter's details as JSON, all of it escaped */
 #define PARCEL_LETTERS_MAX 200   /* letters in one delivery; of further ones only the number */
 
 /* Lengths of the texts in a letter, as letter_make keeps to them, in bytes. */
 #define LETTER_TEXT_MAX  768
-#define LETTER_BRIEF_MAX 480 /* SMS, before its diacritics go */
+#define LETTER_BRIEF_MAX BRIEF_MAX /* SMS, before its diacritics go */
 #define LETTER_LINE_MAX  160
 
 /* A text in both languages, valid UTF-8 in one line; index by enum language; never NULL. */

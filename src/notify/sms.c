@@ -11,8 +11,9 @@
  * report.h has the address, outbox_report.c what follows from it.
  *
  * Texts are without diacritics, in GSM 7 bit; with `diacritics` in UCS-2 where a text has any. A
- * single message is one part, always: one that were longer is cut at a word, which is said in the
- * log. A digest is at most DIGEST_PARTS parts and says itself what it leaves out.
+ * single message has at most the channel's `parts`: one that were longer is cut at a word, which is
+ * said in the log. A digest is at most DIGEST_PARTS parts and says itself what it leaves out. Where
+ * the channel sends no SMS (parts 0) neither is limited but by TEXT_MAX.
  *
  * Accepted is what has a code 2xx and the text `accepted` in its body; without that text, any body
  * that is no web page: a gateway's login page or a proxy's excuse has 200, too. 400 and the like
@@ -31,7 +32,7 @@
 #include "notify/answer.h"
 #include "notify/fill.h"
 
-#define DIGEST_PARTS 4
+#define DIGEST_PARTS SMS_PARTS_MAX
 #define DIGEST_STEP  32   /* bytes that a digest is made shorter by until it fits */
 #define TEXT_MAX     1024 /* bytes: a letter's, or of DIGEST_PARTS parts with marks */
 #define PLAIN_MAX    GSM7_FOLD_MAX(TEXT_MAX)
@@ -46,7 +47,7 @@ struct sms {
     struct http_client *client;
     const struct channel_settings *channel;
     struct outbox *outbox; /* has the secret of reports */
-    unsigned long cut;     /* texts that were too long for one part */
+    unsigned long cut;     /* texts that were too long for their parts */
     char text[PLAIN_MAX], filled_url[REQUEST_MAX], filled_body[REQUEST_MAX];
     char report[REPORT_URL_MAX];
     char filled_headers[CHANNEL_HEADERS_MAX][HEADER_MAX], type_header[HEADER_MAX];
@@ -71,7 +72,8 @@ static void note_cut(struct sms *sms)
 {
     sms->cut++;
     if ((sms->cut & (sms->cut - 1)) == 0) {
-        log_warning("notify %s: a text was cut to one short message, %lu so far", sms->channel->id,
+        log_warning("notify %s: a text was cut to a short message of %d part%s, %lu so far",
+                    sms->channel->id, (int)sms->channel->parts, sms->channel->parts == 1 ? "" : "s",
                     sms->cut);
     }
 }
@@ -81,7 +83,8 @@ static enum sms_coding single_text(struct sms *sms, const struct parcel *parcel)
     char text[TEXT_MAX];
     (void)parcel_text(parcel, true, text, sizeof text);
     enum sms_coding coding = encode(sms, text, sms->text);
-    size_t end = sms_cut(phusa_text_of(sms->text), coding, 1);
+    size_t parts = (size_t)sms->channel->parts;
+    size_t end = parts == 0 ? strlen(sms->text) : sms_cut(phusa_text_of(sms->text), coding, parts);
     if (sms->text[end] != '\0') {
         sms->text[end] = '\0';
         note_cut(sms);
@@ -97,7 +100,8 @@ static enum sms_coding digest_text(struct sms *sms, const struct parcel *parcel)
     for (size_t room = TEXT_MAX; room > DIGEST_STEP; room -= DIGEST_STEP) {
         (void)parcel_text(parcel, true, text, room);
         coding = encode(sms, text, sms->text);
-        if (sms_parts(phusa_text_of(sms->text), coding) <= DIGEST_PARTS) {
+        if (sms->channel->parts == 0 ||
+            sms_parts(phusa_text_of(sms->text), coding) <= DIGEST_PARTS) {
             break;
         }
     }

@@ -15,6 +15,7 @@
 #define CHANNEL_STATE_MAX   32 /* bytes of a gateway's word for one */
 /* What the console serves and gateways are told, behind report_base. */
 #define CHANNEL_REPORT_PATH "/api/v1/delivery"
+#define SMS_PARTS_MAX       4 /* that a phone need put together */
 #define BOARDS_MAX          256
 #define BOARD_WIDTH_MAX     64 /* characters of a line */
 #define BOARD_LINES_MAX     16
@@ -85,7 +86,9 @@ struct channel_settings {
      * gateway took the message ("" = the code 2xx is enough). */
     const char *method, *body, *content_type, *accepted;
     const char *headers[CHANNEL_HEADERS_MAX]; /* "Name: value"; NULL-terminated early */
-    bool diacritics; /* sms: keep them (UCS-2, 70 characters); default false */
+    bool diacritics;                          /* sms: keep them (UCS-2); default false */
+    int64_t parts; /* sms: of 160 or 70 characters that one message may have, 1 (default) ..
+                      SMS_PARTS_MAX; 0 = the gateway sends no SMS, there is no such limit */
     /* sms: delivery reports. Where the gateway reaches the console, http(s)://HOST:PORT; "" or NULL
      * = none are asked for. The gateway's own words for a message that failed, or reached its
      * phone; all others are only noted. */

@@ -1,7 +1,8 @@
 /*
  * Whether short messages fit: each rule's short texts, filled in with the longest values there can
- * be at the station with the longest name, folded as they are sent, within one SMS. Looked at when
- * there is a channel of kind sms that sends without diacritics.
+ * be at the station with the longest name, in the letters that they are sent in, within the parts
+ * that the channel allows. Looked at for the narrowest channel of kind sms that sends without
+ * diacritics, and for the narrowest that keeps them.
  */
 #include <math.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include "settings/load.h"
 
 #define TEXT_MAX  4096 /* bytes of a filled text; what is longer does not fit anyhow */
+#define WHAT_MAX  320  /* of a complaint */
 #define WIDE_TIME "00:00 30/12"
 
 struct filled {
@@ -25,6 +27,44 @@ static size_t septets(const char *text)
     size_t length = gsm7_fold(phusa_text_of(text), folded, sizeof folded);
     length = length < sizeof folded ? length : sizeof folded - 1;
     return sms_units((struct phusa_text){ folded, length }, SMS_GSM7);
+}
+
+/* ---- how a channel sends it ---- */
+
+struct measure {
+    enum sms_coding coding;
+    size_t units, room;
+};
+
+/* A text without letters of its own is GSM-7 whatever the channel keeps; see sms.c. */
+static struct measure measure(const struct channel_settings *channel, const char *text)
+{
+    bool plain = !channel->diacritics || gsm7_writable(phusa_text_of(text));
+    enum sms_coding coding = plain ? SMS_GSM7 : SMS_UCS2;
+    return (struct measure){
+        .coding = coding,
+        .units = plain ? septets(text) : sms_units(phusa_text_of(text), SMS_UCS2),
+        .room = channel->parts == 0 ? SIZE_MAX : sms_room(coding, (size_t)channel->parts),
+    };
+}
+
+static bool narrower(const struct channel_settings *one, const struct channel_settings *other)
+{
+    return other == NULL || (one->parts != 0 && (other->parts == 0 || one->parts < other->parts));
+}
+
+/* The channel of kind sms with the fewest parts, or NULL. */
+static const struct channel_settings *narrowest(const struct settings *settings, bool diacritics)
+{
+    const struct channel_settings *found = NULL;
+    for (size_t i = 0; i < settings->channel_count; i++) {
+        const struct channel_settings *channel = &settings->channels[i];
+        if (channel->kind == CHANNEL_SMS && channel->diacritics == diacritics &&
+            narrower(channel, found)) {
+            found = channel;
+        }
+    }
+    return found;
 }
 
 /* ---- the longest values ---- */
@@ -105,38 +145,102 @@ static const struct rule_level own_levels[] = { { .severity = SEVERITY_MINOR },
                                                 { .severity = SEVERITY_MODERATE },
                                                 { .severity = SEVERITY_SEVERE } };
 
-static bool check_state(struct loader *loader, const struct rule *rule,
-                        const struct rule_level *level, const struct station *station,
-                        enum language language)
+/* A short message, and what it is complained of with. */
+struct brief {
+    const struct rule *rule;
+    const struct station *station;
+    enum language language;
+    const char *text;
+};
+
+static void complain(struct loader *loader, const struct brief *brief, const char *what)
 {
-    struct filled filled = { .unit = "" };
-    char text[TEXT_MAX];
-    fill(loader->settings, rule, level, station, language, &filled);
-    enum template_part part = level == NULL ? TEMPLATE_BRIEF_CLEARED : TEMPLATE_BRIEF_RAISED;
-    (void)template_fill(template_text_of(rule->message, part, language), &filled.values, text,
-                        sizeof text);
-    size_t count = septets(text);
-    if (count <= SMS_GSM7_ONE) {
+    loader_complain(loader, brief->rule->file, brief->rule->line,
+                    "rule \"%s\": the short %s message of template \"%s\" %s", brief->rule->id,
+                    brief->language == LANGUAGE_VI ? "Vietnamese" : "English",
+                    brief->rule->message->id, what);
+}
+
+static bool check_room(struct loader *loader, const struct brief *brief,
+                       const struct channel_settings *channel)
+{
+    char what[WHAT_MAX];
+    struct measure measured = measure(channel, brief->text);
+    if (measured.units <= measured.room) {
         return true;
     }
-    loader_complain(loader, rule->file, rule->line,
-                    "rule \"%s\": the short %s message of template \"%s\" can have %zu septets at "
-                    "station \"%s\", %zu more than an SMS; shorten it",
-                    rule->id, language == LANGUAGE_VI ? "Vietnamese" : "English", rule->message->id,
-                    count, station->id, count - SMS_GSM7_ONE);
+    (void)snprintf(what, sizeof what,
+                   "can have %zu %s at station \"%s\", %zu more than the %zu of channel \"%s\"; "
+                   "shorten it, or let the channel have more parts",
+                   measured.units, measured.coding == SMS_UCS2 ? "characters" : "septets",
+                   brief->station->id, measured.units - measured.room, measured.room, channel->id);
+    complain(loader, brief, what);
     return false;
 }
 
-static void check_rule(struct loader *loader, const struct rule *rule,
-                       const struct station *station)
+static bool check_letters(struct loader *loader, const struct brief *brief)
+{
+    char what[WHAT_MAX];
+    struct phusa_text bad = gsm7_unspelt(phusa_text_of(brief->text));
+    if (bad.length == 0) {
+        return true;
+    }
+    (void)snprintf(what, sizeof what,
+                   "holds \"%.*s\" at station \"%s\", which an SMS without diacritics shows as "
+                   "\"?\"; write it with other letters",
+                   (int)bad.length, bad.data, brief->station->id);
+    complain(loader, brief, what);
+    return false;
+}
+
+static bool check_bytes(struct loader *loader, const struct brief *brief)
+{
+    char what[WHAT_MAX];
+    size_t length = strlen(brief->text);
+    if (length < BRIEF_MAX) {
+        return true;
+    }
+    (void)snprintf(what, sizeof what,
+                   "can have %zu bytes at station \"%s\"; at most %d go out, shorten it", length,
+                   brief->station->id, BRIEF_MAX - 1);
+    complain(loader, brief, what);
+    return false;
+}
+
+/* The narrowest channels that send without and with diacritics; NULL = there is none. */
+struct channels {
+    const struct channel_settings *plain, *marked;
+};
+
+static bool check_state(struct loader *loader, const struct channels *channels,
+                        const struct rule_level *level, struct brief *brief)
+{
+    struct filled filled = { .unit = "" };
+    char text[TEXT_MAX];
+    fill(loader->settings, brief->rule, level, brief->station, brief->language, &filled);
+    enum template_part part = level == NULL ? TEMPLATE_BRIEF_CLEARED : TEMPLATE_BRIEF_RAISED;
+    (void)template_fill(template_text_of(brief->rule->message, part, brief->language),
+                        &filled.values, text, sizeof text);
+    brief->text = text;
+    bool good = (channels->plain == NULL ||
+                 (check_letters(loader, brief) && check_room(loader, brief, channels->plain))) &&
+                (channels->marked == NULL || check_room(loader, brief, channels->marked)) &&
+                check_bytes(loader, brief);
+    brief->text = NULL;
+    return good;
+}
+
+static void check_rule(struct loader *loader, const struct channels *channels,
+                       const struct rule *rule, const struct station *station)
 {
     bool own = rule->level_count == 0;
     const struct rule_level *levels = own ? own_levels : rule->levels;
     size_t count = own ? sizeof own_levels / sizeof *own_levels : rule->level_count;
     for (int language = 0; language < LANGUAGES; language++) {
-        bool fits = check_state(loader, rule, NULL, station, (enum language)language);
+        struct brief brief = { rule, station, (enum language)language, NULL };
+        bool fits = check_state(loader, channels, NULL, &brief);
         for (size_t i = 0; fits && i < count; i++) {
-            fits = check_state(loader, rule, &levels[i], station, (enum language)language);
+            fits = check_state(loader, channels, &levels[i], &brief);
         }
     }
 }
@@ -158,16 +262,6 @@ static const struct station *longest_station(const struct registry *registry, co
     return longest;
 }
 
-static bool sends_short(const struct settings *settings)
-{
-    for (size_t i = 0; i < settings->channel_count; i++) {
-        if (settings->channels[i].kind == CHANNEL_SMS && !settings->channels[i].diacritics) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static const struct station *longest_of_all(const struct registry *registry, const size_t *lengths,
                                             const struct station *self)
 {
@@ -187,7 +281,8 @@ void check_messages(struct loader *loader)
     const struct settings *settings = loader->settings;
     const struct registry *registry = &settings->registry;
     size_t *lengths = arena_alloc(loader->arena, registry->count, sizeof *lengths);
-    if (lengths == NULL || !sends_short(settings)) {
+    struct channels channels = { narrowest(settings, false), narrowest(settings, true) };
+    if (lengths == NULL || (channels.plain == NULL && channels.marked == NULL)) {
         return;
     }
     for (size_t i = 0; i < registry->count; i++) {
@@ -198,13 +293,13 @@ void check_messages(struct loader *loader)
         bool told = rule->message != NULL && rule->parameter != NULL && isnan(rule->threshold);
         const struct station *station = told ? longest_station(registry, lengths, rule) : NULL;
         if (station != NULL) {
-            check_rule(loader, rule, station);
+            check_rule(loader, &channels, rule, station);
         }
     }
     for (int i = 0; i < MAINTENANCE_COUNT; i++) {
         const struct rule *rule = &settings->maintenance.rules[i];
         if (rule->message != NULL && rule->enabled) {
-            check_rule(loader, rule,
+            check_rule(loader, &channels, rule,
                        longest_of_all(registry, lengths, &settings->maintenance.self));
         }
     }

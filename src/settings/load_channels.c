@@ -72,6 +72,7 @@ static const struct config_key channel_keys[] = {
     { "accepted", CONFIG_STRING, AT(kept.accepted), .fallback = "", .most = "128",
       .example = "Accepted" },
     { "diacritics", CONFIG_BOOL, AT(kept.diacritics), .fallback = "false" },
+    { "parts", CONFIG_INTEGER, AT(kept.parts), .fallback = "1", .least = "0", .most = "4" },
     { "report_base", CONFIG_STRING, AT(kept.report_base), .fallback = "", .most = "256",
       .example = "http://127.0.0.1:8080" },
     { "report_failed", CONFIG_STRINGS, AT(report_failed), .most = "16",
@@ -126,6 +127,7 @@ static const struct {
     { "facility", SYSLOG },    { "per_minute", NETWORK },
     { "report_base", SMS },    { "report_failed", SMS },
     { "report_done", SMS },    { "report_within", SMS },
+    { "parts", SMS },
 };
 
 /* "email and sms" */

@@ -28,6 +28,7 @@
 
 #define TEMPLATES_MAX     512
 #define TEMPLATE_TEXT_MAX 500 /* bytes of one text as configured */
+#define BRIEF_MAX         480 /* of a short message that is filled in, with its terminator */
 
 enum template_field {
     FIELD_SOURCE,

@@ -12,11 +12,13 @@ STATES = ("moderate", "severe", "normal", "severe", "normal")  # the last two at
 TWICE = "^{}\\[~]|"  # characters of GSM-7 that take two septets
 DURIAN = """\
 salinity-durian  moderate  vi
-  text  Chi cục Thủy lợi: Xâm nhập mặn – Sông Tiền, Mỹ Tho 1: 0,50 ‰ (≥ 0,5 ‰) lúc 05:30 12/03. Mức: trung bình. \
+  text  Chi cục Thủy lợi: Xâm nhập mặn – Sông Tiền, Mỹ Tho 1: 0,50 g/L (≥ 0,5 g/L) lúc 05:30 12/03. Mức: trung bình. \
 Không tưới sầu riêng, dùng nước trữ. Ngừng tin: 02731234567
-  sms   Chi cuc Thuy loi: Xam nhap man, Song Tien, My Tho 1 0,50 %o luc 05:30 12/03. Khong tuoi sau rieng, dung nuoc \
-tru. Ngung tin: 02731234567  (136)
-  line  Sông Tiền, Mỹ Tho 1: Độ mặn 0,50 ‰ (trung bình)
+  sms   Chi cuc Thuy loi: Xam nhap man, Song Tien, My Tho 1 0,50 g/L luc 05:30 12/03. Khong tuoi sau rieng, dung nuoc \
+tru. Ngung tin: 02731234567  (137)
+  brief Chi cục Thủy lợi: Xâm nhập mặn, Sông Tiền, Mỹ Tho 1 0,50 g/L lúc 05:30 12/03. Không tưới sầu riêng, dùng nước \
+trữ. Ngừng tin: 02731234567  (137)
+  line  Sông Tiền, Mỹ Tho 1: Độ mặn 0,50 g/L (trung bình)
 """
 
 
@@ -37,11 +39,13 @@ def test_json():
         ("my-tho-1" if i < 3 else "my-tho-2", state) for i, state in enumerate(STATES)]
     assert said[5] == {
         "rule": "salinity-durian", "template": "salinity-durian", "station": "my-tho-1", "from": "severe", "to": "normal",
-        "language": "en", "septets": 137, "line": "Sông Tiền, Mỹ Tho 1: Salinity 0.39 ‰ (normal)",
-        "text": "Chi cục Thủy lợi: All clear – Salt intrusion, Sông Tiền, Mỹ Tho 1: 0.39 ‰ at 05:30 12/03. Water can be "
+        "language": "en", "septets": 138, "units": 138, "line": "Sông Tiền, Mỹ Tho 1: Salinity 0.39 g/L (normal)",
+        "text": "Chi cục Thủy lợi: All clear – Salt intrusion, Sông Tiền, Mỹ Tho 1: 0.39 g/L at 05:30 12/03. Water can be "
                 "taken for durian. Stop: 02731234567",
-        "sms": "Chi cuc Thuy loi: All clear, Salt intrusion, Song Tien, My Tho 1 0.39 %o at 05:30 12/03. Water can be "
-               "taken for durian. Stop: 02731234567"}
+        "sms": "Chi cuc Thuy loi: All clear, Salt intrusion, Song Tien, My Tho 1 0.39 g/L at 05:30 12/03. Water can be "
+               "taken for durian. Stop: 02731234567",
+        "brief": "Chi cục Thủy lợi: All clear, Salt intrusion, Sông Tiền, Mỹ Tho 1 0.39 g/L at 05:30 12/03. Water can be "
+                 "taken for durian. Stop: 02731234567"}
 
 
 def test_all_of_a_configuration():
@@ -49,7 +53,8 @@ def test_all_of_a_configuration():
     assert {row["rule"] for row in said} >= {"salinity-durian", "quiet", "link-down", "disk-full"}
     assert all(row["sms"].isascii() and row["septets"] <= 160 for row in said)
     assert all(row["septets"] == len(row["sms"]) + sum(row["sms"].count(mark) for mark in TWICE) for row in said)
-    assert not [row for row in said for key in ("text", "sms", "line") if "{" in row[key] or "  " in row[key]]
+    assert all(row["units"] == len(row["brief"]) for row in said)
+    assert not [row for row in said for key in ("text", "sms", "brief", "line") if "{" in row[key] or "  " in row[key]]
 
 
 def test_a_rule_that_there_is_not():

@@ -145,7 +145,16 @@ def test_diacritics_through_kannel(tmp_path, kannel):
     assert first[2] == "ucs-2" and ucs2(first[3]) == short
     assert second[2:] == ("text", "Plain words")
     assert ucs2(third[3]) == "ộ" * 30 + " " + "ộ" * 39
-    assert "a text was cut to one short message, 1 so far" in (tmp_path / "carrier.log").read_text()
+    assert "a text was cut to a short message of 1 part, 1 so far" in (tmp_path / "carrier.log").read_text()
+
+
+def test_parts(tmp_path, gateway):
+    """As many as the channel has; 0 is for what is no SMS."""
+    long = letter(brief=["ộ" * 30 + " " + "ộ" * 200, ""])
+    for parts, length in ((1, 70), (2, 134), (3, 201), (0, 231)):
+        with Carrier(tmp_path, **by_form(gateway, diacritics=True, parts=parts)) as carrier:
+            assert carrier.deliver(long, recipient=PHONE) == ("done", "")
+        assert len(urllib.parse.parse_qs(gateway.asked[-1][3].decode())["text"][0]) == length
 
 
 def together(parts):

@@ -185,6 +185,7 @@ static void read_channel(const json_t *from, struct channel_settings *channel)
         .content_type = text_or(from, "content_type", "application/x-www-form-urlencoded"),
         .accepted = text_of(from, "accepted"),
         .diacritics = flag_of(from, "diacritics"),
+        .parts = (int64_t)number_of(from, "parts", 1),
         .path = text_of(from, "path"),
         .sender = text_of(from, "sender"),
         .sender_name = text_of(from, "sender_name"),

@@ -111,6 +111,30 @@ static void what_is_unknown_is_a_question_mark(void **state)
 }
 
 /* Never within the spelling of a sign. */
+static void what_has_no_spelling_is_found(void **state)
+{
+    static const struct {
+        const char *text, *found;
+    } cases[] = {
+        { "", "" },       { "Độ mặn ≥ 4 ‰?", "" }, { "a？b", "" }, { "Vàm 漢字 ☂", "漢" },
+        { "4 🌊 g", "🌊" }, { "x\xff", "\xff" },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct phusa_text found = gsm7_unspelt(phusa_text_of(cases[i].text));
+        assert_true(phusa_text_equal(found, phusa_text_of(cases[i].found)));
+    }
+}
+
+static void parts_have_room(void **state)
+{
+    (void)state;
+    assert_int_equal(sms_room(SMS_GSM7, 1), 160);
+    assert_int_equal(sms_room(SMS_GSM7, 2), 306);
+    assert_int_equal(sms_room(SMS_UCS2, 1), 70);
+    assert_int_equal(sms_room(SMS_UCS2, 3), 201);
+}
+
 static void what_does_not_fit_is_cut(void **state)
 {
     (void)state;
@@ -220,6 +244,8 @@ int main(void)
         cmocka_unit_test(sentences_stay_readable),
         cmocka_unit_test(signs_become_what_people_type),
         cmocka_unit_test(what_is_unknown_is_a_question_mark),
+        cmocka_unit_test(what_has_no_spelling_is_found),
+        cmocka_unit_test(parts_have_room),
         cmocka_unit_test(what_does_not_fit_is_cut),
         cmocka_unit_test(the_alphabet_is_that_of_the_standard),
         cmocka_unit_test(units_of_ucs2),
