@@ -1,92 +1,7 @@
 #include "notify/board_text.h"
 
 #include <stdio.h>
-
-#include "base/gsm7.h"
-
-#define ELLIPSIS       "…"
-#define ELLIPSIS_ASCII "."
-
-/* --- characters -------------------------------------------------------------------- */
-
-static bool continues(char byte)
-{
-    return ((unsigned char)byte & 0xC0) == 0x80;
-}
-
-/* A mark on the letter before it: U+0300 .. U+036F. */
-static bool is_mark(const char *at)
-{
-    unsigned char first = (unsigned char)at[0], second = (unsigned char)at[1];
-    return first == 0xCC || (first == 0xCD && second < 0xB0);
-}
-
-/* The byte behind the first `count` characters and the marks on them. */
-static size_t behind(const char *text, size_t count)
-{
-    size_t at = 0, seen = 0;
-    for (; text[at] != '\0'; at++) {
-        if (continues(text[at]) || is_mark(text + at)) {
-            continue;
-        }
-        if (seen == count) {
-            break;
-        }
-        seen++;
-    }
-    return at;
-}
-
-/* Where the text of `end` bytes is cut behind a word; `end` when that leaves less than half. */
-static size_t behind_word(const char *text, size_t end)
-{
-    size_t at = end;
-    if (text[end] != ' ') {
-        while (at > end / 2 && text[at - 1] != ' ') {
-            at--;
-        }
-        at = at > end / 2 ? at : end;
-    }
-    while (at > 0 && text[at - 1] == ' ') {
-        at--;
-    }
-    return at;
-}
-
-/* Copies what fits whole; without diacritics if wanted, control characters as spaces. */
-static void copy_clean(const char *from, bool ascii, char out[BOARD_LINE_MAX])
-{
-    if (ascii) {
-        (void)gsm7_fold(phusa_text_of(from), out, BOARD_LINE_MAX);
-    } else {
-        size_t length = strlen(from);
-        if (length >= BOARD_LINE_MAX) {
-            for (length = BOARD_LINE_MAX - 1; length > 0 && continues(from[length]);) {
-                length--;
-            }
-        }
-        memcpy(out, from, length);
-        out[length] = '\0';
-    }
-    for (size_t i = 0; out[i] != '\0'; i++) {
-        unsigned char byte = (unsigned char)out[i];
-        out[i] = byte < ' ' || byte == 0x7F ? ' ' : out[i];
-    }
-}
-
-void board_line_fit(const char *line, bool ascii, size_t width, char out[BOARD_LINE_MAX])
-{
-    const char *mark = ascii ? ELLIPSIS_ASCII : ELLIPSIS;
-    copy_clean(line, ascii, out);
-    if (out[behind(out, width)] == '\0') {
-        return;
-    }
-    size_t end = behind_word(out, behind(out, width - 1)), length = strlen(mark);
-    end = end + length < BOARD_LINE_MAX ? end : BOARD_LINE_MAX - 1 - length;
-    memcpy(out + end, mark, length + 1);
-}
-
-/* --- lines ------------------------------------------------------------------------- */
+#include <string.h>
 
 void board_text_begin(struct board_text *text, const struct board_settings *board)
 {
@@ -125,7 +40,7 @@ static size_t width_of(const struct board_settings *board)
 void board_text_add(struct board_text *text, const char *line)
 {
     if (text->active < lines_of(text->board)) {
-        copy_clean(line, text->board->ascii, text->lines[text->active]);
+        board_line_clean(line, text->board->ascii, text->lines[text->active]);
     }
     text->active++;
 }
@@ -139,10 +54,11 @@ static size_t add_line(char *out, size_t used, const char *line)
 /* The alarm and "+3" behind it, in one line. */
 static size_t finish_single(const struct board_text *text, char out[BOARD_TEXT_MAX])
 {
-    char more[32], line[BOARD_LINE_MAX];
+    char more[32], line[BOARD_WRAP_MAX];
     size_t width = width_of(text->board);
     size_t length = (size_t)snprintf(more, sizeof more, " +%zu", text->active - 1);
-    board_line_fit(text->lines[0], text->board->ascii, width > length ? width - length : 1, line);
+    (void)board_line_wrap(text->lines[0], text->board->ascii, width > length ? width - length : 1,
+                          1, line);
     return (size_t)snprintf(out, BOARD_TEXT_MAX, "%s%s", line, more);
 }
 
@@ -151,18 +67,19 @@ size_t board_text_finish(const struct board_text *text, char out[BOARD_TEXT_MAX]
     const struct board_settings *board = text->board;
     size_t lines = lines_of(board), width = width_of(board), used = 0;
     bool full = text->active > lines;
-    char line[BOARD_LINE_MAX];
+    char line[BOARD_WRAP_MAX];
     out[0] = '\0';
     if (text->active == 0) {
-        board_line_fit(board->calm, board->ascii, width, line);
+        (void)board_line_wrap(board->calm, board->ascii, width, 1, line);
         return add_line(out, used, line);
     }
     if (full && lines == 1) {
         return finish_single(text, out);
     }
-    size_t shown = full ? lines - 1 : text->active;
+    size_t shown = full ? lines - 1 : text->active, left = full ? shown : lines;
     for (size_t i = 0; i < shown; i++) {
-        board_line_fit(text->lines[i], board->ascii, width, line);
+        size_t behind = shown - 1 - i; /* alarms that want a line each */
+        left -= board_line_wrap(text->lines[i], board->ascii, width, left - behind, line);
         used = add_line(out, used, line);
     }
     if (full) {

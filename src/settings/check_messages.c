@@ -3,12 +3,15 @@
  * be at the station with the longest name, in the letters that they are sent in, within the parts
  * that the channel allows. Looked at for the narrowest channel of kind sms that sends without
  * diacritics, and for the narrowest that keeps them.
+ *
+ * And whether a board shows an alarm's value, when it has all of the board's lines.
  */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/gsm7.h"
+#include "settings/board_lines.h"
 #include "settings/display.h"
 #include "settings/load.h"
 
@@ -276,12 +279,84 @@ static const struct station *longest_of_all(const struct registry *registry, con
     return longest;
 }
 
+/* ---- boards ---- */
+
+static bool board_has(const struct board_settings *board, const struct station *station)
+{
+    bool has = board->station_count == 0;
+    for (size_t i = 0; i < board->station_count && !has; i++) {
+        has = strcmp(board->stations[i], station->id) == 0;
+    }
+    return has && board->site != NULL && strcmp(board->site, station->site) == 0;
+}
+
+static bool goes_to(const struct rule *rule, size_t channel)
+{
+    for (size_t i = 0; i < rule->channel_count; i++) {
+        if (rule->channels[i] == channel) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* False if the rule's line has a value that is cut off. */
+static bool shows_value(const struct settings *settings, const struct board_settings *board,
+                        const struct rule *rule, const struct station *station,
+                        enum language language)
+{
+    struct filled filled = { .unit = "" };
+    char text[TEXT_MAX], shown[BOARD_WRAP_MAX];
+    fill(settings, rule, &rule->levels[rule->level_count - 1], station, language, &filled);
+    (void)template_fill(template_text_of(rule->message, TEMPLATE_LINE, language), &filled.values,
+                        text, sizeof text);
+    (void)board_line_wrap(text, board->ascii, (size_t)board->width, (size_t)board->lines, shown);
+    return strstr(text, filled.value) == NULL || strstr(shown, filled.value) != NULL;
+}
+
+static void check_board(struct loader *loader, size_t channel, const struct board_settings *board,
+                        const struct rule *rule)
+{
+    const struct settings *settings = loader->settings;
+    const struct channel_settings *of = &settings->channels[channel];
+    for (size_t i = 0; i < settings->registry.count; i++) {
+        const struct station *station = &settings->registry.stations[i];
+        if (board_has(board, station) && rule_concerns(rule, station) &&
+            !shows_value(settings, board, rule, station, of->language)) {
+            loader_complain(
+                loader, of->file, of->line,
+                "board \"%s\" of %lld x %lld characters does not show the value of rule "
+                "\"%s\" at station \"%s\"; give it more, or the rule's template a "
+                "\"line\" that begins with {value}",
+                board->id, (long long)board->width, (long long)board->lines, rule->id, station->id);
+            return;
+        }
+    }
+}
+
+static void check_boards(struct loader *loader)
+{
+    const struct settings *settings = loader->settings;
+    for (size_t i = 0; i < settings->channel_count; i++) {
+        const struct channel_settings *channel = &settings->channels[i];
+        for (size_t j = 0; j < settings->rulebook.count; j++) {
+            const struct rule *rule = &settings->rulebook.rules[j];
+            bool valued = rule->parameter != NULL && rule->subject != RULE_MISSING &&
+                          rule->level_count > 0 && goes_to(rule, i);
+            for (size_t k = 0; valued && k < channel->board_count; k++) {
+                check_board(loader, i, &channel->boards[k], rule);
+            }
+        }
+    }
+}
+
 void check_messages(struct loader *loader)
 {
     const struct settings *settings = loader->settings;
     const struct registry *registry = &settings->registry;
     size_t *lengths = arena_alloc(loader->arena, registry->count, sizeof *lengths);
     struct channels channels = { narrowest(settings, false), narrowest(settings, true) };
+    check_boards(loader);
     if (lengths == NULL || (channels.plain == NULL && channels.marked == NULL)) {
         return;
     }

@@ -23,8 +23,8 @@ static const char *const defaults[TEMPLATE_PARTS][LANGUAGES] = {
                                  "lúc {time}. {action} {stop}",
                                  "{source}: All clear, {hazard}, {station} {value} {unit} at "
                                  "{time}. {action} {stop}" },
-    [TEMPLATE_LINE] = { "{station}: {label} {value} {unit} ({severity})",
-                        "{station}: {label} {value} {unit} ({severity})" },
+    [TEMPLATE_LINE] = { "{label} {value} {unit} ({severity}), {station}",
+                        "{label} {value} {unit} ({severity}), {station}" },
 };
 
 static const struct template_text *own_text(const struct message_template *template,

@@ -60,8 +60,8 @@ def test_boards_show_what_is_active(tmp_path, broker):
         assert retained(broker) == {"cong": "Bình thường", "led": "Binh thuong"}
         carrier.try_to({"active": active("s1 Cống Xuân Hòa", "s2 Vàm Kênh")})
         assert carrier.deliver() == ("done", "")
-        assert retained(broker) == {"cong": "s1 Cống Xuân Hòa: mặn…\ns2 Vàm Kênh: mặn 8,25…",
-                                    "led": "s1 Cong Xuan."}
+        assert retained(broker) == {"cong": "s1 Cống Xuân Hòa: mặn\n9,25 g/L\ns2 Vàm Kênh: mặn 8,25…",
+                                    "led": "s1 Cong Xuan\nHoa: man 9,25."}
         carrier.try_to({"active": active("s1 A", "s1 B", "s1 C", "s2 D", "s2 E")})
         assert carrier.deliver() == ("done", "")
         assert retained(broker) == {"cong": "s1 A: mặn 9,25 g/L\ns1 B: mặn 8,25 g/L\n+3", "led": "s1 A: man 9,25.\n+2"}
@@ -96,7 +96,7 @@ def test_a_broker_that_is_away(tmp_path, broker):
         assert carrier.deliver() == ("unreachable", "the broker does not have it yet")
         broker.start()
         until(lambda: carrier.deliver() == ("done", ""), "it gets through")
-        assert retained(broker) == {"cong": "s1 B: mặn 9,25 g/L", "led": "s1 B: man 9,25."}
+        assert retained(broker) == {"cong": "s1 B: mặn 9,25 g/L", "led": "s1 B: man 9,25\ng/L"}
 
 
 def test_a_board_without_a_topic(tmp_path, broker):

@@ -18,7 +18,7 @@ Không tưới sầu riêng, dùng nước trữ. Ngừng tin: 02731234567
 tru. Ngung tin: 02731234567  (137)
   brief Chi cục Thủy lợi: Xâm nhập mặn, Sông Tiền, Mỹ Tho 1 0,50 g/L lúc 05:30 12/03. Không tưới sầu riêng, dùng nước \
 trữ. Ngừng tin: 02731234567  (137)
-  line  Sông Tiền, Mỹ Tho 1: Độ mặn 0,50 g/L (trung bình)
+  line  Độ mặn 0,50 g/L (trung bình), Sông Tiền, Mỹ Tho 1
 """
 
 
@@ -39,7 +39,7 @@ def test_json():
         ("my-tho-1" if i < 3 else "my-tho-2", state) for i, state in enumerate(STATES)]
     assert said[5] == {
         "rule": "salinity-durian", "template": "salinity-durian", "station": "my-tho-1", "from": "severe", "to": "normal",
-        "language": "en", "septets": 138, "units": 138, "line": "Sông Tiền, Mỹ Tho 1: Salinity 0.39 g/L (normal)",
+        "language": "en", "septets": 138, "units": 138, "line": "Salinity 0.39 g/L (normal), Sông Tiền, Mỹ Tho 1",
         "text": "Chi cục Thủy lợi: All clear – Salt intrusion, Sông Tiền, Mỹ Tho 1: 0.39 g/L at 05:30 12/03. Water can be "
                 "taken for durian. Stop: 02731234567",
         "sms": "Chi cuc Thuy loi: All clear, Salt intrusion, Song Tien, My Tho 1 0.39 g/L at 05:30 12/03. Water can be "

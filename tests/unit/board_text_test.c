@@ -58,8 +58,8 @@ static void lines_are_cut_behind_a_word(void **state)
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        char out[BOARD_LINE_MAX];
-        board_line_fit(cases[i].line, cases[i].ascii, cases[i].width, out);
+        char out[BOARD_WRAP_MAX];
+        assert_int_equal(board_line_wrap(cases[i].line, cases[i].ascii, cases[i].width, 1, out), 1);
         assert_string_equal(out, cases[i].fitted);
     }
 }
@@ -68,14 +68,16 @@ static void lines_are_cut_behind_a_word(void **state)
 static void very_long_lines_stay_whole_characters(void **state)
 {
     (void)state;
-    char line[2000], out[BOARD_LINE_MAX];
+    char line[2000], out[BOARD_WRAP_MAX];
     for (size_t mark = 0; mark < 2; mark++) {
         for (size_t i = 0; i + 2 < sizeof line; i += 2) {
             memcpy(line + i, mark == 0 || i == 0 ? "\xC3\xA0" : "\xCC\x80", 2);
         }
         line[sizeof line - 2] = '\0';
         for (size_t width = 1; width <= BOARD_WIDTH_MAX; width++) {
-            board_line_fit(line, false, width, out);
+            (void)board_line_wrap(line, false, width, BOARD_LINES_MAX, out);
+            assert_true(strlen(out) < BOARD_WRAP_MAX);
+            (void)board_line_wrap(line, false, width, 1, out);
             assert_true(strlen(out) < BOARD_LINE_MAX);
             if (mark == 0) {
                 assert_int_equal(strlen(out), (width - 1) * 2 + strlen("…"));
@@ -97,6 +99,40 @@ static void the_gravest_alarms_are_shown_and_the_others_counted(void **state)
     assert_string_equal(shown(&board, 9), "Trạm 1 mặn 9,5 g/L\nTrạm 2 mặn 8,5 g/L\n+7");
     assert_string_equal(shown(&single, 1), "Trạm 1 mặn 9,5…");
     assert_string_equal(shown(&single, 9), "Trạm 1 mặn… +8");
+}
+
+static void lines_break_behind_a_word(void **state)
+{
+    static const struct {
+        const char *line;
+        size_t width, lines, taken;
+        const char *wrapped;
+    } cases[] = {
+        { "Độ mặn 4,25 g/L (nhẹ)", 15, 2, 2, "Độ mặn 4,25 g/L\n(nhẹ)" },
+        { "Độ mặn 4,25 g/L (nhẹ)", 14, 2, 2, "Độ mặn 4,25\ng/L (nhẹ)" },
+        { "Độ mặn 4,25 g/L (nhẹ)", 8, 3, 3, "Độ mặn\n4,25 g/L\n(nhẹ)" },
+        { "Độ mặn 4,25 g/L (nhẹ)", 8, 2, 2, "Độ mặn\n4,25…" },
+        { "Độ mặn 4,25 g/L (nhẹ)", 21, 4, 1, "Độ mặn 4,25 g/L (nhẹ)" },
+        { "Nghiêmtrọng", 8, 2, 2, "Nghiêmtr\nọng" },
+        { "", 8, 2, 1, "" },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char out[BOARD_WRAP_MAX];
+        assert_int_equal(board_line_wrap(cases[i].line, false, cases[i].width, cases[i].lines, out),
+                         cases[i].taken);
+        assert_string_equal(out, cases[i].wrapped);
+    }
+}
+
+static void the_gravest_has_the_lines_that_are_left(void **state)
+{
+    static const struct board_settings board = { .width = 12, .lines = 3, .calm = "Bình thường" };
+    (void)state;
+    assert_string_equal(shown(&board, 1), "Trạm 1 mặn\n9,5 g/L");
+    assert_string_equal(shown(&board, 2), "Trạm 1 mặn\n9,5 g/L\nTrạm 2 mặn…");
+    assert_string_equal(shown(&board, 3), "Trạm 1 mặn…\nTrạm 2 mặn…\nTrạm 3 mặn…");
+    assert_string_equal(shown(&board, 5), "Trạm 1 mặn…\nTrạm 2 mặn…\n+3");
 }
 
 static void a_board_without_diacritics(void **state)
@@ -147,6 +183,8 @@ int main(void)
         cmocka_unit_test(lines_are_cut_behind_a_word),
         cmocka_unit_test(very_long_lines_stay_whole_characters),
         cmocka_unit_test(the_gravest_alarms_are_shown_and_the_others_counted),
+        cmocka_unit_test(lines_break_behind_a_word),
+        cmocka_unit_test(the_gravest_has_the_lines_that_are_left),
         cmocka_unit_test(a_board_without_diacritics),
         cmocka_unit_test(settings_out_of_range_do_no_harm),
         cmocka_unit_test(a_board_has_its_stations),
