@@ -2,7 +2,11 @@
 
 #include <string.h>
 
-#define TIME_CHARS 16 /* "2026-03-01 06:00" */
+#include "settings/display.h"
+
+#define TIME_CHARS  16 /* "2026-03-01 06:00" */
+#define VALUE_CHARS 64 /* a value with its unit */
+#define VALUE_WIDTH 12
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -30,6 +34,29 @@ static const char *time_of(const json_t *object, const char *key, int32_t utc_of
         *mark = ' ';
     }
     return text;
+}
+
+/* "2092 s", "4.3", "-" for null. */
+static const char *value_of(const json_t *object, char text[VALUE_CHARS])
+{
+    struct phusa_text unit = display_unit(phusa_text_of(text_of(object, "unit")));
+    const json_t *value = json_object_get(object, "value");
+    if (!json_is_number(value)) {
+        return "-";
+    }
+    (void)snprintf(text, VALUE_CHARS, "%.6g%s%.*s", json_number_value(value),
+                   unit.length > 0 ? " " : "", (int)unit.length, unit.data);
+    return text;
+}
+
+/* Characters of UTF-8, for columns. */
+static int characters(const char *text)
+{
+    int count = 0;
+    for (; *text != '\0'; text++) {
+        count += ((unsigned char)*text & 0xC0) != 0x80 ? 1 : 0;
+    }
+    return count;
 }
 
 static int width_of(const json_t *list, const char *key, int least)
@@ -62,15 +89,17 @@ void alarms_print_list(const json_t *root, int32_t utc_offset_s)
         (void)puts("no alarms");
         return;
     }
-    (void)printf("%-5s  %-8s  %-*s  %-*s  %-16s  %10s\n", "STATE", "SEVERITY", rule, "RULE",
-                 station, "STATION", "SINCE", "VALUE");
+    (void)printf("%-5s  %-8s  %-*s  %-*s  %-16s  %*s\n", "STATE", "SEVERITY", rule, "RULE", station,
+                 "STATION", "SINCE", VALUE_WIDTH, "VALUE");
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *alarm = json_array_get(list, i);
-        char since[CLI_TIME_MAX], until[CLI_TIME_MAX];
-        (void)printf("%-5s  %-8s  %-*s  %-*s  %-16s  %10.6g%s", text_of(alarm, "state"),
+        char since[CLI_TIME_MAX], until[CLI_TIME_MAX], text[VALUE_CHARS];
+        const char *value = value_of(alarm, text);
+        int blanks = VALUE_WIDTH - characters(value);
+        (void)printf("%-5s  %-8s  %-*s  %-*s  %-16s  %*s%s%s", text_of(alarm, "state"),
                      text_of(alarm, "severity"), rule, text_of(alarm, "rule"), station,
                      text_of(alarm, "station"), time_of(alarm, "since", utc_offset_s, since),
-                     number_of(alarm, "value"),
+                     blanks > 0 ? blanks : 0, "", value,
                      json_is_true(json_object_get(alarm, "flapping")) ? "  flapping" : "");
         if (number_of(alarm, "shelved_until") > 0) {
             (void)printf("  until %s", time_of(alarm, "shelved_until", utc_offset_s, until));
@@ -81,13 +110,13 @@ void alarms_print_list(const json_t *root, int32_t utc_offset_s)
 
 static void print_event(const json_t *event, int rule, int station, int32_t utc_offset_s)
 {
-    char time[CLI_TIME_MAX], until[CLI_TIME_MAX];
+    char time[CLI_TIME_MAX], until[CLI_TIME_MAX], value[VALUE_CHARS];
     const char *what = text_of(event, "event");
     (void)printf("%-16s  %-*s  %-*s  ", time_of(event, "time", utc_offset_s, time), rule,
                  text_of(event, "rule"), station, text_of(event, "station"));
     if (strcmp(what, "state") == 0) {
-        (void)printf("%s -> %s  %.6g%s%s", text_of(event, "from"), text_of(event, "to"),
-                     number_of(event, "value"),
+        (void)printf("%s -> %s  %s%s%s", text_of(event, "from"), text_of(event, "to"),
+                     value_of(event, value),
                      json_is_true(json_object_get(event, "told")) ? "" : "  (not told)",
                      json_is_true(json_object_get(event, "historical")) ? "  (history)" : "");
     } else {

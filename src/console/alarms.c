@@ -44,6 +44,7 @@ static json_t *alarm_value(const struct console_alarm *alarm)
 {
     const struct rule *rule = alarm->rule;
     const struct station *station = alarm->station;
+    bool never_raised = alarm->since_ns == 0; /* but shelved or out of service */
     json_t *value =
         json_pack("{s:s, s:s, s:s, s:s, s:s%, s:s, s:s, s:s, s:b, s:{s:s, s:s}}", "rule", rule->id,
                   "site", station->site, "station", station->id, "name", station->name, "parameter",
@@ -52,7 +53,12 @@ static json_t *alarm_value(const struct console_alarm *alarm)
                   alarm->life, "flapping", alarm->flapping ? 1 : 0, "message", "vi",
                   rule->message_vi, "en", rule->message_en);
     (void)json_object_set_new(value, "since", value_time(alarm->since_ns));
-    (void)json_object_set_new(value, "value", value_number(alarm->value));
+    (void)json_object_set_new(value, "value",
+                              never_raised ? json_null() : value_number(alarm->value));
+    (void)json_object_set_new(
+        value, "unit",
+        json_stringn(rule->parameter->unit.data == NULL ? "" : rule->parameter->unit.data,
+                     rule->parameter->unit.length));
     (void)json_object_set_new(value, "shelved_until", value_time(alarm->shelved_until_ns));
     return value;
 }

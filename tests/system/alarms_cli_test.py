@@ -143,7 +143,7 @@ def test_what_people_read(watch):
     stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d"
     lines = watch("list", check=0)[1].splitlines()
     assert lines[0].split() == "STATE SEVERITY RULE STATION SINCE VALUE".split()
-    assert re.fullmatch(rf"UNACK  severe    intrusion  apacp    {stamp}           9", lines[1]) and len(lines) == 2
+    assert re.fullmatch(rf"UNACK  severe    intrusion  apacp    {stamp} {{11}}9 ‰", lines[1]) and len(lines) == 2
     assert watch("list", "--station", "apacp", "--rule", "intrusion", check=0)[1].splitlines() == lines
     assert watch("list", "--station", "apadb") == watch("list", "--rule", "warm") == (0, "no alarms\n", "")
     assert watch("list", "--station", "apalachicola") == watch("list", "--rule", "link-down") == (0, "no alarms\n", "")
@@ -152,6 +152,8 @@ def test_what_people_read(watch):
     history = watch("show", *AT, check=0)[1].splitlines()
     assert re.fullmatch(rf"{stamp}  intrusion  apacp    normal -> severe  9", history[0])
     assert re.fullmatch(rf"{stamp}  intrusion  apacp    shelve until {stamp} by An: {REASON}", history[1])
+    watch.do("shelve", "--for", "2h", "--text", REASON, at=("link-down", "phusa"))
+    assert re.search(r"^SHLVD  normal    link-down  phusa    -  +-  until ", watch("list", check=0)[1], re.M)
     assert watch("show", "intrusion", "apadb", check=0)[1] == "nothing happened\n"
     assert watch("history", "--station", "apadb", "--from", "0", check=0)[1] == "nothing happened\n"
     assert len(watch.events("--limit", "1")) == 1

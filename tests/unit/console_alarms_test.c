@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "console/alarms.h"
+#include "console/values.h"
 #include "console_sample.h"
 
 #define NOW_NS (SAMPLE_NOW_S * SECOND_NS)
@@ -143,20 +144,21 @@ static void active_alarms_are_listed(void **state)
     (void)state;
     list_all();
     assert_string_equal(
-        out.data,
-        "{\"alarms\":[\n"
-        "{\"rule\":\"salinity-fields\",\"site\":\"my-tho\",\"station\":\"mt-cau\","
-        "\"name\":\"Cầu Rạch Miễu\",\"parameter\":\"salinity\",\"severity\":\"severe\","
-        "\"told\":\"severe\",\"state\":\"UNACK\",\"flapping\":false,"
-        "\"message\":{\"vi\":\"Nước mặn: đóng cống, không lấy nước tưới\","
-        "\"en\":\"Saline water: close the sluice, do not take water\"},"
-        "\"since\":1763733910,\"value\":4.3159999999999998,\"shelved_until\":null},\n"
-        "{\"rule\":\"do-low\",\"site\":\"my-tho\",\"station\":\"mt-cang\","
-        "\"name\":\"Cảng Mỹ Tho\",\"parameter\":\"do\",\"severity\":\"moderate\","
-        "\"told\":\"moderate\",\"state\":\"ACKED\",\"flapping\":false,"
-        "\"message\":{\"vi\":\"Ôxy thấp: chạy quạt nước\",\"en\":\"Low oxygen: run the "
-        "aerators\"},"
-        "\"since\":1763645710,\"value\":3.2000000000000002,\"shelved_until\":null}\n]}\n");
+        out.data, "{\"alarms\":[\n"
+                  "{\"rule\":\"salinity-fields\",\"site\":\"my-tho\",\"station\":\"mt-cau\","
+                  "\"name\":\"Cầu Rạch Miễu\",\"parameter\":\"salinity\",\"severity\":\"severe\","
+                  "\"told\":\"severe\",\"state\":\"UNACK\",\"flapping\":false,"
+                  "\"message\":{\"vi\":\"Nước mặn: đóng cống, không lấy nước tưới\","
+                  "\"en\":\"Saline water: close the sluice, do not take water\"},"
+                  "\"since\":1763733910,\"value\":4.316,"
+                  "\"unit\":\"g/L\",\"shelved_until\":null},\n"
+                  "{\"rule\":\"do-low\",\"site\":\"my-tho\",\"station\":\"mt-cang\","
+                  "\"name\":\"Cảng Mỹ Tho\",\"parameter\":\"do\",\"severity\":\"moderate\","
+                  "\"told\":\"moderate\",\"state\":\"ACKED\",\"flapping\":false,"
+                  "\"message\":{\"vi\":\"Ôxy thấp: chạy quạt nước\",\"en\":\"Low oxygen: run the "
+                  "aerators\"},"
+                  "\"since\":1763645710,\"value\":3.2,"
+                  "\"unit\":\"mg/L\",\"shelved_until\":null}\n]}\n");
 }
 
 static void a_shelved_one_says_until_when(void **state)
@@ -178,6 +180,41 @@ static void a_shelved_one_says_until_when(void **state)
     assert_true(json_is_true(json_object_get(shown, "flapping")));
     assert_true(json_is_null(json_object_get(shown, "value")));
     json_decref(root);
+}
+
+static void one_that_was_never_raised_has_no_value(void **state)
+{
+    (void)state;
+    struct console_alarm alarm = sample_alarms[0];
+    alarm.since_ns = 0;
+    alarm.value = 0;
+    fake.view.alarms = &alarm;
+    fake.view.alarm_count = 1;
+    list_all();
+    json_t *root = parsed();
+    const json_t *shown = json_array_get(json_object_get(root, "alarms"), 0);
+    assert_true(json_is_null(json_object_get(shown, "value")));
+    assert_true(json_is_null(json_object_get(shown, "since")));
+    json_decref(root);
+}
+
+/* As it is read back, and nothing else changes. */
+static void assert_printed(const char *json, const char *expected)
+{
+    value_add(&out, json_loads(json, JSON_DECODE_ANY, NULL));
+    assert_string_equal(out.data, expected);
+    text_buffer_free(&out);
+    out = (struct text_buffer){ 0 };
+}
+
+static void numbers_are_as_short_as_they_can_be(void **state)
+{
+    (void)state;
+    assert_printed("[3.51, -0.1, 1e-7, 1e300, 2.5]", "[3.51,-0.1,1e-7,1e300,2.5]");
+    assert_printed("[0.30000000000000004, 5.0]", "[0.30000000000000004,5.0]");
+    assert_printed("[9223372036854775807, true, null]", "[9223372036854775807,true,null]");
+    assert_printed("{\"3.5099999999999998\":\"\\\" 3.5099999999999998 \\\\\",\"x\":0.7}",
+                   "{\"3.5099999999999998\":\"\\\" 3.5099999999999998 \\\\\",\"x\":0.7}");
 }
 
 static void no_alarm_is_an_empty_list(void **state)
@@ -520,6 +557,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(active_alarms_are_listed),
         TEST(a_shelved_one_says_until_when),
+        TEST(one_that_was_never_raised_has_no_value),
+        TEST(numbers_are_as_short_as_they_can_be),
         TEST(no_alarm_is_an_empty_list),
         TEST(some_alarms_are_asked_for),
         TEST(names_that_there_are_not_are_told),
