@@ -85,8 +85,8 @@ static void tell_subscribers(const struct subscribers *subscribers)
         log_warning("%s", subscribers->mistakes[i]);
     }
     if (subscribers->bad > 0) {
-        log_warning("subscribers: %zu good, %zu lines left out", subscribers->count,
-                    subscribers->bad);
+        log_warning("subscribers: %zu good, %zu %s left out", subscribers->count, subscribers->bad,
+                    subscribers->bad == 1 ? "line" : "lines");
     }
 }
 
@@ -106,15 +106,29 @@ static struct settings *load(const char *file, struct settings_errors *errors)
     return settings;
 }
 
+/* The last line of a check: whether phusad starts with it, and what of it would not count. */
+static void print_verdict(const char *file, const struct settings *settings)
+{
+    if (settings == NULL) {
+        (void)printf("%s: not good, phusad does not start with it\n", file);
+        return;
+    }
+    size_t bad = settings->subscribers.bad;
+    (void)printf("%s: good (%zu parameters, %zu stations, %zu rules)", file,
+                 settings->catalogue.count, settings->registry.count, settings->rulebook.count);
+    if (bad > 0) {
+        (void)printf(", but %zu %s of the subscribers %s wrong and left out", bad,
+                     bad == 1 ? "line" : "lines", bad == 1 ? "is" : "are");
+    }
+    (void)putchar('\n');
+}
+
 static int check(const char *file)
 {
     struct settings_errors errors = { 0 };
     struct settings *settings = load(file, &errors);
-    bool good = settings != NULL && settings->subscribers.bad == 0;
-    if (good) {
-        (void)printf("%s: good (%zu parameters, %zu stations, %zu rules)\n", file,
-                     settings->catalogue.count, settings->registry.count, settings->rulebook.count);
-    }
+    bool good = settings != NULL;
+    print_verdict(file, settings);
     settings_free(settings);
     settings_errors_clear(&errors);
     return good ? 0 : 1;

@@ -41,7 +41,7 @@ def test_broken(path):
     result = check(path.name, BROKEN)
     found = [line for line in result.stderr.splitlines() if re.match(r"[^ ]+\.cfg:\d+: ", line)]
     assert found == expected(path)
-    assert result.returncode == 1
+    assert (result.returncode, result.stdout) == (1, f"{path.name}: not good, phusad does not start with it\n")
 
 
 def test_shipped():

@@ -1,6 +1,7 @@
 """phusa subscribers: the table of those who want to be warned, and that nothing in it gets lost."""
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -153,6 +154,24 @@ def test_a_line_that_is_left_out_stays(table):
     assert table.text == HEADER + gone + AN.replace(",yes\n", ",no\n")
     assert table("opt-out", "--address", "0903111222", check=0)[1] == "1 opted out\n"
     assert table.text == HEADER + gone.replace(",,\n", ",,no\n") + AN.replace(",yes\n", ",no\n")
+
+
+def test_what_a_check_says_of_wrong_lines(table):
+    def check():
+        done = subprocess.run([BUILD / "phusad", "-n", "-c", table.config], check=False, capture_output=True, text=True,
+                              timeout=60)
+        return done.returncode, done.stdout, done.stderr
+
+    code, good, err = check()
+    assert (code, err) == (0, "") and good.startswith(f"{table.config}: good (")
+    wrong = AN.replace("my-tho-1", "gone")
+    table.path.write_text(HEADER + wrong + BINH)
+    code, out, err = check()
+    assert code == 0 and f"{table.path}:2: unknown station" in err
+    assert re.sub(r"\d+ rules", "", out) == re.sub(r"\d+ rules", "", good)[:-1] + (
+        ", but 1 line of the subscribers is wrong and left out\n")
+    table.path.write_text(HEADER + wrong + wrong + BINH)
+    assert check()[1].endswith(", but 2 lines of the subscribers are wrong and left out\n")
 
 
 @pytest.mark.parametrize("broken", ['"no end,sms,0903111222,,my-tho-1,durian,vi,,,,\n', "a,b\n",
