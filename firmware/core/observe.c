@@ -2,6 +2,9 @@
 
 #include <math.h>
 
+#define TIDY_SCALE 1e6
+#define TIDY_MAX   4e9 /* scaled, a half can still be added: below 2^52 */
+
 void observe_add(struct observation *observation, double value, double raw, uint8_t state,
                  uint8_t checks)
 {
@@ -22,6 +25,30 @@ bool observe_enough(const struct observation *observation, uint32_t expected, ui
 {
     return observation->count > 0 &&
            (uint64_t)observation->count * 100u >= (uint64_t)expected * share;
+}
+
+void observe_amount(struct amount *amount, double value, double raw, uint8_t state, int64_t at_ns)
+{
+    double sum = amount->sum + value, raw_sum = amount->raw + raw;
+    if (isfinite(sum) && isfinite(raw_sum)) { /* larger ones are no amounts of anything */
+        amount->sum = sum;
+        amount->raw = raw_sum;
+    }
+    amount->state = state > amount->state ? state : amount->state;
+    amount->reached_ns = at_ns;
+}
+
+double observe_tidy(double sum)
+{
+    return fabs(sum) < TIDY_MAX ? floor(sum * TIDY_SCALE + 0.5) / TIDY_SCALE : sum;
+}
+
+bool observe_reached(const struct observation *observation, const struct amount *amount,
+                     int64_t end_ns, int64_t sample_every_ns, uint32_t expected, uint32_t share)
+{
+    int64_t behind = (end_ns - amount->reached_ns) / sample_every_ns;
+    return observation->count > 0 && behind >= 0 && behind < expected &&
+           (uint64_t)(expected - behind) * 100u >= (uint64_t)expected * share;
 }
 
 bool observe_deviation(const struct observation *observation, double *deviation)

@@ -458,10 +458,18 @@ static const char *keep_calibration(struct order *order, size_t channel, unsigne
     return NULL;
 }
 
+static bool is_amount(const struct station_core *station, size_t channel)
+{
+    return (station->sampling.sums & bit_of(channel)) != 0;
+}
+
 static const char *calibrate_start(struct order *order, size_t channel)
 {
     struct orders *orders = &order->station->orders;
     int64_t lasts = minutes_of(order->command, CALIBRATE_MINUTES, CALIBRATE_MINUTES_MAX);
+    if (is_amount(order->station, channel)) {
+        return "amounts have no points: step set with coefficients [0, gain]";
+    }
     if (orders->calibrating != 0) {
         return "a calibration is under way";
     }
@@ -523,6 +531,9 @@ static const char *calibrate_set(struct order *order, size_t channel, unsigned s
     size_t count = command_numbers(array, coefficients, CALIBRATE_ORDER);
     if (array.data != NULL && count < 2) {
         return "coefficients: 2 to 4 numbers expected";
+    }
+    if (is_amount(order->station, channel) && fabs(coefficients[0]) > 0) {
+        return "coefficients: of amounts, which add up, the first is 0";
     }
     memcpy(calibration->before, calibration->now, sizeof calibration->before);
     memcpy(calibration->now, coefficients, sizeof calibration->now);

@@ -6,7 +6,7 @@
 
 /* Kinds of a value besides the mean, in the order of their suffixes. */
 enum report_kind {
-    REPORT_MEAN,
+    REPORT_MEAN, /* of amounts the sum */
     REPORT_MINIMUM,
     REPORT_MAXIMUM,
     REPORT_DEVIATION,
@@ -20,7 +20,8 @@ struct report_channels {
     size_t count;
 };
 
-/* The values of a report: first all means, then what each channel has beside it. */
+/* The values of a report: first of all channels the mean or sum, then what each channel has beside
+ * it. */
 size_t report_values(const struct station_settings *settings, size_t channels,
                      struct station_value values[STATION_CHANNELS_MAX]);
 

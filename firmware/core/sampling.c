@@ -4,6 +4,10 @@
  * observations; at the end of the report period these become a record of the log. A value that
  * moved further than its step makes a report of its own at once.
  *
+ * Of channels whose samples are amounts a report has the sum of all that came since the report
+ * before it. No sample of theirs is passed over, however often they are looked at, and only a
+ * report that was kept or sent takes their sum away.
+ *
  * A round may wait for sensors that take their time; what they give is the value of the
  * scheduled moment, whenever it came. The next moment waits for its turn.
  *
@@ -31,6 +35,19 @@ static uint32_t bit_of(size_t channel)
     return UINT32_C(1) << channel;
 }
 
+static bool is_sum(const struct station_core *station, size_t channel)
+{
+    return (station->sampling.sums & bit_of(channel)) != 0;
+}
+
+static void find_sums(struct station_core *station)
+{
+    const struct hal_sensors *sensors = &station->ports.sensors;
+    for (size_t i = 0; i < station->options.channel_count && sensors->is_sum != NULL; i++) {
+        station->sampling.sums |= sensors->is_sum(sensors->context, i) ? bit_of(i) : 0;
+    }
+}
+
 void sampling_begin(struct station_core *station)
 {
     const struct station_log *log = &station->log;
@@ -38,6 +55,7 @@ void sampling_begin(struct station_core *station)
         station->sampling.newest_ns = log->last_time_ns;
         station->sampling.newest_seq = log->next - 1;
     }
+    find_sums(station);
     sampling_restart(station);
 }
 
@@ -51,14 +69,14 @@ void sampling_restart(struct station_core *station)
 /* --- to the log ---------------------------------------------------------------------- */
 
 /* The log is broken: a reading that cannot be kept can still be told, without a number. */
-static void send_unlogged(struct station_core *station, const struct station_record *record)
+static bool send_unlogged(struct station_core *station, const struct station_record *record)
 {
     const struct hal_network *network = &station->ports.network;
     size_t length = report_encode(station, record, false);
-    if (station->connection != 0 && !station->status_due && length > 0 &&
-        network->publish(network->context, HAL_LEAF_OBS, station->buffer, length) == HAL_OK) {
-        station->counters.unlogged++;
-    }
+    bool sent = station->connection != 0 && !station->status_due && length > 0 &&
+                network->publish(network->context, HAL_LEAF_OBS, station->buffer, length) == HAL_OK;
+    station->counters.unlogged += sent;
+    return sent;
 }
 
 /* True if the log has had a moment, or a later one. */
@@ -89,19 +107,33 @@ static void place(struct station_core *station, struct station_record *record, s
     }
 }
 
-static void log_report(struct station_core *station, struct station_record *record,
+/* True if it was kept, or at least sent. */
+static bool log_record(struct station_core *station, struct station_record *record,
                        struct hal_time now)
 {
     place(station, record, now);
     if (station_log_append(&station->log, record) != STATION_LOG_OK) {
         station->counters.log_errors++;
-        send_unlogged(station, record);
-        return;
+        return send_unlogged(station, record);
     }
     station->counters.reports++;
     if (record->boot == 0) {
         station->sampling.newest_ns = record->time_ns;
         station->sampling.newest_seq = record->seq;
+    }
+    return true;
+}
+
+static void log_report(struct station_core *station, struct station_record *record,
+                       struct hal_time now)
+{
+    if (!log_record(station, record, now)) {
+        return;
+    }
+    for (size_t i = 0; i < station->options.channel_count; i++) { /* the first values of a record */
+        if (is_sum(station, i) && (record->present & bit_of(i)) != 0) {
+            station->sampling.amounts[i] = (struct amount){ 0 };
+        }
     }
 }
 
@@ -150,17 +182,43 @@ static bool value_of(const struct observation *observation, uint8_t kind, double
     return false;
 }
 
+/* A wanted value and its state; false if it has none. */
+static bool find_value(const struct station_core *station, const struct station_value *wanted,
+                       double *value, uint8_t *state)
+{
+    const struct observation *observation = &station->sampling.observations[wanted->channel];
+    const struct amount *amount = &station->sampling.amounts[wanted->channel];
+    bool whole = wanted->kind == REPORT_MEAN || wanted->kind == REPORT_RAW;
+    if (whole && is_sum(station, wanted->channel)) {
+        *value = observe_tidy(wanted->kind == REPORT_MEAN ? amount->sum : amount->raw);
+        *state = amount->state;
+        return true;
+    }
+    *state = observation->state;
+    return value_of(observation, wanted->kind, value);
+}
+
+static bool has_enough(const struct station_core *station, size_t channel)
+{
+    const struct station_settings *settings = &station->settings;
+    const struct sampling *sampling = &station->sampling;
+    uint32_t expected = (uint32_t)(settings->every_ns / settings->sample_every_ns);
+    const struct observation *observation = &sampling->observations[channel];
+    return is_sum(station, channel)
+               ? observe_reached(observation, &sampling->amounts[channel], sampling->at_ns,
+                                 settings->sample_every_ns, expected, settings->share)
+               : observe_enough(observation, expected, settings->share);
+}
+
 /* The channels that have enough samples; those with some but too few are counted. */
 static uint32_t channels_observed(struct station_core *station)
 {
-    const struct station_settings *settings = &station->settings;
-    uint32_t expected = (uint32_t)(settings->every_ns / settings->sample_every_ns), observed = 0;
+    uint32_t observed = 0;
     for (size_t i = 0; i < station->options.channel_count; i++) {
-        const struct observation *observation = &station->sampling.observations[i];
-        if (observe_enough(observation, expected, settings->share)) {
+        if (has_enough(station, i)) {
             observed |= bit_of(i);
         } else {
-            station->counters.observations_short += observation->count > 0;
+            station->counters.observations_short += station->sampling.observations[i].count > 0;
         }
     }
     return observed;
@@ -182,14 +240,15 @@ static void report_period(struct station_core *station, struct hal_time now)
     uint32_t observed = channels_observed(station);
     for (size_t i = 0; i < station->value_count; i++) {
         const struct station_value *wanted = &station->values[i];
-        const struct observation *observation = &sampling->observations[wanted->channel];
         double value;
-        if ((observed & bit_of(wanted->channel)) != 0 &&
-            value_of(observation, wanted->kind, &value)) {
-            put_value(&record, i, value, observation->state);
+        uint8_t state;
+        if ((observed & bit_of(wanted->channel)) == 0 ||
+            !find_value(station, wanted, &value, &state)) {
+            continue;
         }
-        if (wanted->kind == REPORT_MEAN && (observed & bit_of(wanted->channel)) != 0) {
-            sampling->reported[wanted->channel] = observation->mean;
+        put_value(&record, i, value, state);
+        if (wanted->kind == REPORT_MEAN) {
+            sampling->reported[wanted->channel] = value;
             sampling->reported_known |= bit_of(wanted->channel);
         }
     }
@@ -220,9 +279,27 @@ static double latest_value(const struct station_core *station, size_t channel)
                : raw;
 }
 
+/* What a report at once says of a channel: its latest value, or what came since the last report. */
+static double event_value(const struct station_core *station, size_t channel)
+{
+    return is_sum(station, channel) ? observe_tidy(station->sampling.amounts[channel].sum)
+                                    : latest_value(station, channel);
+}
+
+static uint8_t event_state(const struct station_core *station, size_t channel)
+{
+    const struct sampling *sampling = &station->sampling;
+    return is_sum(station, channel) ? sampling->amounts[channel].state : sampling->states[channel];
+}
+
 static bool moved(const struct station_core *station, size_t channel)
 {
     const struct sampling *sampling = &station->sampling;
+    if (is_sum(station, channel)) {
+        return event_state(station, channel) == 0 &&
+               fabs(event_value(station, channel)) >=
+                   station->settings.channels[channel].event_step;
+    }
     return (sampling->reported_known & bit_of(channel)) != 0 && sampling->states[channel] == 0 &&
            fabs(latest_value(station, channel) - sampling->reported[channel]) >=
                station->settings.channels[channel].event_step;
@@ -261,8 +338,8 @@ static void report_event(struct station_core *station, struct hal_time now)
     struct station_record record = new_record(station);
     for (size_t i = 0; i < station->options.channel_count; i++) {
         if ((looked_at & bit_of(i)) != 0) {
-            put_value(&record, i, latest_value(station, i), sampling->states[i]);
-            sampling->reported[i] = latest_value(station, i);
+            put_value(&record, i, event_value(station, i), event_state(station, i));
+            sampling->reported[i] = event_value(station, i);
             sampling->reported_known |= bit_of(i);
         }
     }
@@ -296,7 +373,10 @@ static void take_number(struct station_core *station, size_t channel, struct hal
     station->counters.sampled++;
     sampling->raw_known |= bit_of(channel);
     sampling->fresh |= bit_of(channel);
-    if (!falls_on(station, sampling->at_ns, station->settings.sample_every_ns)) {
+    if (is_sum(station, channel)) {
+        observe_amount(&sampling->amounts[channel], value, sample.value, sampling->states[channel],
+                       sampling->at_ns);
+    } else if (!falls_on(station, sampling->at_ns, station->settings.sample_every_ns)) {
         return;
     }
     uint8_t checks = check_sample(&station->settings.channels[channel].checks,

@@ -109,7 +109,10 @@ struct station_ports {
     struct hal_board board;
 };
 
-/* A value of the station's reports: of a channel its mean (kind 0), a statistic or its checks. */
+/*
+ * A value of the station's reports: of a channel its mean or sum (kind 0), a statistic or its
+ * checks.
+ */
 struct station_value {
     uint8_t channel, kind;
 };
@@ -124,6 +127,8 @@ struct sampling {
     int64_t period_end_ns; /* of the observations under way */
     bool period_wall;
     struct observation observations[STATION_CHANNELS_MAX];
+    uint32_t sums;                               /* channels whose samples are amounts */
+    struct amount amounts[STATION_CHANNELS_MAX]; /* of those, since the latest report */
     struct check_memory checks[STATION_CHANNELS_MAX];
     double raw[STATION_CHANNELS_MAX]; /* the latest sample */
     uint8_t states[STATION_CHANNELS_MAX];

@@ -661,6 +661,14 @@ static bool joint_missed(void *context, int64_t *at_ns)
            (others->missed != NULL && others->missed(others->context, at_ns));
 }
 
+static bool joint_is_sum(void *context, size_t channel)
+{
+    const struct trap_joint *joint = context;
+    const struct hal_sensors *others = &joint->others;
+    return channel < TRAP_JOINT_CHANNELS && joint->channels[channel] < 0 &&
+           others->is_sum != NULL && others->is_sum(others->context, channel);
+}
+
 struct hal_sensors trap_join(struct trap_joint *joint, struct trap *trap,
                              const struct hal_sensors *others, const struct phusa_text *names,
                              size_t count)
@@ -670,7 +678,9 @@ struct hal_sensors trap_join(struct trap_joint *joint, struct trap *trap,
     for (size_t i = 0; i < TRAP_JOINT_CHANNELS; i++) {
         joint->channels[i] = (int8_t)(i < count ? trap_channel(trap, names[i]) : -1);
     }
-    return (struct hal_sensors){
-        .context = joint, .begin = joint_begin, .sample = joint_sample, .missed = joint_missed
-    };
+    return (struct hal_sensors){ .context = joint,
+                                 .begin = joint_begin,
+                                 .sample = joint_sample,
+                                 .missed = joint_missed,
+                                 .is_sum = joint_is_sum };
 }

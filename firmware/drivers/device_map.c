@@ -519,6 +519,10 @@ static bool channel_whole(struct reader *reader, const struct device_point *poin
     case DEVICE_LOOP:
         return point->full != point->zero || refuse(reader, "has the same zero= and full=");
     case DEVICE_PULSE:
+        if (point->decimals >= 0 || point->offset != 0) {
+            return refuse(reader, "counts pulses: amounts add up only without decimals= and "
+                                  "offset=");
+        }
         return ++reader->map->pulse_count <= DEVICE_MAP_PULSES_MAX ||
                refuse(reader, "is one pulse input too many; at most 4");
     case DEVICE_VALUE:

@@ -28,7 +28,8 @@
  *   the line), function (3), type (u16 s16 u32 s32 f32; u16), order (abcd cdab badc dcba; abcd); on
  *   sdi12 value (1 .. 20: which of those that the measurement gives); of inputs loop with zero
  *   and full (the values at 4 and 20 mA), or pulse, counted since the moment before, with debounce
- *   in ms (0: every edge is a pulse). The value is raw * multiply / divide + offset
+ *   in ms (0: every edge is a pulse): an amount, of which reports have the sum, so it has neither
+ *   offset nor decimals. The value is raw * multiply / divide + offset
  *   in unit (empty: the parameter's own), rounded to decimals if given. A raw value equal to
  *   absent means that the device has none.
  *

@@ -511,16 +511,15 @@ static int64_t poll_pulses(struct hub *hub)
     return next;
 }
 
-/* Pulses since the round before. */
+/* Pulses that nobody was given. */
 static void read_pulses(struct hub *hub)
 {
     (void)poll_pulses(hub);
     for (size_t i = 0; i < hub->pulse_count; i++) {
         struct hub_pulse *input = &hub->pulses[i];
         const struct device_point *point = &hub->map->points[input->point];
-        uint32_t since = input->pulse.count - input->taken;
-        input->taken = input->pulse.count;
-        hub->samples[input->point] = judge_raw(hub, point, since);
+        input->begun = input->pulse.count;
+        hub->samples[input->point] = judge_raw(hub, point, input->begun - input->taken);
     }
 }
 
@@ -605,9 +604,19 @@ static enum hal_sample_kind state_of(const struct hub *hub, size_t device, uint8
     return HAL_SAMPLE_VALUE;
 }
 
+/* The value of a point is handed out: pulses are given once. */
+static void give(struct hub *hub, size_t index)
+{
+    for (size_t i = 0; i < hub->pulse_count; i++) {
+        if (hub->pulses[i].point == index) {
+            hub->pulses[i].taken = hub->pulses[i].begun;
+        }
+    }
+}
+
 static struct hal_sample sample(void *context, size_t channel, int64_t at_ns)
 {
-    const struct hub *hub = context;
+    struct hub *hub = context;
     if (channel >= hub->channel_count || at_ns != hub->round_ns) {
         return (struct hal_sample){ .kind = HAL_SAMPLE_MISSING };
     }
@@ -618,7 +627,17 @@ static struct hal_sample sample(void *context, size_t channel, int64_t at_ns)
         state_of(hub, device, &sample.state) == HAL_SAMPLE_PENDING) {
         sample.kind = HAL_SAMPLE_PENDING;
     }
+    if (sample.kind == HAL_SAMPLE_VALUE) {
+        give(hub, index);
+    }
     return sample;
+}
+
+static bool is_sum(void *context, size_t channel)
+{
+    const struct hub *hub = context;
+    return channel < hub->channel_count &&
+           hub->map->points[hub->channels[channel]].source == DEVICE_PULSE;
 }
 
 /* --- the hub
@@ -664,7 +683,8 @@ bool hub_bind(struct hub *hub, const struct phusa_text *parameters, size_t count
 
 struct hal_sensors hub_sensors(struct hub *hub)
 {
-    return (struct hal_sensors){ .context = hub, .begin = begin, .sample = sample };
+    return (
+        struct hal_sensors){ .context = hub, .begin = begin, .sample = sample, .is_sum = is_sum };
 }
 
 int64_t hub_step(struct hub *hub, struct hal_time now)

@@ -13,6 +13,9 @@
  *
  * Values belong to the moment that was asked for, however long the line took. A moment further in
  * the past than late_max_ns cannot be measured any more: its channels are missing.
+ *
+ * Pulses are amounts: a value is what came since the round whose value was last asked for, so that
+ * rounds that were missed, or in which nobody asked, lose none.
  */
 #ifndef FIRMWARE_HUB_H
 #define FIRMWARE_HUB_H
@@ -78,7 +81,8 @@ struct hub_job {
 
 struct hub_pulse {
     struct pulse pulse;
-    uint32_t taken; /* its count at the round before */
+    uint32_t taken; /* its count when its value was last asked for */
+    uint32_t begun; /* its count at the round's begin */
     uint8_t point;
 };
 

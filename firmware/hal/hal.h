@@ -59,6 +59,12 @@ struct hal_sensors {
      * not. NULL: there never is one.
      */
     bool (*missed)(void *context, int64_t *at_ns);
+    /*
+     * True if the channel's samples are amounts (rain, insects), each what came since the one that
+     * was given before: a moment that was not asked for, or had no value, loses nothing. NULL: none
+     * is.
+     */
+    bool (*is_sum)(void *context, size_t channel);
 };
 
 /* --- flash -------------------------------------------------------------------

@@ -44,6 +44,7 @@ struct port {
     bool no_keep;
     /* sensors: what the test says; NULL gives 1 */
     struct hal_sample (*sample)(struct port *port, size_t channel, int64_t at_ns);
+    const struct hal_sensors *sensors; /* in place of those; NULL = none */
     unsigned begun;
     int64_t begun_at_ns, begun_mono_ns;
     /* network */
@@ -195,7 +196,10 @@ static inline enum station_status port_boot(struct port *port)
     struct hal_flash kept = fake_flash_hal(&port->kept);
     assert_int_equal(keep_open(&port->keep, &kept), KEEP_OK);
     struct station_ports ports = {
-        .sensors = { .context = port, .begin = port_begin, .sample = port_sample },
+        .sensors = port->sensors != NULL ? *port->sensors
+                                         : (struct hal_sensors){ .context = port,
+                                                                 .begin = port_begin,
+                                                                 .sample = port_sample },
         .flash = fake_flash_hal(&port->flash),
         .network = { port, port_connection, port_publish, port_receive, port_connect },
         .random = { &port->random, port_random },
