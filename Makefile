@@ -155,7 +155,7 @@ $(PROGRAMS):
 $(B)/tests/%: $(B)/obj/tests/unit/%.o $(ALL_LIBS)
 	@mkdir -p $(@D)
 	$(if $(V),,@echo '  link  $@')
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) -lcmocka $(LIBS)
 
 # Everything durable on a disk that fails and forgets; one of them with an allocator that refuses.
 $(B)/fault/%: $(B)/obj/tests/fault/%.o $(B)/obj/tests/fault/disk.o $(B)/obj/tests/fault/sweep.o $(ALL_LIBS)
@@ -163,6 +163,9 @@ $(B)/fault/%: $(B)/obj/tests/fault/%.o $(B)/obj/tests/fault/disk.o $(B)/obj/test
 	$(if $(V),,@echo '  link  $@')
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 $(B)/fault/allocation_fault: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup,--wrap=asprintf,--wrap=vasprintf
+
+# Of a command of phusa's.
+$(B)/tests/enrol_test: $(call object,$(filter-out src/cli/main.c,$(CLI)))
 
 # Fuzz targets also run without a fuzzer: over their seeds and mutations of them.
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/standalone.o $(ALL_LIBS)

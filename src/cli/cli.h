@@ -29,6 +29,7 @@ int cli_quarantine(int argc, char **argv);
 int cli_replay(int argc, char **argv);
 int cli_resend(int argc, char **argv);
 int cli_rules(int argc, char **argv);
+int cli_station(int argc, char **argv);
 int cli_subscribers(int argc, char **argv);
 int cli_tap(int argc, char **argv);
 

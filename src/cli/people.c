@@ -2,17 +2,13 @@
 #include "cli/people.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <math.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/files.h"
 #include "cli/cli.h"
+#include "cli/put_file.h"
 
 #define READ_PIECE ((size_t)64 << 10)
 
@@ -227,86 +223,19 @@ void people_free(struct people *people)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-#define MODE_NEW 0600 /* phone numbers are nobody else's business */
-
-/* Who may read it: as before, or as the folder's owner. */
-struct rights {
-    uid_t user;
-    gid_t group;
-    mode_t mode;
-};
-
-static const char *folder_of(const char *path, char buffer[CLI_PATH_MAX])
+static bool write_lines(void *context, FILE *file)
 {
-    (void)snprintf(buffer, CLI_PATH_MAX, "%s", path);
-    return dirname(buffer);
-}
-
-static bool find_rights(const char *path, struct rights *rights)
-{
-    char buffer[CLI_PATH_MAX];
-    struct stat found;
-    if (stat(path, &found) == 0) {
-        *rights =
-            (struct rights){ found.st_uid, found.st_gid, MODE_NEW | (found.st_mode & S_IRGRP) };
-        return true;
-    }
-    if (stat(folder_of(path, buffer), &found) == 0) {
-        *rights = (struct rights){ found.st_uid, found.st_gid, MODE_NEW };
-        return true;
-    }
-    return false;
-}
-
-static bool write_lines(const struct people *people, FILE *file)
-{
+    const struct people *people = context;
     bool good = fputs(SUBSCRIBER_HEADER, file) != EOF;
     for (size_t i = 0; good && i < people->count; i++) {
         char line[SUBSCRIBER_LINE_MAX];
         size_t length = subscriber_row_print(&people->items[i]->row, line, sizeof line);
         good = length > 0 && fwrite(line, 1, length, file) == length;
     }
-    return good && fflush(file) == 0;
+    return good;
 }
 
-/* Only root can give a file away; others write what is theirs already. */
-static bool hand_over(int fd, const struct rights *rights)
+bool people_write(struct people *people, const char *path, struct problem *problem)
 {
-    bool given = geteuid() != 0 || fchown(fd, rights->user, rights->group) == 0;
-    return given && fchmod(fd, rights->mode) == 0;
-}
-
-static bool write_fresh(const struct people *people, const char *path, const struct rights *rights)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, MODE_NEW);
-    FILE *file = fd < 0 ? NULL : fdopen(fd, "wb");
-    if (file == NULL) {
-        if (fd >= 0) {
-            (void)close(fd);
-        }
-        return false;
-    }
-    bool good = write_lines(people, file) && hand_over(fd, rights) && fsync(fd) == 0;
-    return fclose(file) == 0 && good;
-}
-
-bool people_write(const struct people *people, const char *path, struct problem *problem)
-{
-    char fresh[CLI_PATH_MAX], buffer[CLI_PATH_MAX];
-    struct rights rights;
-    bool fits = snprintf(fresh, sizeof fresh, "%s.new", path) < (int)sizeof fresh;
-    if (fits) {
-        (void)unlink(fresh); /* of a run that was killed; the lock is ours */
-    }
-    bool good = fits && find_rights(path, &rights) && write_fresh(people, fresh, &rights) &&
-                rename(fresh, path) == 0;
-    if (!good) {
-        problem_set(problem, "%s: %s", path, fits ? strerror(errno) : "the path is too long");
-        if (fits) {
-            (void)unlink(fresh);
-        }
-        return false;
-    }
-    (void)files_posix.sync_directory(files_posix.context, folder_of(path, buffer));
-    return true;
+    return put_file_replace(path, write_lines, people, problem);
 }

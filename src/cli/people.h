@@ -60,6 +60,6 @@ void people_free(struct people *people);
 
 /* Replaces the file as a whole, durably. Its owner and its group's right to read stay; a new one
  * is for its owner alone, who is that of the folder. False with a problem. */
-bool people_write(const struct people *people, const char *path, struct problem *problem);
+bool people_write(struct people *people, const char *path, struct problem *problem);
 
 #endif

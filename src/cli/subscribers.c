@@ -414,7 +414,7 @@ static bool keep_old(const char *path)
     return true;
 }
 
-static bool write_table(const struct people *people, bool foreign)
+static bool write_table(struct people *people, bool foreign)
 {
     struct problem problem = { "" };
     const char *path = people->settings->subscribers.path;

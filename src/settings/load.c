@@ -150,6 +150,7 @@ static void load_top(struct loader *loader, const struct config_node *phusa)
         load_parameters(loader, phusa, top.parameters, with_stations ? top.stations : NULL);
     }
     if (with_stations && require(phusa, "stations", top.stations)) {
+        loader->settings->stations = source_path(loader, top.stations);
         load_quality(loader, phusa, top.quality);
         load_stations(loader, phusa, top.stations);
     }

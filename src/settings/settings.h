@@ -134,6 +134,7 @@ int maintenance_find(const struct maintenance_settings *maintenance, const char 
 
 struct settings {
     const char *file;     /* the path given */
+    const char *stations; /* the file or folder that holds the registry; NULL = not asked for */
     int32_t utc_offset_s; /* local time, default +07:00 */
     int64_t ahead_ns; /* readings further ahead of their receive time are flagged; default 5 min */
     int64_t clock_wrong_ns; /* a clock off by more is wrong: dated by arrival; default 1 d */
