@@ -20,13 +20,14 @@ CFLAGS  += -std=c11 $(WARN) $(OPT) $(SAN) -fno-omit-frame-pointer -pthread
 LDFLAGS += $(SAN) -pthread
 LIBS    := -lpaho-mqtt3as -lcurl -lconfig -lmicrohttpd -ljansson -lsqlite3 -lcrypto -lz -lm
 
-# One library a side: what both share, the collector, the station.
+# One library a side: what both share, the collector, the station, and the port of the tests.
 SHARED  := $(wildcard src/shared/*.c)
 COLLECT := $(filter-out src/phusad.c,$(wildcard src/*.c)) \
            $(filter-out src/shared/% src/cli/%,$(wildcard src/*/*.c))
 CLI     := $(wildcard src/cli/*.c)
 STATION := $(wildcard firmware/core/*.c firmware/drivers/*.c firmware/port/*.c) \
            $(filter-out firmware/port/posix/main.c,$(wildcard firmware/port/posix/*.c))
+FAKE    := $(wildcard firmware/port/fake/*.c)
 
 object   = $(patsubst %.c,$(B)/obj/%.o,$(1))
 PROGRAMS := $(B)/phusad $(B)/phusa $(B)/phusa-station
@@ -133,17 +134,18 @@ $(if $(filter-out $(strip $(file <$(B)/$(1))),$(strip $(2)))$(filter-out $(strip
 endef
 ifeq ($(filter help clean setup,$(MAKECMDGOALS)),)
 $(call note,flags,$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LIBS))
-$(call note,files,$(SHARED) $(COLLECT) $(CLI) $(STATION))
+$(call note,files,$(SHARED) $(COLLECT) $(CLI) $(STATION) $(FAKE))
 endif
 
 $(B)/libshared.a: $(call object,$(SHARED))
 $(B)/libcollector.a: $(call object,$(COLLECT))
 $(B)/libstation.a: $(call object,$(STATION))
+$(B)/libfake.a: $(call object,$(FAKE))
 $(B)/lib%.a: $(B)/files
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
 
-ALL_LIBS := $(B)/libstation.a $(B)/libcollector.a $(B)/libshared.a
+ALL_LIBS := $(B)/libfake.a $(B)/libstation.a $(B)/libcollector.a $(B)/libshared.a
 
 $(B)/phusad: $(call object,src/phusad.c) $(B)/libcollector.a $(B)/libshared.a
 $(B)/phusa: $(call object,$(CLI)) $(B)/libcollector.a $(B)/libshared.a

@@ -12,10 +12,11 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "../unit/station_flash.h"
 #include "log.h"
+#include "port/fake/flash.h"
 #include "port/posix/flash_file.h"
 #include "sweep.h"
 

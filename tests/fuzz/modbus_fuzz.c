@@ -2,9 +2,9 @@
  * Modbus answers: the first six bytes are the request, the rest came in. What is taken for an
  * answer is one, in full; and the same bytes over a bus end an exchange.
  */
-#include "../unit/fake_bus.h"
 #include "drivers/modbus_rtu.h"
 #include "fuzz.h"
+#include "port/fake/bus.h"
 
 #define STEP (5 * FAKE_MILLI)
 

@@ -4,9 +4,10 @@
  */
 #include <math.h>
 
-#include "../unit/fake_bus.h"
 #include "drivers/sdi12.h"
 #include "fuzz.h"
+#include "port/fake/bus.h"
+#include <string.h>
 
 #define STEP  (5 * FAKE_MILLI)
 #define STEPS 20000 /* 100 s: more than a sensor may take */

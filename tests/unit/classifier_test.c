@@ -11,6 +11,7 @@
 
 #include "draws.h"
 #include "drivers/classifier.h"
+#include "port/fake/bus.h"
 
 #define SECOND INT64_C(1000000000)
 
@@ -107,78 +108,56 @@ static void wrong_lines_are_refused(void **state)
 
 /* --- a module on a bus ------------------------------------------------------------------ */
 
-struct uart {
-    char bytes[70000];
-    size_t length, at;
-    unsigned asked;
-    bool busy;
-};
+static struct fake_bus uart;
+static struct classifier module;
 
-static enum hal_result configure(void *context, const struct hal_line *line)
+/* The station asks; the module says something when it likes. */
+static void hear(struct fake_bus *bus, const uint8_t *bytes, size_t length)
 {
-    (void)context;
-    assert_int_equal(line->baud, 9600);
-    assert_int_equal(line->data_bits, 8);
-    return HAL_OK;
-}
-
-static enum hal_result write_bytes(void *context, const void *bytes, size_t length)
-{
-    struct uart *uart = context;
+    (void)bus;
     assert_int_equal(length, 3);
     assert_memory_equal(bytes, "?\r\n", 3);
-    uart->asked += !uart->busy;
-    return uart->busy ? HAL_AGAIN : HAL_OK;
 }
 
-static size_t read_bytes(void *context, void *bytes, size_t capacity)
+static void begin(void)
 {
-    struct uart *uart = context;
-    size_t left = uart->length - uart->at, length = left < capacity ? left : capacity;
-    memcpy(bytes, uart->bytes + uart->at, length);
-    uart->at += length;
-    return length;
+    fake_bus_init(&uart, CLASSIFIER_BAUD);
+    uart.answer = hear;
+    assert_int_equal(classifier_init(&module, &uart.hal, 0), HAL_OK);
+    assert_int_equal(uart.line.baud, 9600);
+    assert_int_equal(uart.line.data_bits, 8);
 }
 
-static struct hal_bus bus_of(struct uart *uart)
+static void step(int64_t now_ns)
 {
-    uart->length = uart->at = 0;
-    return (struct hal_bus){
-        .context = uart, .configure = configure, .write = write_bytes, .read = read_bytes
-    };
+    uart.now = now_ns;
+    classifier_step(&module, now_ns);
 }
 
-static void arrive(struct uart *uart, const char *text)
+static void arrive(const char *text)
 {
-    size_t length = strlen(text);
-    assert_true(uart->length + length <= sizeof uart->bytes);
-    memcpy(uart->bytes + uart->length, text, length);
-    uart->length += length;
+    fake_bus_put(&uart, text, strlen(text), 0);
 }
 
-static void say(struct uart *uart, uint32_t session, unsigned number, uint32_t count)
+static void say(uint32_t session, unsigned number, uint32_t count)
 {
     char body[80], line[100];
     int length = snprintf(body, sizeof body, "INS,1,%08x,%u,0,1,%u", session, number, count);
     snprintf(line, sizeof line, "$%s*%04X\r\n", body,
              (unsigned)classifier_crc((struct phusa_text){ body, (size_t)length }));
-    arrive(uart, line);
+    arrive(line);
 }
-
-static struct uart uart;
 
 static void lines_are_taken_between_noise(void **state)
 {
     (void)state;
-    struct hal_bus bus = bus_of(&uart);
-    struct classifier module;
-    assert_int_equal(classifier_init(&module, &bus, 0), HAL_OK);
+    begin();
     assert_false(classifier_alive(&module, 0));
-    arrive(&uart, "garbage\xff\n\n\r\n");
-    say(&uart, 7, 1, 5);
-    arrive(&uart, "$INS,1,0000"); /* its end is lost, the next line follows at once */
-    say(&uart, 7, 3, 9);
-    classifier_step(&module, SECOND);
+    arrive("garbage\xff\n\n\r\n");
+    say(7, 1, 5);
+    arrive("$INS,1,0000"); /* its end is lost, the next line follows at once */
+    say(7, 3, 9);
+    step(SECOND);
     assert_int_equal(module.lines, 2);
     assert_int_equal(module.bad, 1);
     assert_int_equal(module.lost, 1);
@@ -191,14 +170,12 @@ static void lines_are_taken_between_noise(void **state)
 static void numbers_wrap_and_sessions_change(void **state)
 {
     (void)state;
-    struct hal_bus bus = bus_of(&uart);
-    struct classifier module;
-    classifier_init(&module, &bus, 0);
-    say(&uart, 7, 65535, 5);
-    say(&uart, 7, 0, 6);
-    say(&uart, 7, 0, 6); /* twice */
-    say(&uart, 8, 400, 0);
-    classifier_step(&module, SECOND);
+    begin();
+    say(7, 65535, 5);
+    say(7, 0, 6);
+    say(7, 0, 6); /* twice */
+    say(8, 400, 0);
+    step(SECOND);
     assert_int_equal(module.lines, 4);
     assert_int_equal(module.lost, 0);
     assert_int_equal(module.sessions, 2);
@@ -207,17 +184,15 @@ static void numbers_wrap_and_sessions_change(void **state)
 static void an_endless_line_is_dropped(void **state)
 {
     (void)state;
-    struct hal_bus bus = bus_of(&uart);
-    struct classifier module;
-    classifier_init(&module, &bus, 0);
-    arrive(&uart, "$");
+    begin();
+    arrive("$");
     for (int i = 0; i < 30; i++) {
-        arrive(&uart, "00000000000000000000");
+        arrive("00000000000000000000");
     }
-    arrive(&uart, "\n");
-    say(&uart, 7, 1, 5);
+    arrive("\n");
+    say(7, 1, 5);
     for (int i = 0; i < 4; i++) {
-        classifier_step(&module, SECOND);
+        step(SECOND);
     }
     assert_int_equal(module.bad, 1);
     assert_int_equal(module.lines, 1);
@@ -226,21 +201,17 @@ static void an_endless_line_is_dropped(void **state)
 static void a_silent_module_is_asked(void **state)
 {
     (void)state;
-    struct hal_bus bus = bus_of(&uart);
-    struct classifier module;
-    uart.asked = 0;
-    classifier_init(&module, &bus, 0);
+    begin();
     for (int s = 1; s <= 90; s++) {
-        classifier_step(&module, s * SECOND);
+        step(s * SECOND);
     }
-    assert_int_equal(uart.asked, 3);
-    uart.busy = true;
+    assert_int_equal(uart.writes, 3);
+    uart.busy_until = 131 * SECOND;
     for (int s = 91; s <= 130; s++) {
-        classifier_step(&module, s * SECOND);
+        step(s * SECOND);
     }
-    uart.busy = false;
-    classifier_step(&module, 131 * SECOND);
-    assert_int_equal(uart.asked, 4);
+    step(131 * SECOND);
+    assert_int_equal(uart.writes, 4);
 }
 
 /* Bits flip at random: no line is taken that was not sent. */

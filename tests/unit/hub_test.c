@@ -11,7 +11,8 @@
 
 #include "draws.h"
 #include "drivers/hub.h"
-#include "fake_bus.h"
+#include "port/fake/bus.h"
+#include "port/fake/pins.h"
 
 #define SECOND (1000 * FAKE_MILLI)
 #define STEP   FAKE_MILLI
@@ -534,33 +535,16 @@ static void test_ports_without_a_bus(void **state)
 
 /* --- inputs ------------------------------------------------------------------------- */
 
-static int32_t current;
-static uint32_t edge_count;
-
-static enum hal_result pin_current(void *context, unsigned input, int32_t *ua)
-{
-    (void)context;
-    *ua = current;
-    return input == 3 ? HAL_OK : HAL_FAILED;
-}
-
-static uint32_t pin_edges(void *context, unsigned input)
-{
-    (void)context;
-    assert_int_equal(input, 1);
-    return edge_count;
-}
-
 static void test_inputs(void **state)
 {
     (void)state;
-    const struct hal_pins pins = { .edges = pin_edges, .current_ua = pin_current };
+    struct fake_pins board = { .edges[1] = UINT32_MAX - 1, .silent[4] = true };
+    const struct hal_pins pins = fake_pins_hal(&board);
     const char *text = "inputs\ndevice gauge\nchannel level loop=3 zero=0 full=16\n"
                        "channel depth loop=4 zero=0 full=16\n"
                        "device rain\nchannel rain pulse=1 divide=5\n";
     make_hub(text, "level");
     struct phusa_text names[] = { PHUSA_TEXT("level"), PHUSA_TEXT("depth"), PHUSA_TEXT("rain") };
-    edge_count = UINT32_MAX - 1;
     hub_init(&hub, &map, NULL, 0, &pins, &OPTIONS);
     assert_true(hub_bind(&hub, names, 3));
     step();
@@ -571,8 +555,8 @@ static void test_inputs(void **state)
     } cases[] = { { 4000, 0, 0 },     { 12000, 8, 0 },  { 20500, 16.5, 0 },
                   { 20800, 16.8, 2 }, { 22000, 18, 2 }, { 3500, -0.5, 2 } };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        current = cases[i].current;
-        edge_count += 3; /* wraps in the first round */
+        board.current_ua[3] = cases[i].current;
+        board.edges[1] += 3; /* wraps in the first round */
         assert_int_equal(whole_round(), 0);
         expect(0, cases[i].value);
         assert_int_equal(sample(0).state, cases[i].state);

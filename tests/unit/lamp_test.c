@@ -8,28 +8,22 @@
 
 #include "draws.h"
 #include "drivers/lamp.h"
+#include "port/fake/pins.h"
 
 #define SECOND INT64_C(1000000000)
 
+enum { RELAY = 3, LOOP = 1 };
+
 struct board {
-    bool relay, broken, welded, blind;
-    unsigned switched;
+    struct fake_pins pins;
+    bool broken, welded;
 };
 
-static void set(void *context, unsigned pin, bool on)
+static int32_t current(struct fake_pins *pins, unsigned input)
 {
-    struct board *board = context;
-    assert_int_equal(pin, 3);
-    board->switched += on != board->relay;
-    board->relay = on;
-}
-
-static enum hal_result current(void *context, unsigned input, int32_t *ua)
-{
-    const struct board *board = context;
-    assert_int_equal(input, 1);
-    *ua = board->welded || (board->relay && !board->broken) ? 9000 : 4100;
-    return board->blind ? HAL_FAILED : HAL_OK;
+    const struct board *board = pins->other;
+    assert_int_equal(input, LOOP);
+    return board->welded || (pins->level[RELAY] && !board->broken) ? 9000 : 4100;
 }
 
 static const struct lamp_settings with_current = { 3,          true,        1,           6000,
@@ -39,7 +33,9 @@ static const struct lamp_settings by_minutes = { 3,          false,       0,    
 
 static struct hal_pins pins_of(struct board *board)
 {
-    return (struct hal_pins){ .context = board, .set = set, .current_ua = current };
+    board->pins.measure = current;
+    board->pins.other = board;
+    return fake_pins_hal(&board->pins);
 }
 
 /* Steps each second over (from, to]. */
@@ -53,11 +49,11 @@ static void run(struct lamp *lamp, bool wanted, int64_t from, int64_t to)
 static void rests_after_the_start_of_the_board(void **state)
 {
     (void)state;
-    struct board board = { .relay = true };
+    struct board board = { .pins.level[RELAY] = true };
     struct hal_pins pins = pins_of(&board);
     struct lamp lamp;
     lamp_init(&lamp, &with_current, &pins, 0);
-    assert_false(board.relay);
+    assert_false(board.pins.level[RELAY]);
     run(&lamp, true, 0, 59);
     assert_int_equal(lamp.state, LAMP_RESTING);
     run(&lamp, true, 59, 60);
@@ -68,7 +64,7 @@ static void rests_after_the_start_of_the_board(void **state)
     assert_int_equal(lamp.lit_ms, 60000);
     run(&lamp, false, 121, 122);
     assert_int_equal(lamp.state, LAMP_OFF);
-    assert_false(board.relay);
+    assert_false(board.pins.level[RELAY]);
     assert_int_equal(lamp.lit_ms, 61000);
     run(&lamp, true, 122, 180); /* wanted again too early */
     assert_int_equal(lamp.state, LAMP_RESTING);
@@ -87,7 +83,7 @@ static void a_broken_lamp_is_tried_again_after_a_while(void **state)
     lamp_init(&lamp, &with_current, &pins, 0);
     run(&lamp, true, 0, 65);
     assert_int_equal(lamp.state, LAMP_FAILED);
-    assert_false(board.relay);
+    assert_false(board.pins.level[RELAY]);
     run(&lamp, true, 65, 664);
     assert_int_equal(lamp.state, LAMP_FAILED);
     board.broken = false;
@@ -151,7 +147,7 @@ static void without_current_it_goes_by_minutes(void **state)
 static void a_blind_converter_costs_no_light(void **state)
 {
     (void)state;
-    struct board board = { .blind = true };
+    struct board board = { .pins.silent[LOOP] = true };
     struct hal_pins pins = pins_of(&board);
     struct lamp lamp;
     lamp_init(&lamp, &with_current, &pins, 0);
@@ -177,17 +173,17 @@ static void never_chatters(void **state)
         for (int64_t s = 1; s < 20000; s++) {
             wanted ^= draw_below(&draws, 40) == 0;
             board.broken ^= draw_below(&draws, 200) == 0;
-            board.blind ^= draw_below(&draws, 200) == 0;
+            board.pins.silent[LOOP] ^= draw_below(&draws, 200) == 0;
             lamp_step(&lamp, wanted, s * SECOND);
-            if (board.relay && !was) {
+            if (board.pins.level[RELAY] && !was) {
                 assert_true(s - off_since >= 60);
             }
-            off_since = was && !board.relay ? s : off_since;
-            assert_true(wanted || !board.relay);
-            was = board.relay;
+            off_since = was && !board.pins.level[RELAY] ? s : off_since;
+            assert_true(wanted || !board.pins.level[RELAY]);
+            was = board.pins.level[RELAY];
         }
         assert_true(lamp.lit_ms <= 20000u * 1000);
-        assert_true(board.switched <= 2 * lamp.starts);
+        assert_true(board.pins.switched[RELAY] <= 2 * lamp.starts);
     }
 }
 

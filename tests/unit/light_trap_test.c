@@ -10,9 +10,10 @@
 #include <cmocka.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "draws.h"
-#include "station_flash.h"
+#include "port/fake/flash.h"
 #include "trap.h"
 
 #define SECOND INT64_C(1000000000)

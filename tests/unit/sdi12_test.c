@@ -13,7 +13,7 @@
 
 #include "draws.h"
 #include "drivers/sdi12.h"
-#include "fake_bus.h"
+#include "port/fake/bus.h"
 #include "shared_data.h"
 
 #define STEP     (FAKE_MILLI / 2)

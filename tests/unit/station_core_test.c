@@ -6,11 +6,16 @@
 #include <stdio.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "command.h"
 #include "phusa/senml.h"
+#include "port/fake/clock.h"
+#include "port/fake/flash.h"
+#include "port/fake/network.h"
+#include "port/fake/random.h"
 #include "station.h"
-#include "station_flash.h"
 
 #define SECOND   INT64_C(1000000000)
 #define MINUTE   (60 * SECOND)
@@ -35,17 +40,12 @@ struct bench {
     struct hal_time now;
     uint64_t random;
     /* network */
-    uint32_t connection, last_connection;
-    unsigned room;        /* messages taken before HAL_AGAIN; UINT_MAX = any number */
-    unsigned loss_in_256; /* of obs, on the way to the collector */
+    struct fake_network network;
     struct sent sent[SENT_MAX];
     size_t sent_count;
-    unsigned refused; /* messages for which there was no room */
     char status[PHUSA_MESSAGE_MAX + 1], answer[COMMAND_RSP_MAX + 1];
     uint8_t last_obs[STATION_BUFFER_BYTES];
     size_t last_obs_length;
-    char inbound[2048];
-    enum hal_inbound inbound_kind;
     /* collector */
     uint32_t log;
     uint8_t seen[SEEN_MAX];
@@ -82,55 +82,11 @@ static struct hal_sample sample(void *context, size_t channel, int64_t at_ns)
                                 .state = (uint8_t)(channel == 0 ? 0 : at_ns / HOUR % 3) };
 }
 
-static void note_call(struct bench *b, char call)
+static void note_call(void *context, char call)
 {
+    struct bench *b = context;
     memmove(b->calls, b->calls + 1, CALLS - 1);
     b->calls[CALLS - 1] = call;
-}
-
-static enum hal_result noted_read(void *context, uint32_t offset, void *bytes, size_t length)
-{
-    struct bench *b = context;
-    return fake_flash_read(&b->flash, offset, bytes, length);
-}
-
-static enum hal_result noted_program(void *context, uint32_t offset, const void *bytes,
-                                     size_t length)
-{
-    struct bench *b = context;
-    note_call(b, 'p');
-    return fake_flash_program(&b->flash, offset, bytes, length);
-}
-
-static enum hal_result noted_erase(void *context, uint32_t block)
-{
-    struct bench *b = context;
-    note_call(b, 'e');
-    return fake_flash_erase(&b->flash, block);
-}
-
-static enum hal_result noted_sync(void *context)
-{
-    struct bench *b = context;
-    note_call(b, 's');
-    return fake_flash_sync(&b->flash);
-}
-
-static struct hal_flash noted_flash(struct bench *b)
-{
-    return (struct hal_flash){ .context = b,
-                               .block_size = b->flash.block_size,
-                               .block_count = b->flash.block_count,
-                               .read = noted_read,
-                               .program = noted_program,
-                               .erase = noted_erase,
-                               .sync = noted_sync };
-}
-
-static uint32_t connection(void *context)
-{
-    struct bench *b = context;
-    return b->connection;
 }
 
 static void check_readings(const struct phusa_report *report)
@@ -151,7 +107,7 @@ static void check_readings(const struct phusa_report *report)
 
 static void collect(struct bench *b, const struct phusa_report *report)
 {
-    if (report->seq == b->poison || fake_random(&b->random) % 256 < b->loss_in_256) {
+    if (report->seq == b->poison) {
         return;
     }
     assert_true(report->seq < SEEN_MAX);
@@ -165,7 +121,7 @@ static void collect(struct bench *b, const struct phusa_report *report)
     b->log = report->log;
 }
 
-static uint64_t take_obs(struct bench *b, const void *bytes, size_t length)
+static uint64_t take_obs(struct bench *b, const void *bytes, size_t length, bool arrives)
 {
     struct phusa_reading readings[STATION_CHANNELS_MAX];
     static struct phusa_senml_scratch scratch;
@@ -176,27 +132,19 @@ static uint64_t take_obs(struct bench *b, const void *bytes, size_t length)
     if (!b->any_time) {
         check_readings(&report);
     }
-    if (report.has_seq) {
+    if (report.has_seq && arrives) {
         collect(b, &report);
     }
     return report.has_seq ? report.seq : 0;
 }
 
-static enum hal_result publish(void *context, enum hal_leaf leaf, const void *bytes, size_t length)
+static void take(void *context, enum hal_leaf leaf, const void *bytes, size_t length, bool arrives)
 {
     struct bench *b = context;
-    if (b->connection == 0) {
-        return HAL_GONE;
-    }
-    if (b->room == 0) {
-        b->refused++;
-        return HAL_AGAIN;
-    }
-    b->room -= b->room != UINT32_MAX;
     struct sent sent = { .leaf = leaf, .mono_ns = b->now.mono_ns };
     if (leaf == HAL_LEAF_OBS) {
         note_call(b, 'o');
-        sent.seq = take_obs(b, bytes, length);
+        sent.seq = take_obs(b, bytes, length, arrives);
         /* No number is told before it is synced. */
         assert_true(sent.seq == 0 || b->flash.pending_count == 0);
     } else {
@@ -206,43 +154,35 @@ static enum hal_result publish(void *context, enum hal_leaf leaf, const void *by
         text[length] = '\0';
     }
     b->sent[b->sent_count++ % SENT_MAX] = sent;
-    return HAL_OK;
-}
-
-static enum hal_inbound receive(void *context, void *buffer, size_t capacity, size_t *length)
-{
-    struct bench *b = context;
-    enum hal_inbound kind = b->inbound_kind;
-    *length = strlen(b->inbound);
-    assert_true(*length <= capacity);
-    memcpy(buffer, b->inbound, *length);
-    b->inbound_kind = HAL_INBOUND_NONE;
-    return kind;
-}
-
-static uint32_t random_next(void *context)
-{
-    return fake_random(context);
 }
 
 static enum station_status boot(struct bench *b)
 {
     struct station_ports ports = {
         .sensors = { .context = b, .sample = sample },
-        .flash = noted_flash(b),
-        .network = { b, connection, publish, receive },
-        .random = { &b->random, random_next },
+        .flash = fake_flash_hal(&b->flash),
+        .network = fake_network_hal(&b->network),
+        .random = fake_random_hal(&b->random),
     };
     return station_init(&b->station, &b->options, &ports, b->now);
+}
+
+static void make_flash(struct bench *b, uint32_t block_size, uint32_t blocks, uint64_t seed)
+{
+    fake_flash_create(&b->flash, block_size, blocks, seed);
+    b->flash.called = note_call;
+    b->flash.context = b;
 }
 
 static void bench_begin(struct bench *b, uint32_t blocks, uint64_t seed)
 {
     memset(b, 0, sizeof *b);
-    fake_flash_create(&b->flash, 4096, blocks, seed);
+    make_flash(b, 4096, blocks, seed);
+    fake_network_init(&b->network, seed + 1);
+    b->network.taken = take;
+    b->network.context = b;
     b->random = seed;
     memset(b->calls, '-', CALLS);
-    b->room = UINT32_MAX;
     b->now = (struct hal_time){ START, 1000 * SECOND, true, true };
     b->options = (struct station_options){
         .id = PHUSA_TEXT("s1"),
@@ -279,23 +219,32 @@ static int bench_teardown(void **state)
     return 0;
 }
 
+static void put_receipt(struct bench *b)
+{
+    char text[FAKE_NETWORK_INBOUND];
+    size_t length = phusa_receipt_print(&b->receipt, text, sizeof text);
+    assert_true(length > 0);
+    assert_true(fake_network_put(&b->network, HAL_INBOUND_ACK, text, length));
+}
+
 static void connect_link(struct bench *b)
 {
-    b->connection = ++b->last_connection;
+    fake_network_link(&b->network, true);
     if (b->retained) {
-        b->inbound_kind = HAL_INBOUND_ACK;
-        b->inbound[phusa_receipt_print(&b->receipt, b->inbound, sizeof b->inbound)] = '\0';
+        put_receipt(b);
     }
 }
 
 static void give_receipt(struct bench *b, const struct phusa_receipt *receipt)
 {
-    size_t length = phusa_receipt_print(receipt, b->inbound, sizeof b->inbound);
-    assert_true(length > 0);
-    b->inbound[length] = '\0';
-    b->inbound_kind = HAL_INBOUND_ACK;
     b->receipt = *receipt;
     b->retained = true;
+    put_receipt(b);
+}
+
+static void put(enum hal_inbound kind, const char *text)
+{
+    assert_true(fake_network_put(&bench->network, kind, text, strlen(text)));
 }
 
 /* The receipt for what the collector has, as the contract says. */
@@ -331,8 +280,7 @@ static void give_true_receipt(struct bench *b)
 static void pass(struct bench *b, int64_t duration_ns, int64_t step_ns)
 {
     for (int64_t passed = 0; passed < duration_ns; passed += step_ns) {
-        b->now.wall_ns += step_ns;
-        b->now.mono_ns += step_ns;
+        fake_clock_pass(&b->now, step_ns);
         int64_t wake = station_step(&b->station, b->now);
         for (int i = 0; i < 1000 && wake <= b->now.mono_ns; i++) {
             wake = station_step(&b->station, b->now);
@@ -346,7 +294,7 @@ static void flow(struct bench *b, int64_t duration_ns)
 {
     for (int64_t passed = 0; passed < duration_ns; passed += SECOND) {
         pass(b, SECOND, SECOND / 10);
-        if (b->connection != 0) {
+        if (b->network.connection != 0) {
             give_true_receipt(b);
         }
     }
@@ -467,7 +415,7 @@ static void test_birth_before_reports_on_each_connection(void **state)
         connect_link(bench);
         pass(bench, HOUR, MINUTE);
         assert_int_equal(bench->sent[before].leaf, HAL_LEAF_STATUS);
-        bench->connection = 0;
+        fake_network_link(&bench->network, false);
         pass(bench, MINUTE, MINUTE);
     }
     struct phusa_status_message message = status_message();
@@ -511,8 +459,7 @@ static void test_commands(void **state)
     pass(bench, MINUTE, MINUTE);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         bench->answer[0] = bench->status[0] = '\0';
-        strcpy(bench->inbound, cases[i].command);
-        bench->inbound_kind = HAL_INBOUND_CMD;
+        put(HAL_INBOUND_CMD, cases[i].command);
         pass(bench, SECOND, SECOND);
         bench->answer[i == 0 ? strlen(cases[i].answer) : sizeof bench->answer - 1] = '\0';
         assert_string_equal(bench->answer, cases[i].answer);
@@ -598,7 +545,7 @@ static void test_backlog_gives_way_to_a_busy_link(void **state)
     pass(bench, 1999 * SECOND, SECOND);
     connect_link(bench);
     for (int i = 0; i < 600; i++) {
-        bench->room = 1;
+        bench->network.room = 1;
         pass(bench, SECOND / 10, SECOND / 100);
         if (i % 10 == 9) {
             give_true_receipt(bench);
@@ -609,8 +556,8 @@ static void test_backlog_gives_way_to_a_busy_link(void **state)
         slow++;
     }
     assert_in_range(slow, 200, 540); /* of 600, 60 of which are fresh ones and a status */
-    assert_in_range(bench->refused, 1, 1200);
-    bench->room = UINT32_MAX;
+    assert_in_range(bench->network.refused, 1, 1200);
+    bench->network.room = UINT32_MAX;
     for (int i = 0; i < 40; i++) {
         pass(bench, SECOND, SECOND / 100);
         give_true_receipt(bench);
@@ -647,10 +594,10 @@ static void test_busy_network_loses_nothing(void **state)
     assert_int_equal(boot(bench), STATION_OK);
     connect_link(bench);
     for (int i = 0; i < 200; i++) {
-        bench->room = fake_random(&bench->random) % 3;
+        bench->network.room = fake_random(&bench->random) % 3;
         pass(bench, MINUTE, MINUTE);
     }
-    bench->room = UINT32_MAX;
+    bench->network.room = UINT32_MAX;
     pass(bench, MINUTE, SECOND);
     for (uint64_t seq = 1; seq < bench->station.log.next; seq++) {
         assert_true(bench->seen[seq]);
@@ -683,8 +630,7 @@ static void test_receipt_of_another_log_is_ignored(void **state)
     pass(bench, SECOND, SECOND);
     assert_false(station_delivered(&bench->station));
     assert_true(counters()->receipts_ignored == 1 && counters()->covered == 0);
-    strcpy(bench->inbound, "{\"log\":");
-    bench->inbound_kind = HAL_INBOUND_ACK;
+    put(HAL_INBOUND_ACK, "{\"log\":");
     pass(bench, SECOND, SECOND);
     assert_true(counters()->receipts_ignored == 2);
     give_true_receipt(bench);
@@ -766,7 +712,7 @@ static void test_lost_connection_makes_all_unsent(void **state)
 {
     (void)state;
     send_ten();
-    bench->connection = 0;
+    fake_network_link(&bench->network, false);
     pass(bench, SECOND, SECOND);
     connect_link(bench);
     pass(bench, 4 * SECOND, SECOND);
@@ -799,7 +745,7 @@ static void test_collector_that_lost_reports_gets_them_again(void **state)
 
 static void restart(void)
 {
-    bench->connection = 0;
+    fake_network_link(&bench->network, false);
     fake_flash_power_on(&bench->flash);
     bench->options.boot++;
     assert_int_equal(boot(bench), STATION_OK);
@@ -813,7 +759,7 @@ static void test_restart_keeps_numbers_and_sends_the_rest(void **state)
     uint32_t log = station_log_id(&bench->station);
     connect_link(bench);
     flow(bench, 20 * MINUTE);
-    bench->connection = 0;
+    fake_network_link(&bench->network, false);
     pass(bench, 20 * MINUTE, MINUTE); /* unsent */
     uint64_t next = bench->station.log.next;
     restart();
@@ -854,7 +800,7 @@ static void test_numbers_lost_with_the_log_are_not_used_again(void **state)
 /* The process is killed: what it wrote is there, synced or not. */
 static void kill_and_start(void)
 {
-    bench->connection = 0;
+    fake_network_link(&bench->network, false);
     bench->options.boot++;
     assert_int_equal(boot(bench), STATION_OK);
 }
@@ -923,7 +869,7 @@ static void test_cut_at_each_operation(void **state)
         fake_flash_destroy(&bench->flash);
         bench_begin(bench, 1, (uint64_t)cut);
         fake_flash_destroy(&bench->flash);
-        fake_flash_create(&bench->flash, 512, 4, (uint64_t)cut);
+        make_flash(bench, 512, 4, (uint64_t)cut);
         bench->flash.lose_unsynced = true;
         bench->flash.cut_at = cut;
         bench->options.every_ns = SECOND;
@@ -984,7 +930,7 @@ static void test_full_log_overwrites_and_says_so(void **state)
 {
     (void)state;
     fake_flash_destroy(&bench->flash);
-    fake_flash_create(&bench->flash, 4096, 4, 1);
+    make_flash(bench, 4096, 4, 1);
     bench->options.every_ns = MINUTE;
     assert_int_equal(boot(bench), STATION_OK);
     pass(bench, 1000 * MINUTE, MINUTE);
@@ -1001,7 +947,7 @@ static void test_first_follows_overwriting(void **state)
 {
     (void)state;
     fake_flash_destroy(&bench->flash);
-    fake_flash_create(&bench->flash, 512, 4, 1);
+    make_flash(bench, 512, 4, 1);
     bench->options.every_ns = 7 * SECOND;
     assert_int_equal(boot(bench), STATION_OK);
     connect_link(bench);
@@ -1085,7 +1031,7 @@ static void test_unset_clock(void **state)
     assert_true(report.readings[0].time_ns == START);
     assert_int_equal(status_message().clock, PHUSA_CLOCK_UNSET);
     /* When the clock gets set, what was sampled before gets its true time. */
-    bench->connection = 0;
+    fake_network_link(&bench->network, false);
     pass(bench, 10 * MINUTE, MINUTE);
     bench->now.wall_ns = START + 30 * MINUTE;
     bench->now.wall_set = true;
@@ -1139,14 +1085,14 @@ static void live_on(struct bench *b)
 {
     uint32_t dice = fake_random(&b->random) % 1000;
     if (dice < 5) {
-        b->connection = 0;
-    } else if (dice < 40 && b->connection == 0) {
+        fake_network_link(&b->network, false);
+    } else if (dice < 40 && b->network.connection == 0) {
         connect_link(b);
     } else if (dice < 41) {
         restart();
     }
     pass(b, 10 * SECOND, 5 * SECOND);
-    if (b->connection != 0 && fake_random(&b->random) % 10 < 9) {
+    if (b->network.connection != 0 && fake_random(&b->random) % 10 < 9) {
         give_true_receipt(b);
     }
     pass(b, 15 * MINUTE - 10 * SECOND, 15 * MINUTE - 10 * SECOND);
@@ -1159,14 +1105,14 @@ static void test_a_year_of_trouble(void **state)
     print_message("seed %llu\n", (unsigned long long)seed);
     fake_flash_destroy(&bench->flash);
     bench_begin(bench, 1000, seed);
-    bench->loss_in_256 = 8;
+    bench->network.loss_in_256 = 8;
     assert_int_equal(boot(bench), STATION_OK);
     for (int i = 0; i < 365 * 96; i++) {
         live_on(bench);
     }
-    bench->loss_in_256 = 0;
+    bench->network.loss_in_256 = 0;
     bench->silent = true;
-    if (bench->connection == 0) {
+    if (bench->network.connection == 0) {
         connect_link(bench);
     }
     for (int i = 0; i < 3000 && !station_delivered(&bench->station); i++) {

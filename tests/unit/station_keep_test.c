@@ -8,9 +8,11 @@
 #include <stdio.h>
 
 #include <cmocka.h>
+#include <string.h>
 
 #include "keep.h"
-#include "station_flash.h"
+#include "port/fake/flash.h"
+#include "port/fake/random.h"
 
 #define SMALL 512u /* block size */
 #define SLOTS 5u   /* that the sweeps use */

@@ -8,10 +8,12 @@
 #include <stdio.h>
 
 #include <cmocka.h>
+#include <string.h>
 
 #include "log.h"
+#include "port/fake/flash.h"
+#include "port/fake/random.h"
 #include "port/posix/flash_file.h"
-#include "station_flash.h"
 
 #define MINUTE INT64_C(60000000000)
 #define EPOCH  INT64_C(1700000000000000000)

@@ -134,16 +134,16 @@ static void test_the_same_id_is_done_once(void **state)
     assert_string_equal(port_ask(port, reboot), "{\"id\":\"once\",\"ok\":true}");
     assert_string_equal(port_ask(port, reboot), "{\"id\":\"once\",\"ok\":true}");
     port_pass(port, 5 * SECOND_NS, SECOND_NS);
-    assert_int_equal(port->resets, 1);
+    assert_int_equal(port->board.resets, 1);
     boot_again();
     assert_string_equal(port_ask(port, reboot), "{\"id\":\"once\",\"ok\":true}");
     port_pass(port, 5 * SECOND_NS, SECOND_NS);
-    assert_int_equal(port->resets, 1);
+    assert_int_equal(port->board.resets, 1);
     assert_int_equal(port->station.counters.commands_repeated, 1);
     assert_string_equal(port_ask(port, "{\"id\":\"twice\",\"do\":\"reboot\"}"),
                         "{\"id\":\"twice\",\"ok\":true}");
     port_pass(port, 5 * SECOND_NS, SECOND_NS);
-    assert_int_equal(port->resets, 2);
+    assert_int_equal(port->board.resets, 2);
 }
 
 static void test_lights_go_out_by_themselves(void **state)
@@ -151,12 +151,12 @@ static void test_lights_go_out_by_themselves(void **state)
     (void)state;
     port_ask(port, "{\"id\":\"1\",\"do\":\"identify\",\"seconds\":20}");
     port_ask(port, "{\"id\":\"2\",\"do\":\"lamp\",\"on\":true,\"minutes\":1}");
-    assert_true(port->light);
+    assert_true(port->pins.level[PORT_LIGHT]);
     assert_int_equal(station_lamp(&port->station), STATION_LAMP_ON);
     port_pass(port, 19 * SECOND_NS, SECOND_NS);
-    assert_true(port->light);
+    assert_true(port->pins.level[PORT_LIGHT]);
     port_pass(port, SECOND_NS, SECOND_NS);
-    assert_false(port->light);
+    assert_false(port->pins.level[PORT_LIGHT]);
     port_pass(port, 41 * SECOND_NS, SECOND_NS);
     assert_int_equal(station_lamp(&port->station), STATION_LAMP_AUTO);
     port_ask(port, "{\"id\":\"3\",\"do\":\"lamp\",\"on\":false}");
@@ -313,9 +313,9 @@ static void test_settings_stay_after_a_receipt(void **state)
     assert_string_equal(port_ask(port, SET_MINUTE), "{\"id\":\"s\",\"ok\":true,\"trial_s\":60}");
     assert_true(port->station.settings.every_ns == MINUTE_NS);
     assert_true(port->station.orders.trial);
-    unsigned connects = port->connects;
+    unsigned connects = port->network.connects;
     port_pass(port, 10 * SECOND_NS, SECOND_NS);
-    assert_int_equal(port->connects - connects, 1); /* proved over a new connection */
+    assert_int_equal(port->network.connects - connects, 1); /* proved over a new connection */
     assert_false(port->station.orders.trial);
     assert_string_equal(port->answer, "{\"id\":\"s\",\"ok\":true,\"kept\":true}");
     uint64_t before = port->taken_count;
@@ -336,12 +336,12 @@ static void test_settings_that_cut_the_station_off_are_rolled_back(void **state)
     port_ask(port, "{\"id\":\"b\",\"do\":\"set\",\"trial_s\":120,\"settings\":"
                    "{\"every\":60,\"broker\":{\"host\":\"nowhere\",\"port\":8883}}}");
     port_pass(port, 10 * SECOND_NS, SECOND_NS);
-    assert_string_equal(port->host, "nowhere");
-    assert_int_equal(port->tcp_port, 8883);
-    assert_int_equal(port->connection, 0);
+    assert_string_equal(port->network.host, "nowhere");
+    assert_int_equal(port->network.tcp_port, 8883);
+    assert_int_equal(port->network.connection, 0);
     port->answer[0] = '\0';
     port_pass(port, 2 * MINUTE_NS, SECOND_NS);
-    assert_string_equal(port->host, ""); /* its own broker again */
+    assert_string_equal(port->network.host, ""); /* its own broker again */
     assert_string_equal(
         port->answer,
         "{\"id\":\"b\",\"ok\":false,\"error\":\"rolled back: no receipt came in time\"}");
@@ -349,7 +349,7 @@ static void test_settings_that_cut_the_station_off_are_rolled_back(void **state)
     assert_int_equal(port->station.counters.settings_rolled_back, 1);
     boot_again();
     assert_true(port->station.settings.every_ns == 15 * MINUTE_NS);
-    assert_string_equal(port->host, "");
+    assert_string_equal(port->network.host, "");
 }
 
 static void test_another_broker_that_proves_itself(void **state)
@@ -360,7 +360,7 @@ static void test_another_broker_that_proves_itself(void **state)
     port_pass(port, 10 * SECOND_NS, SECOND_NS);
     assert_non_null(strstr(port->answer, "\"kept\":true"));
     boot_again();
-    assert_string_equal(port->host, "mqtt.example.vn"); /* from the start on */
+    assert_string_equal(port->network.host, "mqtt.example.vn"); /* from the start on */
 }
 
 /* Without receipts on the new connection, a connection alone proves nothing. */

@@ -1,6 +1,6 @@
 /*
- * A fake port for tests of what a station does by itself: two flashes in memory, sensors that a
- * test scripts, a link and a collector that take everything, a board that can be reset.
+ * A bed for tests of what a station does by itself: the core on the fake port, with two flashes,
+ * sensors that a test scripts, a board that can be reset, and a collector that takes everything.
  */
 #ifndef TESTS_STATION_PORT_H
 #define TESTS_STATION_PORT_H
@@ -10,14 +10,21 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "command.h"
 #include "phusa/parameter.h"
 #include "phusa/senml.h"
+#include "port/fake/board.h"
+#include "port/fake/clock.h"
+#include "port/fake/flash.h"
+#include "port/fake/network.h"
+#include "port/fake/pins.h"
+#include "port/fake/random.h"
 #include "station.h"
-#include "station_flash.h"
 
 #define SECOND_NS      INT64_C(1000000000)
 #define MINUTE_NS      (60 * SECOND_NS)
@@ -25,6 +32,7 @@
 #define DAY_NS         (24 * HOUR_NS)
 #define START_NS       INT64_C(1767225600000000000) /* 2026-01-01T00:00:00Z */
 #define PORT_TAKEN_MAX 128
+#define PORT_LIGHT     5
 
 /* A report as the collector reads it. */
 struct port_report {
@@ -47,14 +55,10 @@ struct port {
     const struct hal_sensors *sensors; /* in place of those; NULL = none */
     unsigned begun;
     int64_t begun_at_ns, begun_mono_ns;
-    /* network */
-    uint32_t connection, last_connection;
-    bool reachable, refuse;
-    unsigned connects;
-    char host[SETTINGS_HOST_MAX + 1];
-    uint16_t tcp_port;
-    char inbound[4096];
-    enum hal_inbound inbound_kind;
+    struct fake_network network;
+    struct fake_board board;
+    struct fake_pins pins;
+    /* what arrived */
     char answer[COMMAND_RSP_MAX + 1];
     unsigned answers;
     char status[PHUSA_MESSAGE_MAX + 1];
@@ -64,10 +68,6 @@ struct port {
     bool receipts; /* the collector gives them: of all that came, or as the test says */
     void (*fill_receipt)(struct port *port, struct phusa_receipt *receipt);
     uint64_t covered_upto;
-    /* board */
-    enum hal_reset why;
-    unsigned resets;
-    bool light;
 };
 
 static inline struct hal_sample port_value(double value)
@@ -87,12 +87,6 @@ static inline struct hal_sample port_sample(void *context, size_t channel, int64
 {
     struct port *port = context;
     return port->sample == NULL ? port_value(1) : port->sample(port, channel, at_ns);
-}
-
-static inline uint32_t port_connection(void *context)
-{
-    struct port *port = context;
-    return port->connection;
 }
 
 static inline void port_copy(char to[PHUSA_NAME_MAX + 1], struct phusa_text text)
@@ -125,88 +119,47 @@ static inline void port_take_obs(struct port *port, const void *bytes, size_t le
     }
 }
 
-static inline enum hal_result port_publish(void *context, enum hal_leaf leaf, const void *bytes,
-                                           size_t length)
+/* The broker takes a message, and the collector hears of it. */
+static inline void port_take(void *context, enum hal_leaf leaf, const void *bytes, size_t length,
+                             bool arrives)
 {
     struct port *port = context;
-    if (port->connection == 0 || port->refuse) {
-        return port->connection == 0 ? HAL_GONE : HAL_AGAIN;
+    if (!arrives) {
+        return;
     }
     if (leaf == HAL_LEAF_OBS) {
         port_take_obs(port, bytes, length);
-        return HAL_OK;
+        return;
     }
     char *text = leaf == HAL_LEAF_RSP ? port->answer : port->status;
     assert_true(length < (leaf == HAL_LEAF_RSP ? sizeof port->answer : sizeof port->status));
     memcpy(text, bytes, length);
     text[length] = '\0';
     port->answers += leaf == HAL_LEAF_RSP;
-    return HAL_OK;
 }
 
-static inline enum hal_inbound port_receive(void *context, void *buffer, size_t capacity,
-                                            size_t *length)
+/* The port as the core sees it. */
+static inline struct station_ports port_hal(struct port *port)
 {
-    struct port *port = context;
-    enum hal_inbound kind = port->inbound_kind;
-    *length = strlen(port->inbound);
-    assert_true(*length <= capacity);
-    memcpy(buffer, port->inbound, *length);
-    port->inbound_kind = HAL_INBOUND_NONE;
-    return kind;
-}
-
-/* The station asks for another connection: there is one if that broker can be reached. */
-static inline void port_connect(void *context, const char *host, uint16_t tcp_port)
-{
-    struct port *port = context;
-    port->connects++;
-    strcpy(port->host, host == NULL ? "" : host);
-    port->tcp_port = tcp_port;
-    port->reachable = host == NULL || strcmp(host, "nowhere") != 0;
-    port->connection = port->reachable ? ++port->last_connection : 0;
-}
-
-static inline uint32_t port_random(void *context)
-{
-    return fake_random(context) << 16 ^ fake_random(context);
-}
-
-static inline void port_pin(void *context, unsigned pin, bool on)
-{
-    struct port *port = context;
-    assert_int_equal(pin, 5);
-    port->light = on;
-}
-
-static inline enum hal_reset port_why(void *context)
-{
-    struct port *port = context;
-    return port->why;
-}
-
-static inline void port_reset(void *context)
-{
-    struct port *port = context;
-    port->resets++;
+    return (struct station_ports){
+        .sensors = port->sensors != NULL ? *port->sensors
+                                         : (struct hal_sensors){ .context = port,
+                                                                 .begin = port_begin,
+                                                                 .sample = port_sample },
+        .flash = fake_flash_hal(&port->flash),
+        .network = fake_network_hal(&port->network),
+        .random = fake_random_hal(&port->random),
+        .keep = port->no_keep ? NULL : &port->keep,
+        .pins = fake_pins_hal(&port->pins),
+        .board = fake_board_hal(&port->board),
+    };
 }
 
 static inline enum station_status port_boot(struct port *port)
 {
     struct hal_flash kept = fake_flash_hal(&port->kept);
     assert_int_equal(keep_open(&port->keep, &kept), KEEP_OK);
-    struct station_ports ports = {
-        .sensors = port->sensors != NULL ? *port->sensors
-                                         : (struct hal_sensors){ .context = port,
-                                                                 .begin = port_begin,
-                                                                 .sample = port_sample },
-        .flash = fake_flash_hal(&port->flash),
-        .network = { port, port_connection, port_publish, port_receive, port_connect },
-        .random = { &port->random, port_random },
-        .keep = port->no_keep ? NULL : &port->keep,
-        .pins = { .context = port, .set = port_pin },
-        .board = { .context = port, .why = port_why, .reset = port_reset },
-    };
+    struct station_ports ports = port_hal(port);
     return station_init(&port->station, &port->options, &ports, port->now);
 }
 
@@ -218,7 +171,11 @@ static inline struct port *port_create(uint32_t log_blocks, uint64_t seed)
     fake_flash_create(&port->flash, 4096, log_blocks, seed);
     fake_flash_create(&port->kept, 4096, 2, seed + 1);
     port->random = seed;
-    port->reachable = port->receipts = true;
+    port->receipts = true;
+    fake_network_init(&port->network, seed + 2);
+    port->network.nowhere = "nowhere";
+    port->network.taken = port_take;
+    port->network.context = port;
     port->now = (struct hal_time){ START_NS, 1000 * SECOND_NS, true, true };
     port->options = (struct station_options){
         .id = PHUSA_TEXT("s1"),
@@ -231,7 +188,7 @@ static inline struct port *port_create(uint32_t log_blocks, uint64_t seed)
         .resend_after_ns = 60 * SECOND_NS,
         .sendings_max = 5,
         .backlog_per_s = 10,
-        .identify_pin = 5,
+        .identify_pin = PORT_LIGHT,
         .has_lamp = true,
     };
     return port;
@@ -246,7 +203,7 @@ static inline void port_destroy(struct port *port)
 
 static inline void port_link(struct port *port, bool up)
 {
-    port->connection = up && port->reachable ? ++port->last_connection : 0;
+    fake_network_link(&port->network, up);
 }
 
 static inline void port_step(struct port *port)
@@ -266,9 +223,11 @@ static inline void port_receipt(struct port *port)
     if (port->fill_receipt != NULL) {
         port->fill_receipt(port, &receipt);
     }
-    if (port->connection != 0 && port->inbound_kind == HAL_INBOUND_NONE && receipt.upto > 0) {
-        port->inbound[phusa_receipt_print(&receipt, port->inbound, sizeof port->inbound)] = '\0';
-        port->inbound_kind = HAL_INBOUND_ACK;
+    if (port->network.connection != 0 && port->network.inbound_kind == HAL_INBOUND_NONE &&
+        receipt.upto > 0) {
+        char text[FAKE_NETWORK_INBOUND];
+        size_t length = phusa_receipt_print(&receipt, text, sizeof text);
+        assert_true(fake_network_put(&port->network, HAL_INBOUND_ACK, text, length));
     }
 }
 
@@ -278,8 +237,7 @@ static inline void port_pass(struct port *port, int64_t duration_ns, int64_t ste
     for (int64_t passed = 0; passed < duration_ns;) {
         int64_t step = duration_ns - passed < step_ns ? duration_ns - passed : step_ns;
         passed += step;
-        port->now.wall_ns += step;
-        port->now.mono_ns += step;
+        fake_clock_pass(&port->now, step);
         if (port->receipts) {
             port_receipt(port);
         }
@@ -290,9 +248,7 @@ static inline void port_pass(struct port *port, int64_t duration_ns, int64_t ste
 /* Gives a command and returns its answer, "" for none. */
 static inline const char *port_ask(struct port *port, const char *command)
 {
-    assert_true(strlen(command) < sizeof port->inbound);
-    strcpy(port->inbound, command);
-    port->inbound_kind = HAL_INBOUND_CMD;
+    assert_true(fake_network_put(&port->network, HAL_INBOUND_CMD, command, strlen(command)));
     port->answer[0] = '\0';
     port_step(port);
     return port->answer;

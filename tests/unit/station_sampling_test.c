@@ -354,10 +354,10 @@ static void test_clock_is_held_over_a_reset_that_was_asked_for(void **state)
     port_pass(port, MINUTE_NS, SECOND_NS);
     port_ask(port, "{\"id\":\"r\",\"do\":\"reboot\"}");
     port_pass(port, 3 * SECOND_NS, SECOND_NS);
-    assert_int_equal(port->resets, 1);
+    assert_int_equal(port->board.resets, 1);
     struct hal_time right = port->now;
     port->now = (struct hal_time){ .mono_ns = SECOND_NS / 2 };
-    port->why = HAL_RESET_COMMAND;
+    port->board.why = HAL_RESET_COMMAND;
     assert_int_equal(port_boot(port), STATION_OK);
     port_link(port, true);
     port_pass(port, 20 * MINUTE_NS, SECOND_NS);
@@ -369,7 +369,7 @@ static void test_clock_is_held_over_a_reset_that_was_asked_for(void **state)
     assert_true(right.wall_ns < report->report.readings[0].time_ns);
     /* After a loss of power nobody knows how long it was gone. */
     port->now = (struct hal_time){ .mono_ns = SECOND_NS / 2 };
-    port->why = HAL_RESET_POWER;
+    port->board.why = HAL_RESET_POWER;
     assert_int_equal(port_boot(port), STATION_OK);
     port_link(port, true);
     port_pass(port, MINUTE_NS, SECOND_NS);

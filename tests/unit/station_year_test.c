@@ -122,7 +122,7 @@ static void fill_receipt(struct port *port, struct phusa_receipt *receipt)
 
 static uint32_t draw(struct port *port, uint32_t below)
 {
-    return port_random(&port->random) % below;
+    return (fake_random(&port->random) << 16 ^ fake_random(&port->random)) % below;
 }
 
 /* The power goes, in the middle of writing or between; it is back after a while. */
@@ -136,7 +136,7 @@ static void lose_power(struct port *port)
     int64_t gone = (int64_t)draw(port, 7200) * SECOND_NS;
     port->now.wall_ns += gone;
     port->now.mono_ns = SECOND_NS;
-    port->connection = 0;
+    port->network.connection = 0;
     bool clock = port->now.wall_set, has_rtc = draw(port, 2) == 0;
     port->now.wall_set = clock && has_rtc;
     boots++;
@@ -167,8 +167,8 @@ static void give_order(struct port *port)
 
 static void change_link(struct port *port)
 {
-    port_link(port, port->connection == 0);
-    if (port->connection != 0) { /* the backlog, paced */
+    port_link(port, port->network.connection == 0);
+    if (port->network.connection != 0) { /* the backlog, paced */
         port_pass(port, 10 * MINUTE_NS, SECOND_NS);
     } else if (draw(port, 40) == 0) { /* longer than the log holds */
         port_pass(port, 20 * DAY_NS, 5 * MINUTE_NS);

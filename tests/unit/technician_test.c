@@ -71,8 +71,8 @@ static void sit_down(bool with_trap)
         .hub = &desk.hub,
         .trap = with_trap ? &desk.trap : NULL,
         .keep = &desk.port->keep,
-        .pins = { .context = desk.port, .set = port_pin },
-        .light = 5,
+        .pins = fake_pins_hal(&desk.port->pins),
+        .light = PORT_LIGHT,
         .utc_offset_s = 7 * 3600,
         .context = &desk,
         .write = write_out,
@@ -119,11 +119,11 @@ static void the_light_goes_on_and_off(void **state)
     (void)state;
     sit_down(false);
     type("identify 5\r");
-    assert_true(desk.port->light);
+    assert_true(desk.port->pins.level[PORT_LIGHT]);
     pass(4 * SECOND_NS);
-    assert_true(desk.port->light);
+    assert_true(desk.port->pins.level[PORT_LIGHT]);
     pass(SECOND_NS);
-    assert_false(desk.port->light);
+    assert_false(desk.port->pins.level[PORT_LIGHT]);
 }
 
 static void the_lamp_is_ordered(void **state)

@@ -8,8 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "port/fake/bus.h"
+#include "port/fake/clock.h"
+#include "port/fake/flash.h"
+#include "port/fake/pins.h"
 #include "port/trap_rig.h"
-#include "station_flash.h"
 
 #define SECOND INT64_C(1000000000)
 #define MINUTE (60 * SECOND)
@@ -17,13 +20,12 @@
 #define NOON   (INT64_C(1734757200) * SECOND) /* 21 December 2024 12:00 +07 */
 #define END    (NOON + 24 * HOUR)
 
-enum { RELAY = 1, BEAM, RAIN, DOOR, PINS };
-enum { BEAM_EDGES, TIPS, BUTTON, INPUTS };
+enum { RELAY = 1, BEAM, RAIN, DOOR };
+enum { BEAM_EDGES, TIPS, BUTTON };
 
 struct board {
-    bool pins[PINS];
-    uint32_t edges[INPUTS];
-    char line[128];
+    struct fake_pins pins;
+    struct fake_bus uart;
     struct fake_flash flash;
     struct keep keep;
     struct trap_rig rig;
@@ -32,49 +34,10 @@ struct board {
 
 static struct board board;
 
-static void set(void *context, unsigned pin, bool on)
-{
-    ((struct board *)context)->pins[pin] = on;
-}
-
-static bool get(void *context, unsigned pin)
-{
-    return ((struct board *)context)->pins[pin];
-}
-
-static uint32_t edges(void *context, unsigned input)
-{
-    return ((struct board *)context)->edges[input];
-}
-
-static enum hal_result current(void *context, unsigned input, int32_t *ua)
+static int32_t current(struct fake_pins *pins, unsigned input)
 {
     assert_int_equal(input, 0);
-    *ua = get(context, RELAY) ? 9000 : 4000;
-    return HAL_OK;
-}
-
-static enum hal_result configure(void *context, const struct hal_line *line)
-{
-    (void)context;
-    return line->baud == CLASSIFIER_BAUD ? HAL_OK : HAL_FAILED;
-}
-
-static enum hal_result ask(void *context, const void *bytes, size_t length)
-{
-    (void)context;
-    (void)bytes;
-    (void)length;
-    return HAL_OK;
-}
-
-static size_t read_line(void *context, void *bytes, size_t capacity)
-{
-    struct board *from = context;
-    size_t length = strlen(from->line) < capacity ? strlen(from->line) : capacity;
-    memcpy(bytes, from->line, length);
-    memmove(from->line, from->line + length, strlen(from->line + length) + 1);
-    return length;
+    return pins->level[RELAY] ? 9000 : 4000;
 }
 
 static void begin(bool classifier, int64_t wall_ns)
@@ -106,19 +69,21 @@ static void begin(bool classifier, int64_t wall_ns)
     trap_settings_default(&settings.trap, &site);
     settings.trap.classes = classifier ? 2 : 1;
     settings.trap.names[1] = PHUSA_TEXT("bph");
-    struct hal_pins pins = { &board, set, get, edges, current };
-    struct hal_bus bus = {
-        .context = &board, .configure = configure, .write = ask, .read = read_line
-    };
-    assert_true(trap_rig_init(&board.rig, &settings, &pins, &bus, &board.keep, 1, board.now));
+    struct hal_pins pins = fake_pins_hal(&board.pins);
+    board.pins.measure = current;
+    fake_bus_init(&board.uart, CLASSIFIER_BAUD);
+    assert_true(
+        trap_rig_init(&board.rig, &settings, &pins, &board.uart.hal, &board.keep, 1, board.now));
+    assert_int_equal(board.uart.configured, classifier);
+    assert_true(!classifier || board.uart.line.baud == CLASSIFIER_BAUD);
     board.rig.battery = 13;
 }
 
 static void run_to(int64_t wall_ns)
 {
     while (board.now.wall_ns < wall_ns) {
-        board.now.wall_ns += SECOND / 2;
-        board.now.mono_ns += SECOND / 2;
+        fake_clock_pass(&board.now, SECOND / 2);
+        board.uart.now = board.now.mono_ns;
         trap_rig_step(&board.rig, board.now);
     }
 }
@@ -140,34 +105,34 @@ static void a_night_with_a_beam(void **state)
     (void)state;
     begin(false, at(17, 0));
     run_to(at(17, 30));
-    assert_false(board.pins[RELAY]);
+    assert_false(board.pins.level[RELAY]);
     run_to(at(18, 30));
-    assert_true(board.pins[RELAY]);
+    assert_true(board.pins.level[RELAY]);
     for (int minute = 30; minute < 60; minute++) {
-        board.edges[BEAM_EDGES] += 2;
+        board.pins.edges[BEAM_EDGES] += 2;
         run_to(at(18, minute));
     }
-    board.edges[TIPS]++; /* rain by the gauge: dark for 10 min wet and 15 min hold */
+    board.pins.edges[TIPS]++; /* rain by the gauge: dark for 10 min wet and 15 min hold */
     run_to(at(19, 0) + MINUTE);
-    assert_false(board.pins[RELAY]);
+    assert_false(board.pins.level[RELAY]);
     assert_int_equal(board.rig.trap.reason, TRAP_RAIN);
     run_to(at(19, 30));
-    assert_true(board.pins[RELAY]);
-    board.pins[RAIN] = true; /* and by the switch */
+    assert_true(board.pins.level[RELAY]);
+    board.pins.level[RAIN] = true; /* and by the switch */
     run_to(at(19, 31));
-    assert_false(board.pins[RELAY]);
-    board.pins[RAIN] = false;
+    assert_false(board.pins.level[RELAY]);
+    board.pins.level[RAIN] = false;
     run_to(at(20, 0));
-    board.pins[DOOR] = true;
-    board.edges[BUTTON] += 3; /* bounces */
-    board.edges[BEAM_EDGES] += 9;
+    board.pins.level[DOOR] = true;
+    board.pins.edges[BUTTON] += 3; /* bounces */
+    board.pins.edges[BEAM_EDGES] += 9;
     run_to(at(20, 5));
-    assert_false(board.pins[RELAY]);
-    board.pins[DOOR] = false;
+    assert_false(board.pins.level[RELAY]);
+    board.pins.level[DOOR] = false;
     run_to(at(21, 0));
-    board.pins[BEAM] = true; /* webbed over, for half an hour */
+    board.pins.level[BEAM] = true; /* webbed over, for half an hour */
     run_to(at(21, 30));
-    board.pins[BEAM] = false;
+    board.pins.level[BEAM] = false;
     run_to(END + SECOND);
     assert_int_equal((int)told(0), 60);
     assert_int_equal((int)told(TRAP_STRAYS), 9);
@@ -181,11 +146,12 @@ static void a_night_with_a_beam(void **state)
 
 static void say(uint32_t session, unsigned number, unsigned state, unsigned first, unsigned second)
 {
-    char body[80];
+    char body[80], line[100];
     int length = snprintf(body, sizeof body, "INS,1,%08x,%u,%u,2,%u,%u", session, number, state,
                           first, second);
-    snprintf(board.line, sizeof board.line, "$%s*%04X\r\n", body,
-             (unsigned)classifier_crc((struct phusa_text){ body, (size_t)length }));
+    length = snprintf(line, sizeof line, "$%s*%04X\r\n", body,
+                      (unsigned)classifier_crc((struct phusa_text){ body, (size_t)length }));
+    fake_bus_put(&board.uart, line, (size_t)length, 0);
 }
 
 static void a_night_with_a_classifier(void **state)
@@ -212,15 +178,15 @@ static void the_collector_orders_the_lamp(void **state)
     (void)state;
     begin(false, at(14, 0));
     run_to(at(14, 5));
-    assert_false(board.pins[RELAY]);
+    assert_false(board.pins.level[RELAY]);
     while (board.now.wall_ns < at(14, 10)) {
         trap_rig_obey(&board.rig, STATION_LAMP_ON, board.now);
         run_to(board.now.wall_ns + SECOND);
     }
-    assert_true(board.pins[RELAY]);
+    assert_true(board.pins.level[RELAY]);
     trap_rig_obey(&board.rig, STATION_LAMP_AUTO, board.now);
     run_to(at(14, 11));
-    assert_false(board.pins[RELAY]);
+    assert_false(board.pins.level[RELAY]);
     fake_flash_destroy(&board.flash);
 }
 

@@ -71,17 +71,10 @@ static void boot(void)
     settings.names[0] = names[0];
     assert_true(trap_init(&farm.trap, &settings, &port->keep, port->now));
     struct hal_sensors sensors = { .context = port, .begin = port_begin, .sample = port_sample };
-    struct station_ports ports = {
-        .sensors = trap_join(&farm.joint, &farm.trap, &sensors, names, CHANNELS),
-        .flash = fake_flash_hal(&port->flash),
-        .network = { port, port_connection, port_publish, port_receive, port_connect },
-        .random = { &port->random, port_random },
-        .keep = &port->keep,
-        .pins = { .context = port, .set = port_pin },
-        .board = { .context = port, .why = port_why, .reset = port_reset },
-    };
+    struct station_ports ports = port_hal(port);
+    ports.sensors = trap_join(&farm.joint, &farm.trap, &sensors, names, CHANNELS);
     assert_int_equal(station_init(&port->station, &port->options, &ports, port->now), STATION_OK);
-    port->connection = ++port->last_connection;
+    port_link(port, true);
 }
 
 static void create(uint64_t seed)
