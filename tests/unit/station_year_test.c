@@ -1,11 +1,13 @@
 /*
- * A leap year of a station in seconds, drawn from seeds: outages longer than its log, power cuts,
- * a clock that is set late, steps and goes back, commands. What every report must be is computed
- * beside it from the samples alone.
+ * A leap year of a station in seconds, drawn from seeds: outages longer than its log, messages and
+ * connections that are lost, power cuts, a block that cannot be erased any more, a clock that is
+ * set late, steps and goes back, commands, counters that come round. What every report must be is
+ * computed beside it from the samples alone.
  */
 #include <time.h>
 
 #include "bytes.h"
+#include "drivers/hub.h"
 #include "station_port.h"
 
 #define YEAR_START INT64_C(1830297600000000000) /* 2028-01-01T00:00:00Z: a leap year */
@@ -18,7 +20,7 @@ static struct {
     int64_t time_ns; /* 0 = not seen; since boot: negative boot count */
     double value;
 } seen[SEQ_MAX];
-static uint64_t overwritten, aside, boots, dated, undated;
+static uint64_t overwritten, aside, boots, dated, undated, disconnects;
 static unsigned by_local_hour[24], on_leap_day;
 
 /* What sensors say at a moment, or UNDATED of one since boot. */
@@ -136,7 +138,7 @@ static void lose_power(struct port *port)
     int64_t gone = (int64_t)draw(port, 7200) * SECOND_NS;
     port->now.wall_ns += gone;
     port->now.mono_ns = SECOND_NS;
-    port->network.connection = 0;
+    port_link(port, false);
     bool clock = port->now.wall_set, has_rtc = draw(port, 2) == 0;
     port->now.wall_set = clock && has_rtc;
     boots++;
@@ -204,6 +206,15 @@ static void trouble(struct port *port)
     }
 }
 
+/* The port makes the connection again that the network has dropped. */
+static void reconnect(struct port *port)
+{
+    if (port->network.disconnects > disconnects) {
+        disconnects = port->network.disconnects;
+        port_link(port, true);
+    }
+}
+
 static void check_log_times(const struct port *port)
 {
     const struct station_log *log = &port->station.log;
@@ -220,6 +231,7 @@ static void check_log_times(const struct port *port)
 
 static void settle(struct port *port)
 {
+    port->network.loss_in_256 = port->network.disconnect_in_256 = 0;
     port_link(port, false);
     port_pass(port, MINUTE_NS, SECOND_NS);
     port_link(port, true);
@@ -235,7 +247,10 @@ static void a_year(uint64_t seed)
     struct port *port = port_create(16, seed);
     memset(seen, 0, sizeof seen);
     memset(by_local_hour, 0, sizeof by_local_hour);
-    overwritten = aside = boots = dated = undated = on_leap_day = 0;
+    overwritten = aside = boots = dated = undated = disconnects = on_leap_day = 0;
+    port->network.last_connection = UINT32_MAX - 30; /* its numbers come round */
+    port->network.loss_in_256 = 2;
+    port->network.disconnect_in_256 = 1;
     port->options.sample_every_ns = 5 * MINUTE_NS;
     port->sample = say;
     port->on_report = collect;
@@ -248,9 +263,11 @@ static void a_year(uint64_t seed)
     bool stepped = false;
     while (port->now.wall_ns < YEAR_START + DAYS * DAY_NS) {
         port_pass(port, HOUR_NS, 5 * MINUTE_NS);
+        reconnect(port);
         trouble(port);
         if (!stepped && port->now.wall_ns > YEAR_START + 100 * DAY_NS) {
             port->now.wall_ns -= 5 * HOUR_NS; /* somebody set it by hand */
+            port->flash.bad_block = 5;        /* worn out */
             stepped = true;
         }
         if (port->now.wall_ns / HOUR_NS % 500 == 0) {
@@ -264,14 +281,16 @@ static void a_year(uint64_t seed)
         unseen += seen[seq].time_ns == 0;
     }
     print_message("seed %llu: %llu reports, %llu boots, %llu dated, %llu since boot, %llu unseen, "
-                  "%llu overwritten\n",
+                  "%llu overwritten, %llu disconnects\n",
                   (unsigned long long)seed, (unsigned long long)last, (unsigned long long)boots,
                   (unsigned long long)dated, (unsigned long long)undated,
-                  (unsigned long long)unseen, (unsigned long long)overwritten);
+                  (unsigned long long)unseen, (unsigned long long)overwritten,
+                  (unsigned long long)disconnects);
     assert_int_equal(aside, 0);
     assert_true(unseen <= overwritten); /* what was overwritten may have been on its way */
     assert_true(dated + undated + unseen >= last - 5 * boots - 20);
     assert_true(overwritten > 0 && boots > 20 && last > 25000 && dated > 15000);
+    assert_true(disconnects > 30 && port->network.last_connection < 10000);
     port_destroy(port);
 }
 
@@ -353,6 +372,70 @@ static void test_the_count_of_boots_comes_round(void **state)
     port_destroy(port);
 }
 
+/* --- a counter of pulses comes round --------------------------------------------------------- */
+
+#define GAUGE     "inputs\ndevice gauge\nchannel rain pulse=3 divide=5\n"
+#define RAIN_PIN  3
+#define RAIN_FROM (UINT32_MAX - 100000)
+
+static double fallen;
+
+static void add_rain(struct port *port, const struct port_report *report)
+{
+    (void)port;
+    assert_int_equal(report->report.count, 1);
+    fallen += report->report.readings[0].value;
+}
+
+static void make_gauge(struct port *port, struct device_map *map, struct hub *hub)
+{
+    static const struct hub_options options = { 0 };
+    static const struct phusa_text rain = { "rain", 4 };
+    static struct hal_pins pins;
+    struct device_map_error error;
+    pins = fake_pins_hal(&port->pins);
+    assert_true(device_map_parse(map, PHUSA_TEXT(GAUGE), &error));
+    hub_init(hub, map, NULL, 0, &pins, &options);
+    assert_true(hub_bind(hub, &rain, 1));
+    port->options.channels[0] = (struct station_channel){ .name = rain };
+    port->options.channel_count = 1;
+    struct station_ports ports = port_hal(port);
+    ports.sensors = hub_sensors(hub);
+    assert_int_equal(station_init(&port->station, &port->options, &ports, port->now), STATION_OK);
+}
+
+static void test_a_year_of_rain(void **state)
+{
+    (void)state;
+    static struct device_map map;
+    static struct hub hub;
+    struct port *port = port_create(64, 7);
+    uint64_t tips = 0;
+    port->no_keep = true;
+    port->options.boot = 1;
+    port->options.channels[1] = (struct station_channel){ 0 };
+    port->on_report = add_rain;
+    port->pins.edges[RAIN_PIN] = RAIN_FROM;
+    port->now = (struct hal_time){ YEAR_START - LOCAL_NS + 1, SECOND_NS, true, true };
+    fallen = 0;
+    make_gauge(port, &map, &hub);
+    port_link(port, true);
+    for (int64_t i = 0; i < DAYS * 288; i++) {
+        uint32_t more = i < DAYS * 288 - 3 && draw(port, 4) == 0 ? draw(port, 20) : 0;
+        tips += more;
+        port->pins.edges[RAIN_PIN] += more;
+        fake_clock_pass(&port->now, 5 * MINUTE_NS);
+        port_receipt(port);
+        (void)hub_step(&hub, port->now);
+        port_step(port);
+    }
+    assert_true(port->pins.edges[RAIN_PIN] < RAIN_FROM); /* it came round */
+    assert_int_equal(port->taken_count, DAYS * 96);
+    print_message("%llu tips\n", (unsigned long long)tips);
+    assert_true(tips > 200000 && fabs(fallen * 5 - (double)tips) < 1e-3);
+    port_destroy(port);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +443,7 @@ int main(void)
         cmocka_unit_test(test_a_quiet_leap_year),
         cmocka_unit_test(test_a_report_at_each_local_noon),
         cmocka_unit_test(test_the_count_of_boots_comes_round),
+        cmocka_unit_test(test_a_year_of_rain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
