@@ -102,6 +102,13 @@ def test_orders(scene):
     assert answer["error"] == "rolled back: no receipt came in time"
     reports_after(collector)
 
+    # As long as a command may be, and longer: the port hands it on, and the core says so.
+    for length, name in ((2048, "l1"), (2049, "l2")):
+        text = json.dumps({"id": name, "do": "report"})
+        collector.client.send(text + " " * (length - len(text)), f"{TOPIC}/cmd")
+    assert collector.wait("l1", ok=True)
+    assert collector.wait("l2", ok=False)["error"] == "too long"
+
     # What it says of itself; the same id is answered the same.
     answer = collector.ask(id="r1", do="report")
     assert answer["every"] == 1 and answer["counters"]["settings_rolled_back"] == 1

@@ -21,7 +21,7 @@
 /* --- slaves at the other end --------------------------------------------------------------------
  */
 
-enum trouble { GOOD, DEAD, CRC_WRONG, SHORT, LONG, STRANGER, REFUSES, BUSY_ONCE, NOISY };
+enum trouble { GOOD, DEAD, CRC_WRONG, SHORT, LONG, STRANGER, REFUSES, BUSY_ONCE, NOISY, LATE };
 
 struct slave {
     enum trouble trouble;
@@ -33,18 +33,24 @@ struct slave {
 
 static struct slave slaves[SLAVES];
 static struct fake_bus rs485, wire; /* wire: SDI-12 */
+static int64_t late_ns;             /* how long late answers take */
 static struct hub hub;
 static struct device_map map;
 static const struct hal_bus *const BUSES[] = { &rs485.hal, &wire.hal };
 static const struct hub_options OPTIONS = { 0, 0 };
 
-static void put_frame(struct fake_bus *bus, uint8_t *frame, size_t length)
+static void put_frame_after(struct fake_bus *bus, uint8_t *frame, size_t length, int64_t after_ns)
 {
     uint16_t crc = modbus_crc(frame, length);
     frame[length] = (uint8_t)crc;
     frame[length + 1] = (uint8_t)(crc >> 8);
+    fake_bus_put(bus, frame, length + 2, after_ns);
+}
+
+static void put_frame(struct fake_bus *bus, uint8_t *frame, size_t length)
+{
     int64_t delay = slaves[frame[0] % SLAVES].delay_ms;
-    fake_bus_put(bus, frame, length + 2, (delay > 0 ? delay : 5) * FAKE_MILLI);
+    put_frame_after(bus, frame, length, (delay > 0 ? delay : 5) * FAKE_MILLI);
 }
 
 static enum trouble trouble_now(struct slave *slave)
@@ -94,6 +100,9 @@ static void answer_modbus(struct fake_bus *bus, const uint8_t *bytes, size_t len
         break;
     case NOISY:
         fake_bus_put(bus, "\xF1\xA5\x5A\x77", 4, 3 * FAKE_MILLI);
+        return;
+    case LATE: /* when somebody else is asked, or nobody */
+        put_frame_after(bus, frame, size, late_ns);
         return;
     case GOOD:
         break;
@@ -343,6 +352,41 @@ static void test_troubles_that_pass(void **state)
     }
 }
 
+static bool is_or_failed(size_t channel, unsigned expected)
+{
+    struct hal_sample found = sample(channel);
+    assert_true(found.kind == HAL_SAMPLE_FAILED ||
+                (found.kind == HAL_SAMPLE_VALUE && found.value == expected));
+    return found.kind == HAL_SAMPLE_VALUE;
+}
+
+/*
+ * Answers that come when others are asked: into silence, into a request, right before an answer,
+ * which is lost then. Nobody gets another's value.
+ */
+static void test_late_answers_are_nobodys(void **state)
+{
+    (void)state;
+    unsigned own = 0, second = 0, third = 0;
+    for (unsigned i = 1; i <= 300; i++) {
+        make_buses(state);
+        make_hub(THREE, "temp ph do");
+        slaves[1].registers[0] = (uint16_t)(1000 + i);
+        slaves[2].registers[0] = (uint16_t)(2000 + i);
+        slaves[3].registers[0] = (uint16_t)(3000 + i);
+        slaves[1].trouble = LATE;
+        late_ns = (490 + i) * FAKE_MILLI;
+        (void)whole_round();
+        own += is_or_failed(0, 1000 + i);
+        second += is_or_failed(1, 2000 + i);
+        third += is_or_failed(2, 3000 + i);
+    }
+    print_message("%u, %u, %u of 300 in time\n", own, second, third);
+    assert_in_range(own, 200, 299);
+    assert_in_range(second, 265, 300);
+    assert_in_range(third, 295, 300);
+}
+
 static void test_refusal_is_final(void **state)
 {
     (void)state;
@@ -571,10 +615,10 @@ static void test_inputs(void **state)
 static void test_bounces(void **state)
 {
     (void)state;
-    const struct hal_pins pins = { .edges = pin_edges };
+    struct fake_pins board = { .edges[1] = 7 };
+    const struct hal_pins pins = fake_pins_hal(&board);
     struct phusa_text name = PHUSA_TEXT("rain");
     make_hub("inputs\ndevice rain\nchannel rain pulse=1 divide=5 debounce=100\n", "rain");
-    edge_count = 7;
     hub_init(&hub, &map, NULL, 0, &pins, &OPTIONS);
     assert_true(hub_bind(&hub, &name, 1));
     for (int round = 0; round < 3; round++) {
@@ -582,9 +626,9 @@ static void test_bounces(void **state)
         for (int i = 0; i < 3000; i++) {
             int64_t next = hub_step(&hub, now());
             assert_true(next <= now_ns + 100 * FAKE_MILLI);
-            edge_count += now_ns - at == 500 * FAKE_MILLI ? 3 : 0; /* a tip, and its bounces */
-            edge_count += now_ns - at == 520 * FAKE_MILLI ? 2 : 0;
-            edge_count += now_ns - at == 1500 * FAKE_MILLI ? 1 : 0; /* a clean one */
+            board.edges[1] += now_ns - at == 500 * FAKE_MILLI ? 3 : 0; /* a tip, and its bounces */
+            board.edges[1] += now_ns - at == 520 * FAKE_MILLI ? 2 : 0;
+            board.edges[1] += now_ns - at == 1500 * FAKE_MILLI ? 1 : 0; /* a clean one */
             now_ns += STEP;
         }
         struct hal_sensors sensors = hub_sensors(&hub);
@@ -683,6 +727,7 @@ int main(void)
         cmocka_unit_test_setup(test_device_state, make_buses),
         cmocka_unit_test_setup(test_values_that_are_none, make_buses),
         cmocka_unit_test_setup(test_troubles_that_pass, make_buses),
+        cmocka_unit_test_setup(test_late_answers_are_nobodys, make_buses),
         cmocka_unit_test_setup(test_refusal_is_final, make_buses),
         cmocka_unit_test_setup(test_dead_slave_costs_the_others_nothing, make_buses),
         cmocka_unit_test_setup(test_backoff, make_buses),

@@ -264,7 +264,8 @@ static size_t bus_read(void *context, void *bytes, size_t capacity)
 
 static void loop_back(struct fake_bus *bus, const uint8_t *bytes, size_t length)
 {
-    fake_bus_put(bus, bytes, length - (rig.defect == LOSES_BYTES), 0);
+    int64_t while_it_leaves = (1 - (int64_t)length) * bus->character_ns;
+    fake_bus_put(bus, bytes, length - (rig.defect == LOSES_BYTES), while_it_leaves);
 }
 
 /* The wire from the output goes to the counter, too. */

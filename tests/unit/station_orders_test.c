@@ -123,6 +123,12 @@ static void test_what_is_malformed_does_no_harm(void **state)
     memcpy(big, heads[1], strlen(heads[1]));
     strcpy(big + sizeof big - 2, "}");
     assert_string_equal(port_ask(port, big), "{\"id\":\"h\",\"ok\":false,\"error\":\"too long\"}");
+    /* Longer than the station's buffer: the port drops it, and nothing is heard of it. */
+    static char huge[STATION_BUFFER_BYTES + 2];
+    memset(huge, ' ', sizeof huge - 1);
+    memcpy(huge, heads[1], strlen(heads[1]));
+    assert_string_equal(port_ask(port, huge), "");
+    assert_int_equal(port->network.too_long, 1);
     assert_false(port->station.orders.maintenance || port->station.orders.trial);
     assert_memory_equal(&before, &port->station.settings, sizeof before);
 }

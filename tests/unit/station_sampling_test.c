@@ -32,6 +32,42 @@ static bool equal(double a, double b)
     return fabs(a - b) <= 1e-9 * (1 + fabs(b));
 }
 
+/* --- what is no number ---------------------------------------------------------------- */
+
+static struct hal_sample no_numbers(struct port *p, size_t channel, int64_t at_ns)
+{
+    static const double values[] = { NAN, INFINITY, -INFINITY, -NAN };
+    (void)p;
+    return port_value(channel == 0 ? (double)(at_ns / MINUTE_NS % 100)
+                                   : values[at_ns / MINUTE_NS % 4]);
+}
+
+/* NaN and infinities are failures, counted; they spoil no mean, no check and no report. */
+static void test_what_is_no_number_has_failed(void **state)
+{
+    (void)state;
+    static const struct station_channel_settings settings[2] = {
+        { .statistics = STATISTIC_COUNT },
+        { .statistics = STATISTIC_MINIMUM | STATISTIC_MAXIMUM | STATISTIC_DEVIATION | STATISTIC_RAW,
+          .event_step = 0.5,
+          .checks = { .low = 0, .high = 10, .step = 1 } }
+    };
+    port->options.sample_every_ns = MINUTE_NS;
+    port->options.fast_every_ns = 20 * SECOND_NS;
+    port->options.channel_settings = settings;
+    port->sample = no_numbers;
+    assert_int_equal(port_boot(port), STATION_OK);
+    port_link(port, true);
+    port_pass(port, HOUR_NS, SECOND_NS * 20);
+    assert_true(port->taken_count >= 4);
+    assert_true(port->station.counters.failed >= 60);
+    assert_int_equal(port->station.counters.events, 0);
+    for (size_t i = 0; i < port->taken_count; i++) {
+        assert_int_equal(port->taken[i].report.count, 2); /* salinity and its count */
+        assert_true(isfinite(port->taken[i].report.readings[0].value));
+    }
+}
+
 /* --- observations -------------------------------------------------------------------- */
 
 /* Minutes since the start; channel 1 has no number in some of them. */
@@ -380,6 +416,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(test_what_is_no_number_has_failed),
         TEST(test_mean_of_the_period_that_ends),
         TEST(test_state_of_an_observation_is_the_worst_of_its_samples),
         TEST(test_local_checks_flag_and_delete_nothing),

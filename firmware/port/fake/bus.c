@@ -2,19 +2,40 @@
 
 #include <string.h>
 
+/* One byte at its time: behind what comes earlier, before what comes later. */
+static void put_byte(struct fake_bus *bus, uint8_t byte, int64_t at)
+{
+    size_t place = bus->in_count++;
+    for (; place > bus->in_taken && bus->in_at[place - 1] > at; place--) {
+        bus->in[place] = bus->in[place - 1];
+        bus->in_at[place] = bus->in_at[place - 1];
+    }
+    bus->in[place] = byte;
+    bus->in_at[place] = at;
+}
+
+/* When a frame may begin that would like to at `at`: nobody speaks into what is on the line. */
+static int64_t free_from(const struct fake_bus *bus, int64_t at, size_t length)
+{
+    for (size_t i = bus->in_taken; i < bus->in_count; i++) {
+        int64_t other = bus->in_at[i];
+        if (other + bus->character_ns > at && other < at + (int64_t)length * bus->character_ns) {
+            at = other + bus->character_ns;
+        }
+    }
+    return at;
+}
+
 void fake_bus_put(struct fake_bus *bus, const void *bytes, size_t length, int64_t after_ns)
 {
     if (bus->in_taken == bus->in_count) {
         bus->in_taken = bus->in_count = 0;
     }
     int64_t at = (bus->busy_until > bus->now ? bus->busy_until : bus->now) + after_ns;
-    if (bus->in_count > 0 && at < bus->in_at[bus->in_count - 1] + bus->character_ns) {
-        at = bus->in_at[bus->in_count - 1] + bus->character_ns;
-    }
+    at = free_from(bus, at, length);
     for (size_t i = 0; i < length && bus->in_count < FAKE_BUS_BYTES; i++) {
-        at += i == 0 ? 0 : bus->character_ns;
-        bus->in[bus->in_count] = ((const uint8_t *)bytes)[i];
-        bus->in_at[bus->in_count++] = at;
+        put_byte(bus, ((const uint8_t *)bytes)[i], at);
+        at += bus->character_ns;
     }
 }
 
@@ -24,7 +45,9 @@ static enum hal_result bus_configure(void *context, const struct hal_line *line)
     bus->line = *line;
     bus->configured++;
     bus->character_ns = INT64_C(11000000000) / line->baud;
-    bus->in_taken = bus->in_count;
+    while (bus->in_taken < bus->in_count && bus->in_at[bus->in_taken] <= bus->now) {
+        bus->in_taken++;
+    }
     return HAL_OK;
 }
 

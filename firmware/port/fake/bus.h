@@ -31,8 +31,8 @@ void fake_bus_init(struct fake_bus *bus, uint32_t baud);
 void fake_bus_clear(struct fake_bus *bus);
 
 /*
- * Puts bytes on the line: the first arrives after_ns after all that was written has left, and not
- * before those that are under way already.
+ * Puts bytes on the line: the first arrives after_ns after all that was written has left, or when
+ * others that are on the line then have passed.
  */
 void fake_bus_put(struct fake_bus *bus, const void *bytes, size_t length, int64_t after_ns);
 

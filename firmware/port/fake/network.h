@@ -7,7 +7,7 @@
 
 #include "hal/hal.h"
 
-#define FAKE_NETWORK_INBOUND 4096
+#define FAKE_NETWORK_INBOUND 8192
 #define FAKE_NETWORK_HOST    256
 #define FAKE_NETWORK_ANY     UINT32_MAX
 

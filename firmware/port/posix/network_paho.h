@@ -8,9 +8,11 @@
 #include "base/problem.h"
 #include "hal/hal.h"
 
-#define NETWORK_PENDING_MAX  256  /* messages handed over and not yet acknowledged by the broker */
-#define NETWORK_MESSAGE_MAX  1024 /* bytes of a message that comes in; a longer one is dropped */
-#define NETWORK_COMMANDS_MAX 4    /* commands waiting for the core; a further one is dropped */
+#define NETWORK_PENDING_MAX  256 /* messages handed over and not yet acknowledged by the broker */
+/* Bytes of a message that comes in: more than a command may have, so that the core gets to say that
+ * one is too long. A longer one is dropped. */
+#define NETWORK_MESSAGE_MAX  2304
+#define NETWORK_COMMANDS_MAX 4 /* commands waiting for the core; a further one is dropped */
 
 struct network;
 
