@@ -132,10 +132,9 @@ static struct console_view *no_stations(void *context)
     return &view;
 }
 
-static const struct console_source source = { .verb = check_verb,
-                                              .view = no_stations,
-                                              .events = list_nothing,
-                                              .messages = send_nothing };
+static const struct console_source source = {
+    .verb = check_verb, .view = no_stations, .events = list_nothing, .messages = send_nothing
+};
 
 static void check_answer(unsigned status, struct text_buffer *out)
 {

@@ -357,7 +357,7 @@ static struct check_port whole_port(void)
     port.output = port.input = WIRE;
     port.counter = COUNTER;
     port.loop_count = 2;
-    port.sensors = (struct hal_sensors){ NULL, begin_round, sample, NULL };
+    port.sensors = (struct hal_sensors){ .begin = begin_round, .sample = sample };
     port.channels = 3;
     port.sensors_ms = 2000;
     port.network = (struct hal_network){ NULL, connection, publish, receive, connect_again };

@@ -1273,7 +1273,7 @@ static void wrong_lines_of_subscribers_are_named_and_left_out(void **state)
         "people.csv:21: a quote does not end",
         "people.csv:18: the same wish stands in line 17; keep one",
         "people.csv:19: an own limit cannot stand for rules with two limits",
-        "people.csv:20: the own limit -5 lies outside the range of salinity, 0 to 50 ‰",
+        "people.csv:20: the own limit -5 lies outside the range of salinity, 0 to 50 g/L",
     };
     put_subscribers(
         fixture,
