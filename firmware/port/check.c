@@ -17,6 +17,7 @@
 #define NOTE_BYTES   32u
 #define NOTE_SLOTS   16u
 #define STEP_MS      100u
+#define STEP_MS_MAX  5000 /* a pause that others have held up */
 #define READINGS     10000
 #define NUMBERS      256
 #define WALL_MIN_NS  INT64_C(1577836800000000000) /* 2020 */
@@ -103,7 +104,7 @@ static struct check_finding goes_on(struct check *check)
         return check_passed();
     }
     int64_t ms = check_since_ms(check, begun);
-    return ms >= STEP_MS / 2 && ms <= STEP_MS * 50
+    return ms >= STEP_MS / 2 && ms <= STEP_MS_MAX
                ? check_passed()
                : check_failed_at("in 100 ms it went on by, in ms", ms);
 }

@@ -382,6 +382,35 @@ static void test_bad_answers(void **state)
     }
 }
 
+/* A sensor that answers in time. */
+static void play_in_time(struct fake_bus *to, const uint8_t *bytes, size_t length)
+{
+    (void)length;
+    fake_bus_put(to, bytes[1] == 'D' ? "0+923\r\n" : "00001\r\n", 7, 12 * FAKE_MILLI);
+}
+
+/* What another sensor says late, at any moment, is not taken for this one's answer. */
+static void test_late_answers_are_nobodys(void **state)
+{
+    (void)state;
+    static const char *const late[] = { "10001\r\n", "1+123\r\n", "1\r\n", "10002\r\n" };
+    unsigned good = 0;
+    bus.answer = play_in_time;
+    act_at = act_count = 0;
+    for (int i = 0; i < 1200; i++) {
+        fake_bus_clear(&bus);
+        fake_bus_put(&bus, late[i % 4], strlen(late[i % 4]), i / 4 * FAKE_MILLI);
+        enum sdi12_result result = measure(&M);
+        if (result == SDI12_OK) {
+            expect_values((double[]){ 923 }, 1);
+            good++;
+        }
+        bus.now += 2000 * FAKE_MILLI;
+    }
+    print_message("%u of 1200 good\n", good);
+    assert_in_range(good, 1000, 1200);
+}
+
 static void test_port_that_cannot(void **state)
 {
     (void)state;
@@ -452,6 +481,7 @@ int main(void)
         cmocka_unit_test_setup(test_silence, make_bus),
         cmocka_unit_test_setup(test_last_attempt_is_late_enough_to_wake, make_bus),
         cmocka_unit_test_setup(test_bad_answers, make_bus),
+        cmocka_unit_test_setup(test_late_answers_are_nobodys, make_bus),
         cmocka_unit_test_setup(test_port_that_cannot, make_bus),
         cmocka_unit_test_setup(test_a_line_that_damages, make_bus),
     };

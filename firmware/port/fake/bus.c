@@ -14,7 +14,7 @@ static void put_byte(struct fake_bus *bus, uint8_t byte, int64_t at)
     bus->in_at[place] = at;
 }
 
-/* When a frame may begin that would like to at `at`: nobody speaks into what is on the line. */
+/* When a frame may begin that would like to at `at`: it does not speak into what is on the line. */
 static int64_t free_from(const struct fake_bus *bus, int64_t at, size_t length)
 {
     for (size_t i = bus->in_taken; i < bus->in_count; i++) {
@@ -32,7 +32,7 @@ void fake_bus_put(struct fake_bus *bus, const void *bytes, size_t length, int64_
         bus->in_taken = bus->in_count = 0;
     }
     int64_t at = (bus->busy_until > bus->now ? bus->busy_until : bus->now) + after_ns;
-    at = free_from(bus, at, length);
+    at = bus->answering ? at : free_from(bus, at, length);
     for (size_t i = 0; i < length && bus->in_count < FAKE_BUS_BYTES; i++) {
         put_byte(bus, ((const uint8_t *)bytes)[i], at);
         at += bus->character_ns;
@@ -65,7 +65,9 @@ static enum hal_result bus_write(void *context, const void *bytes, size_t length
     bus->writes++;
     bus->busy_until = bus->now + (int64_t)length * bus->character_ns;
     if (bus->answer != NULL) {
+        bus->answering = true;
         bus->answer(bus, bytes, length);
+        bus->answering = false;
     }
     return HAL_OK;
 }

@@ -20,6 +20,7 @@ struct fake_bus {
     unsigned writes, breaks, configured;
     struct hal_line line;
     bool stuck, refuses; /* never sent; write fails */
+    bool answering;      /* inside answer */
     /* Called with what was just written: somebody at the other end may answer. */
     void (*answer)(struct fake_bus *bus, const uint8_t *bytes, size_t length);
     void *other;
@@ -32,7 +33,8 @@ void fake_bus_clear(struct fake_bus *bus);
 
 /*
  * Puts bytes on the line: the first arrives after_ns after all that was written has left, or when
- * others that are on the line then have passed.
+ * others that are on the line then have passed. Only who answers looks at nobody else: what two say
+ * at once arrives mixed.
  */
 void fake_bus_put(struct fake_bus *bus, const void *bytes, size_t length, int64_t after_ns);
 

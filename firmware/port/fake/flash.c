@@ -62,7 +62,7 @@ static void cut_power(struct fake_flash *flash, const struct fake_operation *und
         if (under_way != NULL) {
             tear(flash, flash->now, under_way);
         }
-        memcpy(flash->synced, flash->now, flash->block_size * flash->block_count);
+        memcpy(flash->synced, flash->now, (size_t)flash->block_size * flash->block_count);
         return;
     }
     for (uint32_t block = 0; block < flash->block_count; block++) {
