@@ -207,9 +207,9 @@ static bool start(struct collector *collector, struct problem *problem)
         return false;
     }
     struct journal_record no_link = { .kind = JOURNAL_LINK, .payload = PHUSA_TEXT("down") };
-    watch_recall(collector);
-    intake_append(collector, &loaded);
-    intake_append(collector, &no_link); /* until there is one */
+    conditions_recall(collector);
+    (void)intake_append(collector, &loaded);
+    (void)intake_append(collector, &no_link); /* until there is one */
     return start_thread(&collector->sync_thread, &collector->sync_running, sync_run, collector,
                         problem) &&
            start_thread(&collector->flow_thread, &collector->flow_running, flow_run, collector,
@@ -241,6 +241,7 @@ struct collector *collector_create(struct settings *settings, const struct clock
     atomic_store(&collector->journal_writable, true);
     (void)pthread_mutex_init(&collector->state_lock, NULL);
     (void)pthread_mutex_init(&collector->text_lock, NULL);
+    (void)pthread_mutex_init(&collector->watch_lock, NULL);
     (void)pthread_mutex_init(&collector->requeue_lock, NULL);
     (void)pthread_mutex_init(&collector->snapshots.lock, NULL);
     (void)pthread_cond_init(&collector->snapshots.changed, NULL);
@@ -259,7 +260,7 @@ static void tick(struct collector *collector)
     if (minute != collector->last_tick_minute) {
         collector->last_tick_minute = minute;
         struct journal_record record = { .kind = JOURNAL_TICK };
-        intake_append(collector, &record);
+        (void)intake_append(collector, &record);
     }
 }
 
@@ -291,7 +292,7 @@ void collector_reload(struct collector *collector, struct settings *settings)
     shared_settings_drop(overtaken);
     struct journal_record record = { .kind = JOURNAL_CONFIGURED,
                                      .payload = phusa_text_of(settings->file) };
-    intake_append(collector, &record);
+    (void)intake_append(collector, &record);
 }
 
 void collector_reload_refused(struct collector *collector, const char *why)
@@ -372,6 +373,7 @@ void collector_free(struct collector *collector)
     shared_settings_drop(collector->first);
     (void)pthread_mutex_destroy(&collector->state_lock);
     (void)pthread_mutex_destroy(&collector->text_lock);
+    (void)pthread_mutex_destroy(&collector->watch_lock);
     (void)pthread_mutex_destroy(&collector->requeue_lock);
     (void)pthread_mutex_destroy(&collector->snapshots.lock);
     (void)pthread_cond_destroy(&collector->snapshots.changed);

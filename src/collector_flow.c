@@ -214,8 +214,8 @@ static void commit_notices(struct collector *collector, const struct settings *s
         return;
     }
     uint64_t position = collector->notices[collector->notice_count - 1].position;
-    if (outbox_commit(collector->outbox, collector->notices, collector->notice_count, settings,
-                      position, clock_real(), &problem) == OUTBOX_OK) {
+    if (conditions_commit(collector, settings, collector->notices, collector->notice_count,
+                          position, &problem) == OUTBOX_OK) {
         drop_notices(collector);
         notifier_wake(collector->notifier);
         if (log_complaint_over(&collector->outbox_complaint, now, NULL)) {

@@ -48,8 +48,10 @@ typedef enum journal_status appender(struct journal *journal, const struct journ
 
 static bool append(struct collector *collector, struct journal_record *record, appender *put)
 {
+    uint64_t position = 0;
     record->time = clock_wall(&collector->clock);
-    enum journal_status status = put(collector->raw, record, NULL);
+    enum journal_status status = put(collector->raw, record, &position);
+    record->position = position;
     if (status != JOURNAL_OK) {
         complain(collector, status == JOURNAL_FULL ? "disk full" : "input/output error");
         return false;
@@ -58,9 +60,9 @@ static bool append(struct collector *collector, struct journal_record *record, a
     return true;
 }
 
-void intake_append(struct collector *collector, struct journal_record *record)
+bool intake_append(struct collector *collector, struct journal_record *record)
 {
-    (void)append(collector, record, journal_append);
+    return append(collector, record, journal_append);
 }
 
 static bool on_message(void *context, struct phusa_text topic, struct phusa_text payload)
@@ -121,7 +123,7 @@ static void on_link(void *context, bool up, const char *why)
     if (atomic_exchange(&collector->link_up, up) != up) {
         struct journal_record record = { .kind = JOURNAL_LINK,
                                          .payload = phusa_text_of(up ? "up" : "down") };
-        intake_append(collector, &record);
+        (void)intake_append(collector, &record);
     }
 }
 

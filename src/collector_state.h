@@ -57,11 +57,22 @@ struct snapshots {
     int64_t cost_ns;       /* what the last one took, from the flow to the disk */
 };
 
-/* One of the collector's alarms about itself (settings.h, enum maintenance). Main thread only. */
+/* One of the collector's alarms about itself (settings.h, enum maintenance; pipeline_is_condition),
+ * of the main thread but for what watch_lock is about. */
 struct watched {
-    bool told;        /* people were told that it is so */
-    int64_t until_ns; /* monotonic: how long an event counts as "so" */
-    uint64_t seen;    /* the count of events when last looked */
+    bool is_so;
+    double value;
+    int64_t until_ns;       /* monotonic: how long an event counts as "so" */
+    uint64_t seen;          /* the count of events when last looked */
+    int64_t next_settle_ns; /* monotonic */
+    int64_t untold_ns;      /* monotonic: since when people should know it; 0 = they do */
+    enum { RECORDED_UNKNOWN, RECORDED_OFF, RECORDED_ON } recorded; /* last in the journal */
+    uint64_t recorded_at; /* position of the record; 0 = of an earlier run */
+    /* under watch_lock */
+    bool told;          /* people were told last that it is so */
+    double told_value;  /* with this number, where that was straight */
+    uint64_t told_upto; /* of records up to this position people know all, or what came after */
+    bool marked;        /* the outbox does not know what they were told */
 };
 
 /* What a batch set aside, until the quarantine has it. */
@@ -144,6 +155,7 @@ struct collector {
     bool held; /* the disk is full: the broker is left alone */
     atomic_bool held_shown;
     struct watched watched[MAINTENANCE_COUNT];
+    pthread_mutex_t watch_lock;
 
     struct log_complaint quarantine_complaint; /* under state_lock */
     pthread_mutex_t requeue_lock;              /* one request to put something back at a time */
@@ -180,7 +192,8 @@ bool quarantine_append(struct collector *collector, const json_t *text,
 
 /* collector_intake.c: what comes in, to the raw journal; group commit */
 extern const struct mqtt_handlers intake_handlers, outlet_handlers; /* context to be set */
-void intake_append(struct collector *collector, struct journal_record *record);
+/* Appends, and gives the record its time and position; false when the journal takes no more. */
+bool intake_append(struct collector *collector, struct journal_record *record);
 void *sync_run(void *context);
 
 /* collector_flow.c: raw journal to spool, outbox, quarantine and receipts */
@@ -214,13 +227,25 @@ void *store_run(void *context);
 /* Positions kept by an earlier run; 0 when there is none. */
 void store_read_cursor(struct collector *collector, struct store_cursor *cursor);
 
-/* collector_watch.c: the disk, retention, and the collector's alarms about itself */
+/* collector_watch.c: the disk, retention, and what befalls the collector itself */
 void watch_tend(struct collector *collector, mono_time now);
-/* Asks the outbox which of its own alarms people know of from an earlier run; before the threads.
- */
-void watch_recall(struct collector *collector);
-/* True if it is an alarm of the collector about itself. */
-bool watch_is_own(const struct collector *collector, const struct outbox_told *told);
+
+/* collector_conditions.c: alarms about that; main thread but for conditions_commit */
+/* A state, as it is now; value is its alarm's. To be called again and again. */
+void conditions_set(struct collector *collector, enum maintenance which, bool is_so, double value,
+                    mono_time now);
+/* The same for events: how many there were since the start. */
+void conditions_count(struct collector *collector, enum maintenance which, uint64_t count,
+                      mono_time now);
+/* outbox_commit for the flow: what people know of these alarms already is not told again; such
+ * notices lose their `tell`. */
+enum outbox_status conditions_commit(struct collector *collector, const struct settings *settings,
+                                     struct notice *notices, size_t count, uint64_t position,
+                                     struct problem *problem);
+/* Asks the outbox what people know of them from an earlier run; before the threads. */
+void conditions_recall(struct collector *collector);
+/* True if it is one of them. */
+bool conditions_is_one(const struct collector *collector, const struct outbox_told *told);
 
 /* collector_alarms.c: what operators ask for and do (console_source) */
 enum console_verb collector_verb(void *context, struct phusa_text payload, struct problem *problem);

@@ -21,7 +21,7 @@ static void visit_told(void *context, const struct outbox_told *told)
 {
     struct recall *recall = context;
     struct collector *collector = recall->collector;
-    if (watch_is_own(collector, told) ||
+    if (conditions_is_one(collector, told) ||
         pipeline_set_told(collector->pipeline, told->rule, told->station, told->parameter,
                           told->severity) ||
         told->severity == SEVERITY_NORMAL) {

@@ -357,11 +357,15 @@ void pipeline_take(struct pipeline *pipeline, const struct journal_record *recor
         break;
     case JOURNAL_TICK:
         ledger_tick(pipeline);
+        conditions_tick(pipeline);
         silence_tick(pipeline); /* before the rules that it explains */
         flow_tick(pipeline);
         break;
     case JOURNAL_VERB:
         verbs_take(pipeline, record);
+        break;
+    case JOURNAL_CONDITION:
+        conditions_take(pipeline, record);
         break;
     case JOURNAL_REQUEUED:
         requeue_take(pipeline, record);

@@ -17,6 +17,7 @@
 #include "journal/journal.h"
 #include "notify/notify.h"
 #include "phusa/message.h"
+#include "phusa/number.h"
 #include "phusa/report.h"
 #include "settings/settings.h"
 
@@ -139,6 +140,27 @@ void pipeline_lost(struct pipeline *pipeline, struct phusa_text station, enum ph
  * says what would be right. To be asked before it is written into the journal. */
 bool pipeline_check_verb(struct pipeline *pipeline, struct phusa_text payload, int64_t now_ns,
                          struct problem *problem);
+
+/* --- what befalls the collector itself ----------------------------------------- */
+
+/* True if it comes to the pipeline as a JOURNAL_CONDITION. People are told of it by others, too:
+ * what they know stays with those (collector_conditions.c), so pipeline_forget_told and _set_told
+ * leave it alone. */
+bool pipeline_is_condition(enum maintenance which);
+
+/* The payload of such a record, terminated; rule is that of the alarm. */
+#define PIPELINE_CONDITION_CHARS (PHUSA_ID_MAX + 8 + PHUSA_DOUBLE_CHARS)
+void pipeline_condition_print(const struct rule *rule, bool is_so, double value,
+                              char text[PIPELINE_CONDITION_CHARS]);
+
+/* What the records up to now made of it. */
+struct pipeline_condition {
+    bool is_so;
+    bool told; /* the last notice with `tell` said that it is so */
+    bool held; /* at now_ns: shelved, out of service, or flapping */
+};
+struct pipeline_condition pipeline_condition(const struct pipeline *pipeline,
+                                             enum maintenance which, int64_t now_ns);
 
 /* --- state over a restart -------------------------------------------------- */
 

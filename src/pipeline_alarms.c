@@ -209,7 +209,7 @@ enum severity alarms_own_state(struct alarm_slot *const *own, enum maintenance w
 static enum severity own_state_for(const struct pipeline *pipeline, const struct alarm_about *about,
                                    enum maintenance which)
 {
-    if (which == MAINTENANCE_LINK_DOWN) {
+    if (which == MAINTENANCE_LINK_DOWN || pipeline_is_condition(which)) {
         return alarms_own_state(pipeline->own, which);
     }
     if (which == MAINTENANCE_SITE_SILENT) {

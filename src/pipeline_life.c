@@ -210,7 +210,7 @@ bool pipeline_reconfigure(struct pipeline *pipeline, const struct settings *sett
 static void forget_own(struct alarm_slot *const own[MAINTENANCE_COUNT])
 {
     for (int i = 0; i < MAINTENANCE_COUNT; i++) {
-        if (own[i] != NULL) {
+        if (own[i] != NULL && !pipeline_is_condition((enum maintenance)i)) {
             own[i]->state.told = SEVERITY_NORMAL;
         }
     }
@@ -234,18 +234,12 @@ void pipeline_forget_told(struct pipeline *pipeline)
     }
 }
 
-/* One of the pipeline's: others are the collector's matter (collector_watch.c). */
-static bool is_ours(enum maintenance which)
-{
-    return which != MAINTENANCE_DISK_FULL && which != MAINTENANCE_SPOOL_FULL &&
-           which != MAINTENANCE_BROKER_DROPS && which != MAINTENANCE_JOURNAL;
-}
-
 static bool set_own_told(struct pipeline *pipeline, enum maintenance which, const char *station,
                          enum severity severity)
 {
     struct alarm_about about;
-    if (!is_ours(which) || !alarms_about(pipeline, (int)which, phusa_text_of(station), &about)) {
+    if (pipeline_is_condition(which) ||
+        !alarms_about(pipeline, (int)which, phusa_text_of(station), &about)) {
         return false;
     }
     struct alarm_slot *slot = alarms_own_slot(pipeline, about.own, which);

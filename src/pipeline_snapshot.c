@@ -1,7 +1,8 @@
 /*
  * The pipeline's state over a restart, as numbers and texts of base/state.h, in this order:
  *
- *   version           SNAPSHOT_VERSION; another one is not read
+ *   version           SNAPSHOT_VERSION, or 3, which is the same without conditions; another one is
+ *                     not read
  *   position          of the last record taken
  *   counters          messages, received, duplicates, accepted, quarantined, lost, went_back,
  *                     renumbered, transitions, windows told, corrections, flags by their numbers;
@@ -27,6 +28,7 @@
  *   listening         link down, since when, last record, heard from
  *   own alarms        about the collector
  *   sites             how many; each: id, own alarms
+ *   conditions        how many; each: enum maintenance, is so, since when, value
  *
  * An alarm is its state (alarm/machine.c), 1 and its life (alarm/life.c) or 0, 1 and what its rate
  * is made of (alarm/rate.c) or 0.
@@ -41,7 +43,8 @@
 
 #include "pipeline_state.h"
 
-#define SNAPSHOT_VERSION 3
+#define SNAPSHOT_VERSION   4
+#define WITHOUT_CONDITIONS 3
 
 enum section {
     SECTION_END = 0,
@@ -271,6 +274,7 @@ void pipeline_save(const struct pipeline *pipeline, struct state_writer *writer)
         save_station(&pipeline->stations[i], &scratch, writer);
     }
     save_places(pipeline, writer);
+    conditions_save(pipeline, writer);
     state_writer_free(&scratch);
 }
 
@@ -559,11 +563,19 @@ static bool load_places(struct pipeline *pipeline, struct state_reader *reader)
     return good && !reader->failed;
 }
 
+/* 0 if it is none that can be read. */
+static uint64_t read_version(struct state_reader *reader)
+{
+    uint64_t version = state_get(reader);
+    return version == SNAPSHOT_VERSION || version == WITHOUT_CONDITIONS ? version : 0;
+}
+
 enum pipeline_restored pipeline_restore(struct pipeline *pipeline, struct state_reader *reader)
 {
     uint64_t *list[COUNTERS];
     struct phusa_text before = { "", 0 };
-    if (state_get(reader) != SNAPSHOT_VERSION) {
+    uint64_t version = read_version(reader);
+    if (version == 0) {
         return PIPELINE_DAMAGED;
     }
     list_counters(&pipeline->counters, list);
@@ -579,14 +591,15 @@ enum pipeline_restored pipeline_restore(struct pipeline *pipeline, struct state_
     if (!load_places(pipeline, reader) && !reader->failed) {
         return PIPELINE_NO_MEMORY;
     }
+    if (version > WITHOUT_CONDITIONS) {
+        (void)conditions_load(pipeline, reader);
+    }
     return reader->failed || reader->at != reader->end ? PIPELINE_DAMAGED : PIPELINE_RESTORED;
 }
 
 uint64_t pipeline_saved_position(struct state_reader *reader)
 {
-    if (state_get(reader) != SNAPSHOT_VERSION) {
-        reader->failed = true;
-    }
+    reader->failed |= read_version(reader) == 0;
     uint64_t position = state_get(reader);
     return reader->failed ? 0 : position;
 }

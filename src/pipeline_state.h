@@ -70,6 +70,13 @@ struct listening {
     int64_t from_ns;   /* who was not heard since then counts as silent */
 };
 
+/* Something of the collector itself, by the records of the journal (pipeline_conditions.c). */
+struct condition {
+    bool is_so;
+    int64_t since_ns; /* receive time of the last change; 0 = there was none */
+    double value;     /* as recorded last */
+};
+
 /* Tests beyond the gross range of one series. */
 struct series_quality {
     const struct qc_settings *qc;
@@ -253,6 +260,7 @@ struct pipeline {
     struct place *places;
     struct alarm_slot *own[MAINTENANCE_COUNT]; /* about the collector itself */
     struct listening listening;
+    struct condition conditions[MAINTENANCE_COUNT]; /* of those that pipeline_is_condition */
     struct known_inputs known;
     uint64_t position;
     struct pipeline_counters counters;
@@ -376,6 +384,15 @@ bool alarms_about(struct pipeline *pipeline, int which, struct phusa_text id,
  * is none. */
 struct alarm_slot *alarms_find(struct pipeline *pipeline, struct phusa_text rule,
                                struct phusa_text station, struct alarm_about *about);
+
+/* --- pipeline_conditions.c ---------------------------------------------------------------- */
+
+/* A JOURNAL_CONDITION. */
+void conditions_take(struct pipeline *pipeline, const struct journal_record *record);
+/* A minute has passed: what was held back may be told now. */
+void conditions_tick(struct pipeline *pipeline);
+void conditions_save(const struct pipeline *pipeline, struct state_writer *writer);
+bool conditions_load(struct pipeline *pipeline, struct state_reader *reader);
 
 /* --- pipeline_silence.c ------------------------------------------------------------------- */
 

@@ -38,8 +38,10 @@ static int help(void)
 
 static const char *kind_name(unsigned kind)
 {
-    static const char *const names[] = { "?",    "message", "tick",      "configured",
-                                         "link", "lines",   "set-aside", "requeued" };
+    static const char *const names[JOURNAL_KIND_LAST + 1] = { "?",          "message",  "tick",
+                                                              "configured", "link",     "lines",
+                                                              "set-aside",  "requeued", "verb",
+                                                              "condition" };
     return kind < sizeof names / sizeof names[0] ? names[kind] : "?";
 }
 

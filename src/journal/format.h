@@ -16,7 +16,7 @@
  *          was durable when it was begun 24  8  receive time, ns since 1970
  *   40 20  0                             32  4  count
  *   60  4  CRC32C over bytes 0..59       36  2  length of the topic
- *                                        38  1  kind, 1..7
+ *                                        38  1  kind, 1..9
  *                                        39  1  flags
  *                                        40  .  topic, then payload
  *

@@ -31,9 +31,10 @@ enum journal_kind {
      * record, topic = its topic, origin = its position there. Quarantine: payload = {"position":N},
      * the position in the quarantine of what was put back. */
     JOURNAL_REQUEUED = 7,
-    JOURNAL_VERB = 8 /* what an operator did with an alarm; payload = JSON, pipeline_verbs.c */
+    JOURNAL_VERB = 8,     /* what an operator did with an alarm; payload = JSON, pipeline_verbs.c */
+    JOURNAL_CONDITION = 9 /* of the collector itself; payload = text, pipeline_conditions.c */
 };
-#define JOURNAL_KIND_LAST JOURNAL_VERB
+#define JOURNAL_KIND_LAST JOURNAL_CONDITION
 
 #define JOURNAL_FLAG_CUT 1u
 

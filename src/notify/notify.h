@@ -57,9 +57,11 @@ struct notice {
     int64_t time_ns;  /* of the reading that changed it */
     int64_t since_ns; /* when the present state began; = time_ns unless told late */
     double value;
-    bool historical;   /* recorded from a backlog */
-    bool transition;   /* the state changed at this reading: recorded (else only told, late) */
-    bool tell;         /* goes to the channels; otherwise it is only recorded */
+    bool historical; /* recorded from a backlog */
+    bool transition; /* the state changed at this reading: recorded (else only told, late) */
+    bool tell;       /* goes to the channels; otherwise it is only recorded */
+    bool known;      /* with `tell`: by another way it went there already, so it is only remembered
+                        as what people were told last */
     uint64_t position; /* of the journal record it came from */
     /* The alarm's life (ISA-18.2). */
     const char *life; /* its state after this: "UNACK" ...; static; NULL = not said */
@@ -140,7 +142,8 @@ struct outbox_told {
     char rule[PHUSA_ID_MAX + 1], site[PHUSA_ID_MAX + 1], station[PHUSA_ID_MAX + 1];
     char parameter[PHUSA_NAME_MAX + 1];
     enum severity severity;
-    double value; /* that was told with it; 0 if none was */
+    double value;      /* that was told with it; 0 if none was */
+    uint64_t position; /* of the notice; 0 when it is normal and that is no longer kept */
 };
 
 /* Hands each series of which something was told to visit, the one told longest ago first; not those

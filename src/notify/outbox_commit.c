@@ -268,7 +268,10 @@ static bool insert_notice(struct entry *entry)
     if (!insert_letter(entry) || !note_series(entry)) {
         return false;
     }
-    recipients_each(entry->outbox->recipients, notice, entry->batch->now, visit_recipient, entry);
+    if (!notice->known) {
+        recipients_each(entry->outbox->recipients, notice, entry->batch->now, visit_recipient,
+                        entry);
+    }
     return !entry->failed;
 }
 

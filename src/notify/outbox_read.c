@@ -98,8 +98,9 @@ bool outbox_each_told(struct outbox *outbox,
     struct outbox_told told = { 0 };
     int step = SQLITE_ERROR;
     if (list_open(outbox,
-                  "SELECT rule, site, station, parameter, severity, value FROM series"
-                  " WHERE told > 0 ORDER BY told",
+                  "SELECT s.rule, s.site, s.station, s.parameter, s.severity, s.value, t.position"
+                  " FROM series s LEFT JOIN transition t ON t.id = s.told"
+                  " WHERE s.told > 0 ORDER BY s.told",
                   &list)) {
         while ((step = sqlite3_step(list.rows)) == SQLITE_ROW) {
             COPY(&list, 0, told.rule);
@@ -108,6 +109,7 @@ bool outbox_each_told(struct outbox *outbox,
             COPY(&list, 3, told.parameter);
             told.severity = (enum severity)sqlite3_column_int(list.rows, 4);
             told.value = sqlite3_column_double(list.rows, 5);
+            told.position = (uint64_t)sqlite3_column_int64(list.rows, 6);
             visit(context, &told);
         }
     }

@@ -435,13 +435,18 @@ static void send(struct world *world, int64_t seconds, const char *topic, const 
     pipeline_take(world->pipeline, &record);
 }
 
-static void operate(struct world *world, int64_t seconds, const char *what)
+static void take(struct world *world, enum journal_kind kind, int64_t seconds, const char *what)
 {
     struct journal_record record = { .position = ++world->position,
                                      .time = { (NOW + seconds) * SECOND_NS },
-                                     .kind = JOURNAL_VERB,
+                                     .kind = (uint8_t)kind,
                                      .payload = phusa_text_of(what) };
     pipeline_take(world->pipeline, &record);
+}
+
+static void operate(struct world *world, int64_t seconds, const char *what)
+{
+    take(world, JOURNAL_VERB, seconds, what);
 }
 
 #define DO(verb, rule, more)                                                                       \
@@ -455,6 +460,7 @@ static void operate_some(struct world *world)
     operate(world, 833, DO("out-of-service", "station-quiet", ",\"text\":\"x\""));
     operate(world, 834, DO("comment", "salinity-missing", ",\"text\":\"x\""));
     operate(world, 835, DO("unshelve", "temp-high", ""));
+    take(world, JOURNAL_CONDITION, 836, "disk-full on 12.5");
 }
 
 static void send_some(struct world *world)

@@ -3,7 +3,8 @@
  *
  * A body of POST /api/v1/alarms is answered in JSON; what the check allows, the pipeline takes and
  * records as one event with the words of who did it, and what it refuses may stand in a journal all
- * the same: it changes nothing that cannot be saved and restored. The input's texts (0x1E
+ * the same: it changes nothing that cannot be saved and restored. So may what is no condition of
+ * the collector's own. The input's texts (0x1E
  * separates them) are also values of the query of each list.
  */
 #include <jansson.h>
@@ -81,6 +82,9 @@ static void begin(void)
         settings.maintenance.rules[i] = (struct rule){ .id = "none", .parameter = &parameters[0] };
     }
     settings.maintenance.rules[MAINTENANCE_QUIET].id = "station-quiet";
+    settings.maintenance.rules[MAINTENANCE_DISK_FULL].id = "disk-full";
+    settings.maintenance.rules[MAINTENANCE_DISK_FULL].enabled = true;
+    settings.maintenance.self = (struct station){ .id = "phusa", .site = "collector" };
     pipeline = pipeline_create(&settings, &sink);
     ENSURE(pipeline != NULL);
     take(JOURNAL_MESSAGE, "phusa/1/my-tho/s1/obs",
@@ -177,6 +181,18 @@ static void do_verb(struct phusa_text body)
     pipeline_free(pipeline);
 }
 
+static void note_condition(struct phusa_text body)
+{
+    static const char on[] = "disk-full on ";
+    begin();
+    take(JOURNAL_CONDITION, "", body);
+    if (pipeline_condition(pipeline, MAINTENANCE_DISK_FULL, NOW_NS).is_so) {
+        ENSURE(body.length >= sizeof on && memcmp(body.data, on, sizeof on - 1) == 0);
+    }
+    check_saved();
+    pipeline_free(pipeline);
+}
+
 /* --- GET ---------------------------------------------------------------------------------------
  */
 
@@ -208,5 +224,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ask(&pieces);
     pieces_free(&pieces);
     do_verb((struct phusa_text){ fuzz_text(data, body), body });
+    note_condition((struct phusa_text){ fuzz_text(data, body), body });
     return 0;
 }

@@ -26,14 +26,15 @@ AT = ("intrusion", "apacp")
 class Watch:
     """An operator at a running line. Each reading is a minute after the one before."""
 
-    def __init__(self, stage, folder):
+    def __init__(self, stage, folder, extra=None):
         stage.rules_file.write_text(RULES)
         token = folder / "http.token"
         token.write_text("0123456789abcdef0123456789abcdef\n")
         token.chmod(0o600)
         self.stage = stage
         # Silence is not what this is about.
-        self.collector = stage.line(extra={"http": {"token_file": token}, "maintenance": {"off": ["quiet", "never-seen"]}})
+        self.collector = stage.line(extra={"http": {"token_file": token},
+                                           "maintenance": {"off": ["quiet", "never-seen"]}, **(extra or {})})
         self.client = stage.client()
         self.seconds = int(time.time()) - 3600
         self.sent = 0

@@ -399,6 +399,36 @@ static void keep_at(wall_time when)
     commit_at(NULL, 0, 1, when);
 }
 
+struct told_last {
+    enum severity severity;
+    uint64_t position;
+};
+
+static void note_last(void *context, const struct outbox_told *told)
+{
+    struct told_last *last = context;
+    *last = (struct told_last){ told->severity, told->position };
+}
+
+/* Told by another way: remembered, and sent to nobody. */
+static void what_people_know_already_is_not_sent(void **state)
+{
+    (void)state;
+    struct told_last last = { 0 };
+    struct notice notice = sample_notice(RULE_NONE, 0, 0, up.from, up.to);
+    notice.transition = false;
+    notice.known = true;
+    notice.position = 77;
+    commit_at(&notice, 1, 0, now);
+    assert_true(outbox_each_told(outbox, note_last, &last));
+    assert_int_equal(last.severity, up.to);
+    assert_int_equal(last.position, 77);
+    assert_int_equal(query("SELECT count(*) FROM message"), 0);
+    assert_int_equal(query("SELECT count(*) FROM transition WHERE told AND NOT changed"), 1);
+    tell_at(0, down, 1);
+    assert_true(query("SELECT count(*) FROM message") > 0);
+}
+
 static void old_transitions_go(void **state)
 {
     (void)state;
@@ -598,6 +628,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(forgets_whom_nothing_concerns, make, clean),
         cmocka_unit_test_setup_teardown(a_failed_commit_leaves_nothing, make, clean),
         cmocka_unit_test_setup_teardown(refuses_what_is_no_outbox, make, clean),
+        cmocka_unit_test_setup_teardown(what_people_know_already_is_not_sent, make, clean),
         cmocka_unit_test_setup_teardown(old_transitions_go, make, clean),
         cmocka_unit_test_setup_teardown(what_ended_stays_ended, make, clean),
         cmocka_unit_test_setup_teardown(transitions_are_bounded_in_number, make, clean),

@@ -943,6 +943,145 @@ static void a_link_that_fails_does_not_end_what_was_found(void **state)
     EXPECT("");
 }
 
+/* --- what befalls the collector itself
+ * ------------------------------------------------------------
+ */
+
+static void condition(const char *text)
+{
+    take(JOURNAL_CONDITION, "", text);
+}
+
+static void a_condition_has_the_life_of_all_alarms(void **state)
+{
+    (void)state;
+    watch_for(MAINTENANCE_DISK_FULL);
+    begin();
+    condition("disk-full off 900");
+    EXPECT("");
+    at(1.5);
+    condition("disk-full on 12.5"); /* at once, not at a tick */
+    EXPECT("disk-full phusa normal>severe @1.5 told UNACK\n");
+    condition("disk-full on 12");
+    tick_until(5);
+    EXPECT("");
+    does("ack", "disk-full", "phusa", "a technician is on his way", 0);
+    EXPECT("disk-full phusa ack @5 ACKED lan: a technician is on his way\n");
+    at(6);
+    condition("disk-full off 800");
+    tick_until(8);
+    EXPECT("disk-full phusa severe>normal @6 told NORM\n");
+}
+
+static void a_shelved_condition_is_told_by_a_tick_after_its_end(void **state)
+{
+    (void)state;
+    watch_for(MAINTENANCE_SPOOL_FULL);
+    watch_for(MAINTENANCE_BROKER_DROPS);
+    begin();
+    does("shelve", "spool-full", "phusa", "the store is being moved", 10);
+    does("out-of-service", "broker-drops", "phusa", "a test of the broker", 0);
+    at(1);
+    condition("spool-full on 300");
+    condition("broker-drops on 4");
+    EXPECT("spool-full phusa shelve @0 SHLVD lan: the store is being moved until 10\n"
+           "broker-drops phusa out-of-service @0 OOSRV lan: a test of the broker\n"
+           "spool-full phusa normal>severe @1 SHLVD\n"
+           "broker-drops phusa normal>moderate @1 OOSRV\n");
+    at(2);
+    condition("broker-drops off 4");
+    tick_until(12);
+    EXPECT("broker-drops phusa moderate>normal @2 OOSRV\n"
+           "spool-full phusa unshelve @10 UNACK\n"
+           "spool-full phusa normal>severe @11 since 1 told UNACK\n");
+}
+
+static void what_is_no_condition_changes_nothing(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "",
+        "journal",
+        "journal on",
+        "journal on ",
+        "journal on 1 ",
+        "journal on 1x",
+        "journal on  1",
+        " journal on 1",
+        "journal On 1",
+        "journal on nan",
+        "journal on 1e999",
+        "journal up 1",
+        "link-down on 1", /* found by the pipeline itself */
+        "quiet on 1",
+        "dance on 1",
+    };
+    watch_for(MAINTENANCE_JOURNAL);
+    watch_for(MAINTENANCE_LINK_DOWN);
+    watch_for(MAINTENANCE_QUIET);
+    begin();
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        condition(wrong[i]);
+    }
+    tick_until(3);
+    EXPECT("");
+    condition("journal on -1.5e3");
+    EXPECT("journal phusa normal>moderate @3 told UNACK\n");
+}
+
+static void a_condition_that_is_switched_off_ends_and_comes_back(void **state)
+{
+    (void)state;
+    begin();
+    condition("journal on 7");
+    EXPECT("");
+    struct rule *rule = &world.settings.maintenance.rules[MAINTENANCE_JOURNAL];
+    rule->enabled = true;
+    tick_until(1);
+    EXPECT("journal phusa normal>moderate @1 since 0 told UNACK\n");
+    rule->enabled = false;
+    tick_until(2);
+    EXPECT("journal phusa moderate>normal @2 told RTNUN\n");
+}
+
+static void a_condition_explains_a_rule(void **state)
+{
+    (void)state;
+    static const char *const by[] = { "journal" };
+    struct rule *high = add_rule("high", &parameters[0]);
+    high->inhibited_by = by;
+    high->inhibit_count = 1;
+    watch_for(MAINTENANCE_JOURNAL);
+    begin();
+    condition("journal on 1");
+    level(1, 5);
+    EXPECT("journal phusa normal>moderate @0 told UNACK\n"
+           "high s1 suppressed @1 DSUPR\n"
+           "high s1 normal>minor @1 DSUPR\n");
+}
+
+/* What people know of a condition is not the outbox's alone. */
+static void what_a_condition_told_is_set_by_nobody_else(void **state)
+{
+    (void)state;
+    watch_for(MAINTENANCE_DISK_FULL);
+    begin();
+    condition("disk-full on 1");
+    EXPECT("disk-full phusa normal>severe @0 told UNACK\n");
+    assert_false(pipeline_set_told(world.pipeline, "disk-full", "phusa", "", SEVERITY_NORMAL));
+    pipeline_forget_told(world.pipeline);
+    tick_until(2);
+    EXPECT("");
+    struct pipeline_condition found =
+        pipeline_condition(world.pipeline, MAINTENANCE_DISK_FULL, world.now_ns);
+    assert_true(found.is_so && found.told && !found.held);
+    does("shelve", "disk-full", "phusa", "known", 10);
+    assert_true(pipeline_condition(world.pipeline, MAINTENANCE_DISK_FULL, world.now_ns).held);
+    int64_t later_ns = world.now_ns + 8 * MINUTE_NS;
+    assert_false(pipeline_condition(world.pipeline, MAINTENANCE_DISK_FULL, later_ns).held);
+    EXPECT("disk-full phusa shelve @2 SHLVD lan: known until 10\n");
+}
+
 static void stations_that_stand_still_or_have_a_wrong_clock_are_found(void **state)
 {
     (void)state;
@@ -1184,6 +1323,12 @@ int main(void)
         TEST(as_much_as_the_share_is_not_the_site),
         TEST(a_link_that_is_down_is_told_instead_of_everything),
         TEST(a_link_that_fails_does_not_end_what_was_found),
+        TEST(a_condition_has_the_life_of_all_alarms),
+        TEST(a_shelved_condition_is_told_by_a_tick_after_its_end),
+        TEST(what_is_no_condition_changes_nothing),
+        TEST(a_condition_that_is_switched_off_ends_and_comes_back),
+        TEST(a_condition_explains_a_rule),
+        TEST(what_a_condition_told_is_set_by_nobody_else),
         TEST(stations_that_stand_still_or_have_a_wrong_clock_are_found),
         TEST(a_missing_series_is_found_at_its_moment),
         TEST(a_series_that_never_came_is_missed),

@@ -283,6 +283,30 @@ static void what_follows_a_restart_is_what_would_have_followed(void **state)
     }
 }
 
+/* Version 3 ended before the conditions, which nobody recorded then. */
+static void a_state_without_conditions_is_read(void **state)
+{
+    (void)state;
+    struct transcript transcript = { 0 };
+    begin(&transcript, &world_settings);
+    struct state_writer now = save(&transcript);
+    assert_int_equal(now.bytes[0], 4);
+    now.bytes[0] = 3;
+    now.used -= 1 + 4 * (1 + 1 + 1 + 8);
+    struct state_reader reader = state_reader_of(now.bytes, now.used), copy = reader;
+    pipeline_free(transcript.pipeline);
+    begin(&transcript, &world_settings);
+    assert_int_equal(pipeline_saved_position(&copy), 0);
+    assert_false(copy.failed);
+    assert_int_equal(pipeline_restore(transcript.pipeline, &reader), PIPELINE_RESTORED);
+    struct state_writer again = save(&transcript);
+    assert_int_equal(again.bytes[0], 4);
+    assert_memory_equal(again.bytes + 1, now.bytes + 1, now.used - 1);
+    state_writer_free(&again);
+    state_writer_free(&now);
+    end(&transcript);
+}
+
 /* Otherwise the tests here would show nothing. */
 static void the_streams_bring_about_everything_that_matters(void **state)
 {
@@ -320,6 +344,7 @@ static void the_streams_bring_about_everything_that_matters(void **state)
                                           "notice clock-wrong",
                                           "notice site-silent",
                                           "notice link-down",
+                                          "notice disk-full",
                                           "SHLVD shelve",
                                           "OOSRV out-of-service",
                                           "RTNUN changes",
@@ -457,6 +482,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_follows_a_restart_is_what_would_have_followed),
+        cmocka_unit_test(a_state_without_conditions_is_read),
         cmocka_unit_test(the_streams_bring_about_everything_that_matters),
         cmocka_unit_test(the_same_settings_again_change_nothing),
         cmocka_unit_test(other_settings_take_what_is_theirs),

@@ -347,19 +347,31 @@ static inline void world_verb(struct world_stream *stream, size_t station, struc
     static const char *const rules[] = { "level-high",   "temp-calmed",   "level-office",
                                          "level-rises",  "level-missing", "quiet",
                                          "salinity-high" };
-    static const char *const others[] = { "site-silent", "my-tho", "link-down", "phusa" };
+    static const char *const others[] = { "site-silent", "my-tho",    "link-down",
+                                          "phusa",       "disk-full", "phusa" };
     struct draws *draws = &stream->draws;
     const char *rule = rules[draw_below(draws, 7)];
     char id[] = { 's', (char)('1' + station), '\0' };
     size_t other = 2 * draw_below(draws, 8);
-    const char *about = other < 4 ? others[other + 1] : id;
-    rule = other < 4 ? others[other] : rule;
+    const char *about = other < 6 ? others[other + 1] : id;
+    rule = other < 6 ? others[other] : rule;
     (void)snprintf(
         out->payload, WORLD_PAYLOAD,
         "{\"do\":\"%s\",\"rule\":\"%s\",\"station\":\"%s\",\"who\":\"lan\",\"text\":"
         "\"because\",\"until\":%lld}",
         verbs[draw_below(draws, 7)], rule, about,
         (long long)(stream->now_ns / SECOND_NS + (int64_t)draw_below(draws, 2000) - 100));
+}
+
+/* Something befalls the collector itself, or is over. */
+static inline void world_condition(struct world_stream *stream, struct world_record *out)
+{
+    static const char *const ids[] = { "disk-full", "spool-full", "broker-drops", "journal",
+                                       "link-down" };
+    struct draws *draws = &stream->draws;
+    const char *id = ids[draw_below(draws, 5)];
+    (void)snprintf(out->payload, WORLD_PAYLOAD, "%s %s %u", id,
+                   draw_below(draws, 2) == 0 ? "on" : "off", (unsigned)draw_below(draws, 1000));
 }
 
 /* The next record of the stream. */
@@ -390,6 +402,9 @@ static inline void world_next(struct world_stream *stream, struct world_record *
         out->record.kind = JOURNAL_LINK;
         (void)snprintf(out->payload, WORLD_PAYLOAD, "%s",
                        draw_below(draws, 8) == 0 ? "down" : "up");
+    } else if (kind == 11 && draw_below(draws, 2) == 0) {
+        out->record.kind = JOURNAL_CONDITION;
+        world_condition(stream, out);
     } else if (kind == 11) {
         (void)snprintf(out->payload, WORLD_PAYLOAD, "[{\"n\":");
     } else if (kind == 12) {
