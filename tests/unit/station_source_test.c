@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "port/posix/flash_file.h"
+#include "port/posix/flash_memory.h"
 #include "port/posix/source_replay.h"
 #include "port/posix/source_sim.h"
 
@@ -339,6 +340,37 @@ static void test_flash_file(void **state)
     flash_file_close(NULL);
 }
 
+static void test_flash_memory(void **state)
+{
+    (void)state;
+    assert_null(flash_memory_create(2 * 4096 - 1));
+    struct flash_memory *flash = flash_memory_create(8 * 4096 + 100);
+    assert_non_null(flash);
+    struct hal_flash hal = flash_memory_hal(flash);
+    assert_int_equal(hal.block_size * hal.block_count, 8 * 4096);
+    uint8_t bytes[1500], back[1500], erased[1500];
+    memset(erased, 0xff, sizeof erased);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)(i * 7);
+    }
+    assert_int_equal(hal.read(hal.context, 8 * 4096 - 1500, back, sizeof back), HAL_OK);
+    assert_memory_equal(back, erased, sizeof back);
+    assert_int_equal(hal.read(hal.context, 8 * 4096 - 1499, back, sizeof back), HAL_FAILED);
+    assert_int_equal(hal.program(hal.context, 4096 * 2 + 11, bytes, sizeof bytes), HAL_OK);
+    assert_int_equal(hal.program(hal.context, 4096 * 2 + 10, bytes, 2), HAL_FAILED);
+    assert_int_equal(hal.program(hal.context, 8 * 4096 - 10, bytes, 11), HAL_FAILED);
+    assert_int_equal(hal.erase(hal.context, 8), HAL_FAILED);
+    assert_int_equal(hal.sync(hal.context), HAL_OK);
+    assert_int_equal(hal.read(hal.context, 4096 * 2 + 10, back, sizeof back), HAL_OK);
+    assert_int_equal(back[0], 0xff);
+    assert_memory_equal(back + 1, bytes, sizeof back - 1);
+    assert_int_equal(hal.erase(hal.context, 2), HAL_OK);
+    assert_int_equal(hal.read(hal.context, 4096 * 2 + 11, back, sizeof back), HAL_OK);
+    assert_memory_equal(back, erased, sizeof back);
+    flash_memory_free(flash);
+    flash_memory_free(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_salt_comes_and_goes),
         cmocka_unit_test(test_trap_nights),
         cmocka_unit_test(test_flash_file),
+        cmocka_unit_test(test_flash_memory),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -16,6 +16,7 @@
 #include "base/files.h"
 #include "field.h"
 #include "flash_file.h"
+#include "flash_memory.h"
 #include "network_paho.h"
 #include "source_replay.h"
 #include "source_sim.h"
@@ -30,6 +31,7 @@ struct unit {
     const struct station *registered;
     struct station_core core;
     struct flash_file *flash, *kept;
+    struct flash_memory *memory; /* instead of flash, with --memory */
     struct keep keep;
     struct network *network;
     struct field *field; /* its real sensors; NULL = source */
@@ -307,6 +309,10 @@ static uint32_t read_count(const char *path)
 static bool count_boot(const struct fleet *fleet, struct unit *unit, struct problem *problem)
 {
     char path[PATH_BYTES], text[16];
+    if (fleet->options->memory) {
+        unit->boot = 1;
+        return true;
+    }
     if (!make_path(path, fleet, unit, ".boot", problem)) {
         return false;
     }
@@ -324,6 +330,13 @@ static bool count_boot(const struct fleet *fleet, struct unit *unit, struct prob
 static bool open_flash(const struct fleet *fleet, struct unit *unit, struct problem *problem)
 {
     char path[PATH_BYTES];
+    if (fleet->options->memory) {
+        unit->memory = flash_memory_create(fleet->options->log_bytes);
+        if (unit->memory == NULL) {
+            problem_set(problem, "out of memory");
+        }
+        return unit->memory != NULL;
+    }
     if (!make_path(path, fleet, unit, ".log", problem)) {
         return false;
     }
@@ -449,7 +462,8 @@ static bool start_core(const struct fleet *fleet, struct unit *unit, struct hal_
     const struct clock *clock = &fleet->options->clock;
     struct hal_time now = hal_now(fleet, clock_wall(clock), clock_mono());
     struct station_ports ports = { .sensors = sensors,
-                                   .flash = flash_file_hal(unit->flash),
+                                   .flash = unit->memory != NULL ? flash_memory_hal(unit->memory)
+                                                                 : flash_file_hal(unit->flash),
                                    .network = network_hal(unit->network),
                                    .random = { .next = random_next },
                                    .keep = unit->kept != NULL ? &unit->keep : NULL };
@@ -558,6 +572,7 @@ void fleet_free(struct fleet *fleet)
     for (size_t i = 0; i < fleet->count; i++) {
         network_free(fleet->units[i].network);
         flash_file_close(fleet->units[i].flash);
+        flash_memory_free(fleet->units[i].memory);
         flash_file_close(fleet->units[i].kept);
         field_free(fleet->units[i].field);
     }

@@ -48,7 +48,7 @@ static void catch_signals(void)
     (void)sigaction(SIGPIPE, &ignore, NULL);
 }
 
-/* Each station needs two descriptors; the soft limit is often 1,024. */
+/* Each station needs two descriptors, with --memory one; the soft limit is often 1,024. */
 static void allow_files(void)
 {
     struct rlimit limit;

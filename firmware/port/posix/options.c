@@ -43,6 +43,7 @@ const char OPTIONS_HELP[] =
     "      --exit-when-delivered  end when all is sampled and covered by receipts\n"
     "      --data DIR           folder of the stations' logs; default station-data\n"
     "      --keep               keep what is set by command, in ID.keep beside the log\n"
+    "      --memory             logs in memory, for load: nothing is left at the end\n"
     "      --log-size SIZE      size of one station's log; default 12M\n"
     "      --backlog-rate N     reports of the backlog a second and station; default 200; a\n"
     "                           station's backlog_rate in the registry goes before it\n"
@@ -73,6 +74,7 @@ enum option_code {
     OPT_SAMPLE_EVERY,
     OPT_JITTER,
     OPT_KEEP,
+    OPT_MEMORY,
     OPT_FROM,
     OPT_UNTIL,
     OPT_EXIT,
@@ -104,6 +106,7 @@ static const struct option OPTIONS[] = {
     { "sample-every", required_argument, NULL, OPT_SAMPLE_EVERY },
     { "jitter", required_argument, NULL, OPT_JITTER },
     { "keep", no_argument, NULL, OPT_KEEP },
+    { "memory", no_argument, NULL, OPT_MEMORY },
     { "from", required_argument, NULL, OPT_FROM },
     { "until", required_argument, NULL, OPT_UNTIL },
     { "exit-when-delivered", no_argument, NULL, OPT_EXIT },
@@ -267,6 +270,9 @@ static bool set_text(struct options *options, int code, const char *value)
     case OPT_KEEP:
         options->keep = true;
         return true;
+    case OPT_MEMORY:
+        options->memory = true;
+        return true;
     case OPT_EXIT:
         options->exit_when_delivered = true;
         return true;
@@ -378,6 +384,9 @@ static const char *find_misfit(const struct options *options)
     const char *devices = find_devices_misfit(options);
     if (devices != NULL) {
         return devices;
+    }
+    if (options->keep && options->memory) {
+        return "give either --keep or --memory";
     }
     if (options->user != NULL && !options->has_password) {
         return "--user wants --password-file";

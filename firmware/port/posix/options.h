@@ -28,7 +28,7 @@ struct options {
     bool has_password;
     const char *stations[OPTIONS_STATIONS_MAX];
     size_t station_count;
-    bool all, exit_when_delivered, keep, cbor, help;
+    bool all, exit_when_delivered, keep, memory, cbor, help;
     enum options_source source;
     struct options_map maps[OPTIONS_MAPS_MAX];
     size_t map_count;
