@@ -43,14 +43,30 @@ static void give_facts(void *context, struct field_facts *facts)
     };
 }
 
+/* The trap's classifier stands behind the devices of the hub. */
+static enum hal_result find_classifier(const struct technician_parts *parts, size_t index,
+                                       struct field_device *device)
+{
+    size_t devices = parts->hub != NULL ? parts->hub->map->device_count : 0;
+    if (parts->classifier == NULL || index != devices) {
+        return HAL_GONE;
+    }
+    *device = (struct field_device){ .bus = PHUSA_TEXT("uart"),
+                                     .name = PHUSA_TEXT("classifier"),
+                                     .answers = classifier_alive(parts->classifier,
+                                                                 parts->trap->now.mono_ns) };
+    return HAL_OK;
+}
+
 static enum hal_result scan(void *context, size_t index, struct field_device *device)
 {
     static const struct phusa_text buses[] = { [DEVICE_MODBUS] = { "modbus", 6 },
                                                [DEVICE_SDI12] = { "sdi12", 5 },
                                                [DEVICE_INPUTS] = { "inputs", 6 } };
-    const struct hub *hub = ((const struct technician *)context)->parts.hub;
+    const struct technician_parts *parts = &((const struct technician *)context)->parts;
+    const struct hub *hub = parts->hub;
     if (hub == NULL || index >= hub->map->device_count) {
-        return HAL_GONE;
+        return find_classifier(parts, index, device);
     }
     if (!hub_idle(hub)) {
         return HAL_AGAIN;
@@ -88,7 +104,7 @@ static bool lamp(void *context, enum trap_order order, uint32_t minutes)
     const struct technician *technician = context;
     struct trap *trap = technician->parts.trap;
     if (trap != NULL) {
-        trap_order(trap, order, technician->now.mono_ns + minutes * MINUTE);
+        trap_order(trap, order, trap->now.mono_ns + minutes * MINUTE); /* by the trap's own clock */
     }
     return trap != NULL;
 }

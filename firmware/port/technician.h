@@ -6,6 +6,7 @@
 #define FIRMWARE_TECHNICIAN_H
 
 #include "console.h"
+#include "drivers/classifier.h"
 #include "drivers/hub.h"
 #include "station.h"
 #include "trap.h"
@@ -13,11 +14,12 @@
 struct technician_parts {
     const struct station_core *station;
     struct phusa_text site;
-    const struct hub *hub;   /* NULL: no devices on a bus */
-    struct trap *trap;       /* NULL: none */
-    const struct keep *keep; /* NULL: none */
-    struct hal_pins pins;    /* set may be NULL: no light */
-    unsigned light;          /* the pin of the light that identifies it */
+    const struct hub *hub;               /* NULL: no devices on a bus */
+    struct trap *trap;                   /* NULL: none */
+    const struct classifier *classifier; /* the trap's; NULL: none */
+    const struct keep *keep;             /* NULL: none */
+    struct hal_pins pins;                /* set may be NULL: no light */
+    unsigned light;                      /* the pin of the light that identifies it */
     int32_t utc_offset_s;
     void *context;
     void (*write)(void *context, const char *bytes, size_t length); /* as of struct field_port */

@@ -132,9 +132,29 @@ static void the_lamp_is_ordered(void **state)
     sit_down(false);
     assert_string_equal(type("lamp on\r"), "lamp on\r\nThis station has no lamp.\r\n> ");
     sit_down(true);
+    desk.trap.now.mono_ns = 77 * SECOND_NS; /* its own clock */
     assert_string_equal(type("lamp on 3\r"), "lamp on 3\r\nOrdered.\r\n> ");
     assert_int_equal(desk.trap.order, TRAP_ON);
-    assert_true(desk.trap.order_until_ns == desk.port->now.mono_ns + 3 * MINUTE_NS);
+    assert_true(desk.trap.order_until_ns == 77 * SECOND_NS + 3 * MINUTE_NS);
+}
+
+/* A trap's classifier is wired like a sensor: it answers while it says something. */
+static void the_classifier_is_asked(void **state)
+{
+    (void)state;
+    static struct classifier classifier;
+    classifier.heard = true;
+    classifier.heard_ns = 1000 * SECOND_NS;
+    sit_down(true);
+    desk.technician.parts.classifier = &classifier;
+    desk.trap.now.mono_ns = 1000 * SECOND_NS + CLASSIFIER_SILENT - 1;
+    assert_non_null(strstr(type("scan\r"), "  uart 0: classifier, answers\r\n"));
+    assert_non_null(strstr(desk.out, "2 of 3 answer"));
+    desk.trap.now.mono_ns += 2;
+    assert_non_null(strstr(type("scan\r"), "  uart 0: classifier, SILENT\r\n"));
+    desk.technician.parts.hub = NULL;
+    assert_null(strstr(type("scan\r"), "sonde"));
+    assert_non_null(strstr(desk.out, "0 of 1 answer"));
 }
 
 int main(void)
@@ -143,6 +163,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_report_is_the_stations, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_light_goes_on_and_off, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_lamp_is_ordered, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_classifier_is_asked, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -254,6 +254,11 @@ bool bus_tty_try(struct bus_tty *bus, struct problem *problem)
     return true;
 }
 
+bool bus_tty_is_open(const struct bus_tty *bus)
+{
+    return bus->fd >= 0;
+}
+
 const struct hal_bus *bus_tty_hal(const struct bus_tty *bus)
 {
     return &bus->hal;

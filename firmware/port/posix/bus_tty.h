@@ -24,6 +24,9 @@ void bus_tty_free(struct bus_tty *bus);
 /* Opens it now, to see whether it can be: false with problem set, but it may come later. */
 bool bus_tty_try(struct bus_tty *bus, struct problem *problem);
 
+/* False if it was never opened, or was lost. */
+bool bus_tty_is_open(const struct bus_tty *bus);
+
 const struct hal_bus *bus_tty_hal(const struct bus_tty *bus);
 
 #endif

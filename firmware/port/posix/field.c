@@ -128,6 +128,11 @@ struct hal_sensors field_sensors(struct field *field)
     return hub_sensors(&field->hub);
 }
 
+const struct hub *field_hub(const struct field *field)
+{
+    return &field->hub;
+}
+
 int64_t field_round_max_ns(const struct field *field)
 {
     return hub_round_max_ns(&field->hub);

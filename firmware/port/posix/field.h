@@ -9,6 +9,7 @@
 
 #include "base/problem.h"
 #include "drivers/device_map.h"
+#include "drivers/hub.h"
 #include "hal/hal.h"
 
 #define FIELD_MAP_MAX (1 << 20) /* bytes of a device map */
@@ -31,6 +32,9 @@ const struct device_point *field_find(const struct field *field, struct phusa_te
 bool field_bind(struct field *field, const struct phusa_text *parameters, size_t count);
 
 struct hal_sensors field_sensors(struct field *field);
+
+/* For the technician's console. */
+const struct hub *field_hub(const struct field *field);
 
 /* How long a round may take at most. */
 int64_t field_round_max_ns(const struct field *field);

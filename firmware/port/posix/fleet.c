@@ -2,7 +2,8 @@
  * Each station has in the data folder
  *   <id>.log   its flash (flash_file.c)
  *   <id>.boot  its count of starts, decimal
- *   <id>.keep  what was set by command, with --keep: a flash like the log's (core/keep.c)
+ *   <id>.keep  what was set by command, with --keep, and a trap's nights, with --trap: a flash like
+ *              the log's (core/keep.c)
  */
 #include "fleet.h"
 
@@ -14,10 +15,13 @@
 #include <sys/random.h>
 
 #include "base/files.h"
+#include "console_socket.h"
 #include "field.h"
 #include "flash_file.h"
 #include "flash_memory.h"
+#include "light_trap.h"
 #include "network_paho.h"
+#include "port/technician.h"
 #include "source_replay.h"
 #include "source_sim.h"
 
@@ -26,6 +30,7 @@
 #define SENDINGS_MAX  5                /* contract */
 #define CLIENT_ID_MAX 48               /* "phusa-" and a station's id */
 #define KEEP_BYTES    (16u * FLASH_FILE_BLOCK)
+#define TYPED_MAX     256 /* bytes that were typed, in one step */
 
 struct unit {
     const struct station *registered;
@@ -34,7 +39,10 @@ struct unit {
     struct flash_memory *memory; /* instead of flash, with --memory */
     struct keep keep;
     struct network *network;
-    struct field *field; /* its real sensors; NULL = source */
+    struct field *field;            /* its real sensors; NULL = source */
+    struct light_trap *trap;        /* NULL = none */
+    struct console_socket *console; /* NULL = none */
+    struct technician technician;   /* at the console */
     union {
         struct sim_source sim;
         struct replay_source replay;
@@ -348,7 +356,7 @@ static bool open_flash(const struct fleet *fleet, struct unit *unit, struct prob
 static bool open_keep(const struct fleet *fleet, struct unit *unit, struct problem *problem)
 {
     char path[PATH_BYTES];
-    if (!fleet->options->keep) {
+    if (!fleet->options->keep && fleet->options->trap == NULL) {
         return true;
     }
     if (!make_path(path, fleet, unit, ".keep", problem)) {
@@ -437,6 +445,11 @@ static void fill_options(const struct fleet *fleet, const struct unit *unit,
     if (unit->field != NULL) {
         station->sample_wait_ns = field_round_max_ns(unit->field);
     }
+    if (unit->trap != NULL) { /* the ends of its nights are among its moments */
+        int64_t noon_ns = night_end(0, LIGHT_TRAP_UTC_OFFSET_S);
+        station->phase_ns = noon_ns % station->every_ns;
+        station->has_lamp = true;
+    }
     if (fleet->table != NULL) {
         int64_t first = replay_first_ns(fleet->table), last = replay_last_ns(fleet->table);
         station->phase_ns = first % station->every_ns;
@@ -454,6 +467,60 @@ static struct hal_time hal_now(const struct fleet *fleet, wall_time wall, mono_t
 {
     bool synced = fleet->options->clock.offset_file == NULL;
     return (struct hal_time){ wall.ns, mono.ns, true, synced };
+}
+
+/* Makes a trap of the station: it gives what it knows, others the rest. */
+static bool open_trap(const struct fleet *fleet, struct unit *unit, struct hal_sensors *sensors,
+                      struct problem *problem)
+{
+    const struct clock *clock = &fleet->options->clock;
+    const struct light_trap_options options = { .registered = unit->registered,
+                                                .where = fleet->options->trap,
+                                                .keep = &unit->keep,
+                                                .boot = unit->boot,
+                                                .seed = fleet->options->seed,
+                                                .simulated = clock->speed > 0 };
+    struct phusa_text names[STATION_CHANNELS_MAX];
+    const struct hal_sensors others = *sensors;
+    if (fleet->options->trap == NULL) {
+        return true;
+    }
+    unit->trap =
+        light_trap_open(&options, hal_now(fleet, clock_wall(clock), clock_mono()), problem);
+    if (unit->trap == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < unit->channel_count; i++) {
+        names[i] = unit->parameters[i]->name;
+    }
+    *sensors = light_trap_join(unit->trap, &others, names, unit->channel_count);
+    return true;
+}
+
+/* Somebody may sit down at the station. */
+static bool open_console(const struct fleet *fleet, struct unit *unit, struct problem *problem)
+{
+    const struct clock *clock = &fleet->options->clock;
+    if (fleet->options->console == NULL) {
+        return true;
+    }
+    unit->console = console_socket_open(fleet->options->console, problem);
+    if (unit->console == NULL) {
+        return false;
+    }
+    const struct technician_parts parts = {
+        .station = &unit->core,
+        .site = phusa_text_of(unit->registered->site),
+        .hub = unit->field != NULL ? field_hub(unit->field) : NULL,
+        .trap = unit->trap != NULL ? light_trap_core(unit->trap) : NULL,
+        .classifier = unit->trap != NULL ? light_trap_classifier(unit->trap) : NULL,
+        .keep = unit->kept != NULL ? &unit->keep : NULL,
+        .utc_offset_s = LIGHT_TRAP_UTC_OFFSET_S,
+        .context = unit->console,
+        .write = console_socket_write,
+    };
+    technician_init(&unit->technician, &parts, hal_now(fleet, clock_wall(clock), clock_mono()));
+    return true;
 }
 
 static bool start_core(const struct fleet *fleet, struct unit *unit, struct hal_sensors sensors,
@@ -489,6 +556,13 @@ static bool start_core(const struct fleet *fleet, struct unit *unit, struct hal_
     return true;
 }
 
+static bool start_unit(const struct fleet *fleet, struct unit *unit, struct problem *problem)
+{
+    struct hal_sensors sensors = open_source(fleet, unit);
+    return open_trap(fleet, unit, &sensors, problem) && start_core(fleet, unit, sensors, problem) &&
+           open_console(fleet, unit, problem);
+}
+
 static bool open_unit(struct fleet *fleet, const struct settings *settings,
                       const struct station *registered, int wake_fd, struct problem *problem)
 {
@@ -498,7 +572,7 @@ static bool open_unit(struct fleet *fleet, const struct settings *settings,
            choose_channels(fleet, &settings->catalogue, unit, problem) &&
            open_flash(fleet, unit, problem) && open_keep(fleet, unit, problem) &&
            count_boot(fleet, unit, problem) && open_network(fleet, unit, wake_fd, problem) &&
-           start_core(fleet, unit, open_source(fleet, unit), problem);
+           start_unit(fleet, unit, problem);
 }
 
 /* --- all of them ----------------------------------------------------------------------- */
@@ -575,6 +649,8 @@ void fleet_free(struct fleet *fleet)
         flash_memory_free(fleet->units[i].memory);
         flash_file_close(fleet->units[i].kept);
         field_free(fleet->units[i].field);
+        light_trap_free(fleet->units[i].trap);
+        console_socket_close(fleet->units[i].console);
     }
     for (size_t i = 0; i < fleet->column_count; i++) {
         free(fleet->columns[i]);
@@ -591,6 +667,31 @@ static int64_t step_field(const struct unit *unit, struct hal_time now)
     return unit->field == NULL ? INT64_MAX : field_step(unit->field, now);
 }
 
+static void step_trap(struct unit *unit, struct hal_time now)
+{
+    if (unit->trap != NULL) {
+        light_trap_step(unit->trap, station_lamp(&unit->core), now);
+    }
+}
+
+/* Whoever sits down finds an empty line, whatever the one before left there. */
+static void step_console(struct unit *unit, struct hal_time now)
+{
+    static const char GIVE_UP = 3; /* Ctrl-C */
+    char typed[TYPED_MAX];
+    if (unit->console == NULL) {
+        return;
+    }
+    technician_step(&unit->technician, now);
+    if (console_socket_accept(unit->console)) {
+        technician_take(&unit->technician, &GIVE_UP, 1, now);
+    }
+    size_t length = console_socket_read(unit->console, typed, sizeof typed);
+    if (length > 0) {
+        technician_take(&unit->technician, typed, length, now);
+    }
+}
+
 int64_t fleet_step(struct fleet *fleet, wall_time wall, mono_time mono, bool all)
 {
     int64_t next = INT64_MAX;
@@ -599,10 +700,12 @@ int64_t fleet_step(struct fleet *fleet, wall_time wall, mono_time mono, bool all
         struct hal_time now = hal_now(fleet, wall, mono);
         network_poll(unit->network, mono.ns);
         (void)step_field(unit, now);
+        step_trap(unit, now);
         if (network_take_event(unit->network) || all || unit->wake_ns <= mono.ns) {
             unit->wake_ns = station_step(&unit->core, now);
         }
         int64_t field = step_field(unit, now); /* the step may have begun a round */
+        step_console(unit, now);
         next = field < next ? field : next;
         next = unit->wake_ns < next ? unit->wake_ns : next;
     }

@@ -31,6 +31,8 @@ const char OPTIONS_HELP[] =
     "      --bus WHERE          unix:SOCKET or a serial port (/dev/ttyUSB0) for the next bus of "
     "the\n"
     "                           device map; may be repeated\n"
+    "      --trap WHERE         be a pest-light trap, its classifier at WHERE (as of --bus)\n"
+    "      --console PATH       a technician's console on the unix socket PATH\n"
     "      --csv-offset +HH:MM  offset of times without one of their own; default +00:00\n"
     "      --every TIME         distance of reports (15m, 30s, 1h, 1d); default the registry's,\n"
     "                           with replay the median distance of the rows\n"
@@ -69,6 +71,8 @@ enum option_code {
     OPT_MAP,
     OPT_DEVICES,
     OPT_BUS,
+    OPT_TRAP,
+    OPT_CONSOLE,
     OPT_CSV_OFFSET,
     OPT_EVERY,
     OPT_SAMPLE_EVERY,
@@ -101,6 +105,8 @@ static const struct option OPTIONS[] = {
     { "map", required_argument, NULL, OPT_MAP },
     { "devices", required_argument, NULL, OPT_DEVICES },
     { "bus", required_argument, NULL, OPT_BUS },
+    { "trap", required_argument, NULL, OPT_TRAP },
+    { "console", required_argument, NULL, OPT_CONSOLE },
     { "csv-offset", required_argument, NULL, OPT_CSV_OFFSET },
     { "every", required_argument, NULL, OPT_EVERY },
     { "sample-every", required_argument, NULL, OPT_SAMPLE_EVERY },
@@ -264,6 +270,12 @@ static bool set_text(struct options *options, int code, const char *value)
     case OPT_DEVICES:
         options->devices = value;
         return true;
+    case OPT_TRAP:
+        options->trap = value;
+        return true;
+    case OPT_CONSOLE:
+        options->console = value;
+        return true;
     case OPT_ALL:
         options->all = true;
         return true;
@@ -359,6 +371,23 @@ static const char *find_devices_misfit(const struct options *options)
     return options->source == SOURCE_REPLAY ? "give either --devices or --source replay" : NULL;
 }
 
+/* One trap and one console are those of one station. */
+static const char *find_single_misfit(const struct options *options)
+{
+    if (options->console != NULL && options->station_count != 1) {
+        return "--console is that of one station: give --station ID once";
+    }
+    if (options->trap != NULL && options->station_count != 1) {
+        return "--trap is one station: give --station ID once";
+    }
+    if (options->trap != NULL && (options->source == SOURCE_REPLAY || options->devices != NULL)) {
+        return "--trap goes neither with --devices nor with --source replay";
+    }
+    return options->trap != NULL && options->sample_every_ns != 0
+               ? "--trap tells whole nights: no --sample-every"
+               : NULL;
+}
+
 /* What only shows when all options are known; NULL if it fits together. */
 static const char *find_misfit(const struct options *options)
 {
@@ -387,6 +416,10 @@ static const char *find_misfit(const struct options *options)
     }
     if (options->keep && options->memory) {
         return "give either --keep or --memory";
+    }
+    const char *single = find_single_misfit(options);
+    if (single != NULL) {
+        return single;
     }
     if (options->user != NULL && !options->has_password) {
         return "--user wants --password-file";

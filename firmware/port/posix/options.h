@@ -23,7 +23,7 @@ struct options_map {
 
 /* Texts point into argv. */
 struct options {
-    const char *config, *broker, *user, *ca, *data, *csv, *dump_log, *devices;
+    const char *config, *broker, *user, *ca, *data, *csv, *dump_log, *devices, *trap, *console;
     char password[OPTIONS_SECRET_MAX]; /* empty = none given */
     bool has_password;
     const char *stations[OPTIONS_STATIONS_MAX];
