@@ -185,10 +185,33 @@ static void read_level(const struct config_node *node, struct rule *rule)
     }
 }
 
+/* True if the graver one is there whenever the lower is: neither farther out nor lasting longer. */
+static bool hides(const struct rule_level *graver, const struct rule_level *lower)
+{
+    bool farther = graver->raise_high > lower->raise_high || /* false for NaN */
+                   graver->raise_low < lower->raise_low;
+    return !farther && graver->for_ns <= lower->for_ns;
+}
+
+static void check_told(const struct config_list *list, const struct rule *rule)
+{
+    for (size_t i = 1; i < rule->level_count; i++) {
+        const struct rule_level *lower = &rule->levels[i - 1], *graver = &rule->levels[i];
+        if (hides(graver, lower)) {
+            config_complain(list->node,
+                            "level \"%s\" can never be told, since \"%s\" begins no later; give "
+                            "\"%s\" a limit farther out, or a longer \"for\"",
+                            severity_name(lower->severity), severity_name(graver->severity),
+                            severity_name(graver->severity));
+        }
+    }
+}
+
 void load_levels(const struct config_list *list, struct rule *rule)
 {
     rule->level_count = 0;
     for (size_t i = 0; i < list->count; i++) {
         read_level(config_element(list->node, i), rule);
     }
+    check_told(list, rule);
 }

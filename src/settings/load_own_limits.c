@@ -1,8 +1,9 @@
 /*
  * Subscribers' own limits. A farmer whose trees bear 0.8 g/L says so; of the rules with this use a
  * rule is made that judges this limit at the stations of those who named it, and goes to their
- * channels. Its id is the rule's with the limit behind it, "salinity-durian-0-8": it must not
- * change when other subscribers come or go, since an alarm's life hangs on it.
+ * channels. The limit stands for the gravest level that it reaches, or the lowest; graver ones
+ * stay. Its id is the rule's with the limit behind it, "salinity-durian-0-8": it must not change
+ * when other subscribers come or go, since an alarm's life hangs on it.
  */
 #include <math.h>
 #include <stdio.h>
@@ -159,11 +160,27 @@ static double clear_of(double limit, double raise, double clear)
     return raise > 0 && clear > 0 && limit > 0 ? limit * (clear / raise) : limit + (clear - raise);
 }
 
-static void set_level(struct rule *rule, const struct rule *base, double limit)
+/* The level that the limit stands for: the gravest whose own limit it reaches, else the lowest. */
+static size_t level_reached(const struct rule *rule, double limit)
 {
+    size_t reached = 0;
+    for (size_t i = 0; i < rule->level_count; i++) {
+        const struct rule_level *level = &rule->levels[i];
+        if (rule->direction == RULE_ABOVE ? limit >= level->raise_high
+                                          : limit <= level->raise_low) {
+            reached = i;
+        }
+    }
+    return reached;
+}
+
+/* The limit in place of the level that it stands for, and the graver ones as they are. */
+static void set_levels(struct rule *rule, const struct rule *base, double limit)
+{
+    size_t reached = level_reached(base, limit);
+    rule->level_count = base->level_count - reached;
+    memmove(rule->levels, base->levels + reached, rule->level_count * sizeof *rule->levels);
     struct rule_level *level = &rule->levels[0];
-    rule->level_count = 1;
-    *level = base->levels[0]; /* ascending: the lowest */
     if (base->direction == RULE_ABOVE) {
         level->clear_high = fmin(clear_of(limit, level->raise_high, level->clear_high), limit);
         level->raise_high = limit;
@@ -256,7 +273,7 @@ static void make_rule(struct making *making, const struct wish *wishes, size_t c
     rule->except = NULL;
     rule->except_count = 0;
     rule->escalation = (struct rule_escalation){ 0 };
-    set_level(rule, base, limit);
+    set_levels(rule, base, limit);
     set_stations(making, rule, wishes, count);
     set_channels(making->loader->settings, rule, wishes, count);
     if (rule->station_count == RULE_STATIONS_MAX) {

@@ -1142,8 +1142,10 @@ static void own_limits_make_rules(void **state)
     assert_ptr_equal(own->base, find_rule(fixture, "salinity-durian", 0));
     assert_true(own->threshold == 0.8 && own->levels[0].raise_high == 0.8);
     assert_true(fabs(own->levels[0].clear_high - 0.64) < 1e-12); /* 0.4 of 0.5 */
-    assert_int_equal(own->level_count, 1);
+    assert_int_equal(own->level_count, 2);
     assert_int_equal(own->levels[0].severity, SEVERITY_MODERATE);
+    assert_int_equal(own->levels[1].severity, SEVERITY_SEVERE);
+    assert_true(own->levels[1].raise_high == 1.0 && own->levels[1].clear_high == 0.8);
     assert_int_equal(own->station_count, 1);
     assert_string_equal(own->stations[0], "my-tho-1");
     assert_int_equal(own->channel_count, 1);
