@@ -196,13 +196,9 @@ static void put_area(struct writer *writer, const struct letter *letter)
 
 static void put_headline(struct writer *writer, const struct letter *letter, enum language language)
 {
-    open_element(writer, "headline");
-    put_escaped(writer, letter->hazard.in[language]);
-    put_text(writer, " – ");
-    put_escaped(writer, letter->station_name);
-    put_text(writer, ": ");
-    put_escaped(writer, letter->severity_name.in[language]);
-    close_element(writer, "headline");
+    char headline[HEADLINE_MAX];
+    (void)letter_headline(letter, language, headline, sizeof headline);
+    put_element(writer, "headline", headline);
 }
 
 /* A Cancel has the severity of what is over. */

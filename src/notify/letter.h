@@ -20,6 +20,7 @@
 #define LETTER_TEXT_MAX  768
 #define LETTER_BRIEF_MAX BRIEF_MAX /* SMS, before its diacritics go */
 #define LETTER_LINE_MAX  160
+#define HEADLINE_MAX     (2 * LETTER_TEXT_MAX)
 
 /* A text in both languages, valid UTF-8 in one line; index by enum language; never NULL. */
 struct letter_text {
@@ -79,6 +80,11 @@ void letter_store_free(struct letter_store *store);
  * a line each, ended by "\n"; what does not fit is counted in the last line. Terminated; returns
  * the length. brief: for SMS. */
 size_t parcel_text(const struct parcel *parcel, bool brief, char *out, size_t capacity);
+
+/* "Xâm nhập mặn – Cống Xuân Hòa: nghiêm trọng", "Hết cảnh báo: Xâm nhập mặn – Cống Xuân Hòa". Cut
+ * at a character, terminated; returns the length. */
+size_t letter_headline(const struct letter *letter, enum language language, char *out,
+                       size_t capacity);
 
 /* Its subject: hazard, station and state, or the number of alarms and the gravest state. */
 size_t parcel_subject(const struct parcel *parcel, char *out, size_t capacity);

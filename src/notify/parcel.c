@@ -8,10 +8,11 @@
 #define TAIL_MAX    (HEADING_MAX + LETTER_TEXT_MAX)
 
 static const struct digest_words {
-    const char *alarms, *changes, *and, *more, *gravest;
+    const char *alarms, *changes, *and, *more, *gravest, *over;
 } words_of[] = {
-    [LANGUAGE_VI] = { "cảnh báo", "thay đổi cảnh báo", "… và", "tin khác", "cao nhất" },
-    [LANGUAGE_EN] = { "alarms", "changes of alarms", "… and", "more", "gravest" },
+    [LANGUAGE_VI] = { "cảnh báo", "thay đổi cảnh báo", "… và", "tin khác", "cao nhất",
+                      "hết cảnh báo" },
+    [LANGUAGE_EN] = { "alarms", "changes of alarms", "… and", "more", "gravest", "all clear" },
 };
 
 /* What is written; what does not fit is left out whole. */
@@ -115,23 +116,40 @@ size_t parcel_text(const struct parcel *parcel, bool brief, char *out, size_t ca
     return copy_cut(texts[brief][parcel->subscriber]->in[parcel->language], out, capacity);
 }
 
+size_t letter_headline(const struct letter *letter, enum language language, char *out,
+                       size_t capacity)
+{
+    char text[HEADLINE_MAX];
+    if (letter->to == SEVERITY_NORMAL) {
+        (void)snprintf(text, sizeof text, "%s: %s – %s",
+                       language == LANGUAGE_VI ? "Hết cảnh báo" : "All clear",
+                       letter->hazard.in[language], letter->station_name);
+    } else {
+        (void)snprintf(text, sizeof text, "%s – %s: %s", letter->hazard.in[language],
+                       letter->station_name, letter->severity_name.in[language]);
+    }
+    return copy_cut(text, out, capacity);
+}
+
 size_t parcel_subject(const struct parcel *parcel, char *out, size_t capacity)
 {
     enum language language = parcel->language;
     const struct letter *gravest = parcel->letters;
-    char text[2 * LETTER_TEXT_MAX], heading[HEADING_MAX];
+    char text[2 * HEADING_MAX], heading[HEADING_MAX];
     for (size_t i = 1; i < parcel->count; i++) {
         if (parcel->letters[i].to > gravest->to) {
             gravest = &parcel->letters[i];
         }
     }
-    if (parcel->count + parcel->more > 1) {
-        print_heading(parcel, heading);
+    if (parcel->count + parcel->more == 1) {
+        return letter_headline(gravest, language, out, capacity);
+    }
+    print_heading(parcel, heading);
+    if (gravest->to == SEVERITY_NORMAL) {
+        (void)snprintf(text, sizeof text, "%s: %s", heading, words_of[language].over);
+    } else {
         (void)snprintf(text, sizeof text, "%s, %s: %s", heading, words_of[language].gravest,
                        gravest->severity_name.in[language]);
-    } else {
-        (void)snprintf(text, sizeof text, "%s – %s: %s", gravest->hazard.in[language],
-                       gravest->station_name, gravest->severity_name.in[language]);
     }
     return copy_cut(text, out, capacity);
 }

@@ -194,6 +194,7 @@ static void what_is_over_is_past_and_all_clear(void **state)
     assert_true(write_message(&letter, CAP_CANCEL, sizeof text) > 0);
     assert_has(text, "<responseType>AllClear</responseType>\n<urgency>Past</urgency>\n"
                      "<severity>Extreme</severity>");
+    assert_has(text, "<headline>Hết cảnh báo: Xâm nhập mặn – Cống Xuân Hòa</headline>");
     assert_has(text, "<references>a,1,2025-11-21T21:00:00+07:00 a,2,2025-11-21T21:30:00+07:00"
                      "</references>\n<incidents>");
 }

@@ -239,6 +239,12 @@ static void one_letter_says_it_whole(void **state)
     assert_string_equal(text, "Xâm nhập mặn – Trạm 1: nghiêm trọng");
     assert_int_equal(parcel_subject(&parcel, text, 3), 1); /* at a character: "Xâ" would be 3 */
     assert_string_equal(text, "X");
+    struct letter over = letter;
+    over.to = SEVERITY_NORMAL;
+    (void)letter_headline(&over, LANGUAGE_VI, text, sizeof text);
+    assert_string_equal(text, "Hết cảnh báo: Xâm nhập mặn – Trạm 1");
+    (void)letter_headline(&over, LANGUAGE_EN, text, sizeof text);
+    assert_string_equal(text, "All clear: Salt intrusion – Trạm 1");
 }
 
 static void many_letters_are_a_line_each(void **state)
@@ -259,6 +265,9 @@ static void many_letters_are_a_line_each(void **state)
                               "Trạm 1: 4.88 g/L\n");
     (void)parcel_subject(&parcel, text, sizeof text);
     assert_string_equal(text, "3 changes of alarms, gravest: severe");
+    letters[0].to = letters[2].to = SEVERITY_NORMAL;
+    (void)parcel_subject(&parcel, text, sizeof text);
+    assert_string_equal(text, "3 changes of alarms: all clear");
 }
 
 static void what_does_not_fit_is_counted(void **state)
