@@ -185,12 +185,15 @@ static void read_level(const struct config_node *node, struct rule *rule)
     }
 }
 
-/* True if the graver one is there whenever the lower is: neither farther out nor lasting longer. */
+/* True if the graver one begins before the lower, by its limits or its time, and never after. Two
+ * that are the same begin at once: odd, but in order. */
 static bool hides(const struct rule_level *graver, const struct rule_level *lower)
 {
-    bool farther = graver->raise_high > lower->raise_high || /* false for NaN */
+    bool farther = graver->raise_high > lower->raise_high || /* all false for NaN */
                    graver->raise_low < lower->raise_low;
-    return !farther && graver->for_ns <= lower->for_ns;
+    bool nearer = graver->raise_high < lower->raise_high || graver->raise_low > lower->raise_low;
+    return !farther && graver->for_ns <= lower->for_ns &&
+           (nearer || graver->for_ns < lower->for_ns);
 }
 
 static void check_told(const struct config_list *list, const struct rule *rule)
@@ -199,7 +202,7 @@ static void check_told(const struct config_list *list, const struct rule *rule)
         const struct rule_level *lower = &rule->levels[i - 1], *graver = &rule->levels[i];
         if (hides(graver, lower)) {
             config_complain(list->node,
-                            "level \"%s\" can never be told, since \"%s\" begins no later; give "
+                            "level \"%s\" can never be told, since \"%s\" begins before it; give "
                             "\"%s\" a limit farther out, or a longer \"for\"",
                             severity_name(lower->severity), severity_name(graver->severity),
                             severity_name(graver->severity));
