@@ -25,6 +25,7 @@ struct past {
     size_t count, capacity;
     bool failed; /* out of memory, or more than PAST_SAMPLES_MAX */
     bool sorted;
+    struct problem wrong; /* with the last reading that was not taken */
 };
 
 struct past *past_create(const struct settings *settings)
@@ -70,10 +71,14 @@ const char *past_add(struct past *past, const struct pipeline_sample *given)
     const struct station *station = registry_find(registry, given->station);
     const struct phusa_parameter *parameter = phusa_catalogue_find(catalogue, given->parameter);
     if (station == NULL) {
-        return "the registry has no such station";
+        problem_set(&past->wrong, "the registry has no station \"%.*s\"",
+                    (int)given->station.length, given->station.data);
+        return past->wrong.text;
     }
     if (parameter == NULL) {
-        return "the catalogue has no such parameter";
+        problem_set(&past->wrong, "the catalogue has no parameter \"%.*s\"",
+                    (int)given->parameter.length, given->parameter.data);
+        return past->wrong.text;
     }
     add_sample(past, (struct sample){ .time_ns = given->time_ns,
                                       .value = given->value,

@@ -19,7 +19,7 @@ struct past;
 struct past *past_create(const struct settings *settings);
 void past_free(struct past *past);
 
-/* NULL if the reading was taken, otherwise what is wrong with it (static). */
+/* NULL if the reading was taken, otherwise what is wrong with it, valid until the next one. */
 const char *past_add(struct past *past, const struct pipeline_sample *given);
 
 /* Reads a CSV (csv.h) or a journal of phusad. False after saying what is wrong as `phusa

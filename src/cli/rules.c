@@ -163,24 +163,65 @@ static bool read_input(const struct test *test, struct past *past, struct line *
     return good;
 }
 
-/* A rule that there is not has no transitions: a test of it would pass whatever comes. */
-static bool know_rules(const struct test *test, const struct rulebook *book)
+/* --- words of a test -------------------------------------------------------------------------- */
+
+static bool know_rule(const struct settings *settings, const struct config_node *node,
+                      const char *id)
+{
+    const struct rulebook *book = &settings->rulebook;
+    struct config_nearest nearest = { .word = id };
+    char hint[HINT_MAX];
+    bool known = maintenance_find(&settings->maintenance, id) >= 0;
+    for (size_t i = 0; i < book->count; i++) {
+        known = known || strcmp(book->rules[i].id, id) == 0;
+        config_nearest_offer(&nearest, book->rules[i].id);
+    }
+    if (!known) {
+        config_complain(node, "no rule that is switched on is called \"%.64s\"%s", id,
+                        config_nearest_hint(&nearest, hint, sizeof hint));
+    }
+    return known;
+}
+
+static bool know_severity(const struct config_node *node, const char *name)
+{
+    for (int i = 0; i <= SEVERITY_EXTREME; i++) {
+        if (strcmp(severity_name((enum severity)i), name) == 0) {
+            return true;
+        }
+    }
+    config_complain(node, "\"%.64s\" is no state; write normal, minor, moderate, severe or extreme",
+                    name);
+    return false;
+}
+
+static bool know_expected(const struct settings *settings, const struct config_node *node,
+                          const struct line *line)
+{
+    int64_t time_ns = 0;
+    if (line->count != 5 || !iso_time_parse(phusa_text_of(line->words[0]), &time_ns)) {
+        config_complain(node, "what is expected is: time with offset, rule, station, state before, "
+                              "state after");
+        return false;
+    }
+    return know_rule(settings, node, line->words[1]) && know_severity(node, line->words[3]) &&
+           know_severity(node, line->words[4]);
+}
+
+/* A rule that there is not has no transitions: a test of it would pass whatever comes. What can
+ * never come is a mistake of the test. */
+static bool know_words(const struct test *test, const struct settings *settings, struct line *line)
 {
     bool good = true;
     for (size_t i = 0; i < test->rules.count; i++) {
-        struct config_nearest nearest = { .word = config_string_at(&test->rules, i) };
-        bool known = false;
-        for (size_t k = 0; k < book->count; k++) {
-            known = known || strcmp(book->rules[k].id, nearest.word) == 0;
-            config_nearest_offer(&nearest, book->rules[k].id);
-        }
-        if (!known) {
-            char hint[HINT_MAX];
-            config_complain(config_element(test->rules.node, i),
-                            "no rule that is switched on is called \"%s\"%s", nearest.word,
-                            config_nearest_hint(&nearest, hint, sizeof hint));
-            good = false;
-        }
+        good = know_rule(settings, config_element(test->rules.node, i),
+                         config_string_at(&test->rules, i)) &&
+               good;
+    }
+    for (size_t i = 0; i < test->expect.count; i++) {
+        line->count = 0;
+        (void)split(config_string_at(&test->expect, i), line);
+        good = know_expected(settings, config_element(test->expect.node, i), line) && good;
     }
     return good;
 }
@@ -269,7 +310,7 @@ static bool run_test(struct run *run, const struct test *test)
 {
     struct past *past = past_create(run->settings);
     struct verdicts verdicts = { 0 };
-    bool good = past != NULL && know_rules(test, &run->settings->rulebook) &&
+    bool good = past != NULL && know_words(test, run->settings, run->line) &&
                 read_input(test, past, run->line) &&
                 past_judge(past, run->settings, false, &verdicts) &&
                 compare(test, &verdicts, run->line, run->settings->utc_offset_s);

@@ -105,7 +105,8 @@ TIME = "2026-03-12T08:00:00+07:00"
     (f"{TIME} s1 salinity much", "a value is a number, or one with the device's state such as 0.5!1"),
     (f"{TIME} s1 salinity 1!3", "a value is a number, or one with the device's state such as 0.5!1"),
     (f"{TIME} s1 salinity nan", "a value is a number, or one with the device's state such as 0.5!1"),
-    (f"{TIME} nobody salinity 1", "station"), (f"{TIME} s1 gold 1", "parameter"),
+    (f"{TIME} nobody salinity 1", 'the registry has no station "nobody"'),
+    (f"{TIME} s1 gold 1", 'the catalogue has no parameter "gold"'),
     (TIME + " every 1s s1 salinity" + " 1" * 4096, "the line is too long"),
 ], ids=lambda text: text[:40])
 def test_wrong_input_is_named(place, line, wrong):
@@ -132,6 +133,19 @@ def test_a_rule_that_there_is_not_is_named(place):
     tests = place.file(f'tests : ( {{ name = "a"; rules = [\n"slat"]; input = [ "{TIME} s1 salinity 2" ]; expect = []; }} );')
     assert phusa("rules", "test", "-c", place.config("a", rules(1.0)), tests) == (
         1, "FAIL  a\n0 passed, 1 failed\n", f'{tests}:2: no rule that is switched on is called "slat"; did you mean "salt"?\n')
+
+
+@pytest.mark.parametrize("line, wrong", [
+    (f"{TIME} slat s1 normal minor", 'no rule that is switched on is called "slat"; did you mean "salt"?'),
+    (f"{TIME} salt s1 normal medium", '"medium" is no state; write normal, minor, moderate, severe or extreme'),
+    (f"{TIME} salt s1 low minor", '"low" is no state; write normal, minor, moderate, severe or extreme'),
+    ("yesterday salt s1 normal minor", "what is expected is: time with offset, rule, station, state before, state after"),
+    (f"{TIME} salt s1 minor", "what is expected is: time with offset, rule, station, state before, state after"),
+], ids=lambda text: text[:40])
+def test_what_can_never_come_is_named(place, line, wrong):
+    tests = place.file(f'tests : ( {{ name = "a"; input = []; expect = [\n"{line}" ]; }} );')
+    assert phusa("rules", "test", "-c", place.config("a", rules(1.0)), tests) == (
+        1, "FAIL  a\n0 passed, 1 failed\n", f"{tests}:2: {wrong}\n")
 
 
 def test_files_that_are_not_there(place):
