@@ -334,12 +334,23 @@ static int import(const struct options *options, struct people *people, char **w
 
 /* --- opt-out, opt-in, remove ------------------------------------------------------------------ */
 
-static int say_changed(size_t meant, size_t changed, const char *what)
+/* Nobody is meant: by what is none, or by what nobody has. */
+static int say_nobody(const struct options *options)
 {
-    if (meant == 0) {
-        complain("nobody of that kind stands in the table");
-        return CLI_BAD;
-    }
+    char number[17];
+    const char *address = options->of[SUBSCRIBER_ADDRESS];
+    bool good = subscriber_phone(phusa_text_of(address), number) ||
+                subscriber_email(phusa_text_of(address));
+    (void)fprintf(stderr,
+                  good ? "phusa subscribers: nobody of that kind stands in the table\n"
+                       : "phusa subscribers: \"%.64s\" is no mobile number such as \"0901234567\", "
+                         "no e-mail address, and nobody in the table has it\n",
+                  address);
+    return CLI_BAD;
+}
+
+static int say_changed(size_t changed, size_t meant, const char *what)
+{
     (void)printf("%zu %s%s\n", changed, what, changed < meant ? "; others were so already" : "");
     return CLI_GOOD;
 }
@@ -358,7 +369,8 @@ static int switch_all(const struct options *options, struct people *people, bool
         }
     }
     *changed = switched > 0;
-    return say_changed(meant, switched, active ? "opted in" : "opted out");
+    return meant == 0 ? say_nobody(options)
+                      : say_changed(switched, meant, active ? "opted in" : "opted out");
 }
 
 static int opt_out(const struct options *options, struct people *people, char **words,
@@ -391,7 +403,7 @@ static int take_out(const struct options *options, struct people *people, char *
     people_remove(people, gone);
     free(gone);
     *changed = meant > 0;
-    return say_changed(meant, meant, "removed");
+    return meant == 0 ? say_nobody(options) : say_changed(meant, meant, "removed");
 }
 
 /* --- a change --------------------------------------------------------------------------------- */

@@ -8,7 +8,9 @@
 #include "phusa/number.h"
 #include "settings/settings.h"
 
-#define DAY_HOURS 24
+#define DAY_HOURS  24
+#define LISTED_MAX 256 /* bytes of a list of what there is */
+#define HINT_MAX   96
 
 static const char *const column_names[SUBSCRIBER_COLUMNS] = {
     [SUBSCRIBER_NAME] = "name",
@@ -255,10 +257,51 @@ bool subscribers_each_row(struct phusa_text csv, const struct subscriber_rows *t
 
 /* ---- what the fields must be ---- */
 
+static bool is_listed(const char *list, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = list; *at != '\0'; at += strspn(at, ", ")) {
+        size_t end = strcspn(at, ",");
+        if (end == length && memcmp(at, word, length) == 0) {
+            return true;
+        }
+        at += end;
+    }
+    return false;
+}
+
+/* Appends a word that the list does not have; "..." stands for all that has no room. */
+static void list_word(char list[LISTED_MAX], const char *word)
+{
+    static const char rest[] = ", ...";
+    size_t used = strlen(list);
+    bool full = used > 0 && list[used - 1] == '.'; /* no id ends with one */
+    if (full || is_listed(list, word)) {
+        return;
+    }
+    bool fits = used + 2 + strlen(word) + sizeof rest <= LISTED_MAX;
+    (void)snprintf(list + used, LISTED_MAX - used, "%s%s", used > 0 && fits ? ", " : "",
+                   fits ? word : rest);
+}
+
 /* False, for what is returned. */
 static bool wrong(struct problem *problem, const char *before, const char *text, const char *after)
 {
     problem_set(problem, "%s%.64s%s", before, text, after);
+    return false;
+}
+
+/* "\"fax\" is no channel with subscribers = true; those are: mail, sms" */
+static bool no_channel(const struct settings *settings, const char *id, struct problem *problem)
+{
+    char known[LISTED_MAX] = "";
+    for (size_t i = 0; i < settings->channel_count; i++) {
+        if (settings->channels[i].subscribers) {
+            list_word(known, settings->channels[i].id);
+        }
+    }
+    problem_set(problem, "\"%.64s\" is no channel with subscribers = true; %s%s", id,
+                known[0] == '\0' ? "there is none" : "those are: ", known);
     return false;
 }
 
@@ -275,8 +318,7 @@ static bool take_address(const struct settings *settings, const struct subscribe
         }
     }
     if (channel == NULL || !channel->subscribers) {
-        return wrong(problem, "\"", row->of[SUBSCRIBER_CHANNEL],
-                     "\" is no channel with subscribers = true");
+        return no_channel(settings, row->of[SUBSCRIBER_CHANNEL], problem);
     }
     subscriber->channel = channel->id;
     subscriber->address = address;
@@ -291,6 +333,18 @@ static bool take_address(const struct settings *settings, const struct subscribe
     }
     (void)snprintf(address, SUBSCRIBER_ADDRESS_MAX + 1, "%s", text);
     return true;
+}
+
+static bool no_station(const struct registry *registry, const char *id, struct problem *problem)
+{
+    char hint[HINT_MAX];
+    struct config_nearest nearest = { .word = id };
+    for (size_t i = 0; i < registry->count; i++) {
+        config_nearest_offer(&nearest, registry->stations[i].id);
+    }
+    problem_set(problem, "unknown station \"%.64s\"%s", id,
+                config_nearest_hint(&nearest, hint, sizeof hint));
+    return false;
 }
 
 /* A site as the registry has it, or NULL. */
@@ -317,11 +371,25 @@ static bool take_place(const struct settings *settings, const struct subscriber_
     }
     const struct station *station = registry_find(&settings->registry, phusa_text_of(id));
     if (station == NULL) {
-        return wrong(problem, "unknown station \"", id, "\"");
+        return no_station(&settings->registry, id, problem);
     }
     subscriber->station = station->id;
     return site[0] == '\0' || strcmp(site, station->site) == 0 ||
            wrong(problem, "the station is not of site \"", site, "\"; leave one of them empty");
+}
+
+/* "no rule has the use \"tea\"; there are: boats, rice" */
+static bool no_use(const struct rulebook *rulebook, const char *use, struct problem *problem)
+{
+    char known[LISTED_MAX] = "";
+    for (size_t i = 0; i < rulebook->count; i++) {
+        if (rulebook->rules[i].use != NULL) {
+            list_word(known, rulebook->rules[i].use);
+        }
+    }
+    problem_set(problem, "no rule has the use \"%.64s\"; %s%s", use,
+                known[0] == '\0' ? "no rule has one" : "there are: ", known);
+    return false;
 }
 
 static bool take_use(const struct settings *settings, const char *use,
@@ -335,7 +403,7 @@ static bool take_use(const struct settings *settings, const char *use,
             return true;
         }
     }
-    return use[0] == '\0' || wrong(problem, "no rule has the use \"", use, "\"");
+    return use[0] == '\0' || no_use(&settings->rulebook, use, problem);
 }
 
 static bool take_language(const char *text, struct subscriber *subscriber, struct problem *problem)

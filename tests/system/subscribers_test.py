@@ -72,6 +72,9 @@ def test_opting_out_and_in(table):
     assert table("export", check=0)[1] == HEADER + AN
     assert table("opt-in", "--address", "0912345678", check=0)[1] == "1 opted in\n"
     assert table.text == HEADER + AN + BINH + HTX.replace(",yes\n", ",no\n") + JOHN
+    assert table("opt-out", "--address", "12") == (
+        1, "", 'phusa subscribers: "12" is no mobile number such as "0901234567", no e-mail address, and nobody in the '
+               "table has it\n")
     code, out, err = table("opt-out", "--address", "0912345678", "--station", "my-tho-1")
     assert (code, out, err) == (1, "", "phusa subscribers: nobody of that kind stands in the table\n")
 
@@ -93,7 +96,12 @@ def test_add_and_remove(table):
     (["--channel", "sms", "--address", "0281234567", "--station", "my-tho-1"],
      '"028***" is no mobile number'),
     (["--channel", "mail", "--address", "a@b", "--station", "nowhere"], "nowhere"),
-    (["--channel", "ioc", "--address", "a@b.vn", "--site", "my-tho"], '"ioc" is no channel with subscribers = true'),
+    (["--channel", "sms", "--address", "0935000111", "--station", "my-tho-11", "--use", "durian"],
+     'unknown station "my-tho-11"; did you mean "my-tho-1"?'),
+    (["--channel", "sms", "--address", "0935000111", "--station", "my-tho-1", "--use", "mango"],
+     'no rule has the use "mango"; there are: '),
+    (["--channel", "ioc", "--address", "a@b.vn", "--site", "my-tho"], 
+     '"ioc" is no channel with subscribers = true; those are: mail, sms, zalo\n'),
     (["--channel", "mail", "--address", "a@b.vn", "--site", "my-tho", "--quiet", "25:00-05:00"], "quiet_from"),
     (["--channel", "mail", "--address", "a@b.vn", "--site", "my-tho", "--threshold", "1"], "has no use"),
     (["--channel", "sms", "--address", "0935000111", "--station", "my-tho-1", "--use", "durian", "--threshold", "-5"],

@@ -1256,10 +1256,10 @@ static void wrong_lines_of_subscribers_are_named_and_left_out(void **state)
     struct fixture *fixture = *state;
     static const char *const expected[] = {
         "people.csv:2: \"012***\" is no mobile number; write it such as \"0901234567\"",
-        "people.csv:3: \"fax\" is no channel with subscribers = true",
-        "people.csv:4: \"ioc\" is no channel with subscribers = true",
-        "people.csv:5: unknown station \"s2\"",
-        "people.csv:6: no rule has the use \"tea\"",
+        "people.csv:3: \"fax\" is no channel with subscribers = true; those are: sms, mail",
+        "people.csv:4: \"ioc\" is no channel with subscribers = true; those are: sms, mail",
+        "people.csv:5: unknown station \"s2\"; did you mean \"s1\"?",
+        "people.csv:6: no rule has the use \"tea\"; there are: rice, boats, both",
         "people.csv:7: \"language\" is \"fr\"; write vi or en",
         "people.csv:8: \"threshold\" is \"much\"; write a number such as 0.8",
         "people.csv:9: quiet_from and quiet_until are times such as 21:00 and 05:00, or both empty",
