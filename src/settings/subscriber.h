@@ -7,8 +7,10 @@
  * The header line is required, the order of columns free; channel, address and one of site and
  * station are needed, the others may be missing, unknown ones are passed over. RFC 4180: quotes
  * where a field has the separator, which is a semicolon or a tab where the header has that and no
- * comma, as spreadsheets write it. Lines that are wrong are named and left out; the others count.
- * An address stands in a log with its middle left out only.
+ * comma, as spreadsheets write it. A field that a spreadsheet would take for a formula ("=cmd|...")
+ * is written with a ' before it, or with one more, and read without that one. Lines that are wrong
+ * are named and left out; the others count. An address stands in a log with its middle left out
+ * only.
  */
 #ifndef SETTINGS_SUBSCRIBER_H
 #define SETTINGS_SUBSCRIBER_H

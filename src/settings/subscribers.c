@@ -90,7 +90,20 @@ static void read_plain(struct reader *reader)
     }
 }
 
-/* Without the spaces round it. */
+/* What a spreadsheet would take for a formula: "=cmd|...", not "+84 901 234 567". */
+static bool is_formula(const char *text)
+{
+    bool number = text[strspn(text, "+-0123456789., ()")] == '\0';
+    return text[0] == '=' || text[0] == '@' || ((text[0] == '+' || text[0] == '-') && !number);
+}
+
+/* A formula, or one behind quotes: what is written with one quote more. */
+static bool is_guarded(const char *text)
+{
+    return is_formula(text + strspn(text, "'"));
+}
+
+/* Without the spaces round it, and without the quote that guards it. */
 static void end_field(struct reader *reader, char *start)
 {
     while (reader->text + reader->used > start && reader->text[reader->used - 1] == ' ') {
@@ -101,7 +114,8 @@ static void end_field(struct reader *reader, char *start)
     if (reader->count == SUBSCRIBER_FIELDS_MAX) {
         reader->wrong = "the line has too many fields";
     } else {
-        reader->fields[reader->count++] = start + strspn(start, " ");
+        const char *field = start + strspn(start, " ");
+        reader->fields[reader->count++] = field + (field[0] == '\'' && is_guarded(field) ? 1 : 0);
     }
 }
 
@@ -512,6 +526,9 @@ static void put_field(struct line *line, const char *text)
     bool quoted = text[strcspn(text, ",;\"\t\r\n")] != '\0' || text[0] == ' ';
     if (quoted) {
         put(line, '"');
+    }
+    if (is_guarded(text)) {
+        put(line, '\'');
     }
     for (; *text != '\0'; text++) {
         if (*text == '"') {

@@ -144,6 +144,23 @@ def test_export_is_what_import_takes(table):
     assert table.path.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("name, written", [
+    ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"), ("@SUM(A1)", "'@SUM(A1)"), ("-An", "'-An"), ("+An", "'+An"),
+    ("'=quoted already", "''=quoted already"), ("'An'", "'An'"), ("+84 901 234 567", "+84 901 234 567"), ("-", "-"),
+])
+def test_no_formula_for_spreadsheets(table, name, written):
+    table.path.write_text(HEADER)
+    assert table("add", "--channel", "sms", "--address", "+84935000111", "--station", "my-tho-1", "--use", "durian",
+                 "--name", name) == (0, "1 added\n", RELOAD)
+    line = f"{written},sms,+84935000111,,my-tho-1,durian,,,,,yes\n"
+    whole = table("export", check=0)[1]
+    assert whole == table.text == HEADER + line
+    assert json.loads(table("list", "--json", check=0)[1])["name"] == name
+    table.path.unlink()
+    assert table("import", "-", stdin=whole, check=0)[1] == "1 taken, 0 there already, 0 bad\n"
+    assert table.text == whole
+
+
 def test_a_limit_that_cannot_be_is_a_wrong_line(table):
     table.path.write_text(HEADER + AN.replace(",0.8,", ",900,"))
     code, out, err = table("list")
