@@ -46,6 +46,17 @@ static size_t count_alarms(const struct console_view *view, const struct choice 
     return count;
 }
 
+/* What is active and told: neither held back nor over. */
+static size_t count_active(const struct console_view *view)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < view->alarm_count; i++) {
+        const struct console_alarm *alarm = &view->alarms[i];
+        count += !is_held(alarm) && strcmp(alarm->life, "RTNUN") != 0;
+    }
+    return count;
+}
+
 /* --- head ------------------------------------------------------------------------- */
 
 static void add_head(const struct console_view *view, struct text_buffer *out)
@@ -55,7 +66,7 @@ static void add_head(const struct console_view *view, struct text_buffer *out)
                     "<meta name=viewport content=\"width=device-width,initial-scale=1\">"
                     "<meta http-equiv=refresh content=%d><title>",
                     REFRESH_S);
-    size_t alarms = count_alarms(view, &(struct choice){ NULL, false });
+    size_t alarms = count_active(view);
     if (alarms > 0) {
         text_buffer_add(out, "(%zu) ", alarms);
     }

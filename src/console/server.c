@@ -560,7 +560,8 @@ static enum MHD_Result serve(void *context, struct MHD_Connection *connection, c
                              const char *method, const char *version, const char *upload,
                              size_t *upload_size, void **state)
 {
-    static const struct header reading = { "Allow", "GET, HEAD" }, posting = { "Allow", "POST" };
+    static const struct header reading = { "Allow", "GET, HEAD" }, posting = { "Allow", "POST" },
+                               either = { "Allow", "GET, HEAD, POST" };
     (void)version;
     const struct console *console = context;
     const struct route *route = find_route(path);
@@ -578,7 +579,10 @@ static enum MHD_Result serve(void *context, struct MHD_Connection *connection, c
         return send_short(connection, MHD_HTTP_NOT_FOUND, NULL, "not found\n");
     }
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
-        return send_short(connection, MHD_HTTP_METHOD_NOT_ALLOWED, &reading, "only GET and HEAD\n");
+        return taker != NULL ? send_short(connection, MHD_HTTP_METHOD_NOT_ALLOWED, &either,
+                                          "only GET, HEAD and POST\n")
+                             : send_short(connection, MHD_HTTP_METHOD_NOT_ALLOWED, &reading,
+                                          "only GET and HEAD\n");
     }
     return serve_get(console, connection, route, path, upload_size, state);
 }

@@ -282,6 +282,7 @@ static void answers_paths_and_methods(void **state)
         { "GET", "/../etc/passwd", 404, "Content-Type: text/plain", "not found" },
         { "POST", "/", 405, "Allow: GET, HEAD", "only GET and HEAD" },
         { "DELETE", "/healthz", 405, "Allow: GET, HEAD", "only GET and HEAD" },
+        { "DELETE", "/api/v1/alarms", 405, "Allow: GET, HEAD, POST", "only GET, HEAD and POST" },
         { "POST", "/nothing", 404, "Content-Type: text/plain", "not found" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
