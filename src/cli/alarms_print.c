@@ -59,6 +59,18 @@ static int characters(const char *text)
     return count;
 }
 
+/* Counts are whole numbers. */
+static bool is_one(double count)
+{
+    return count > 0.5 && count < 1.5;
+}
+
+/* "1 alarm", "2 alarms" */
+static const char *plural(double count)
+{
+    return is_one(count) ? "" : "s";
+}
+
 static int width_of(const json_t *list, const char *key, int least)
 {
     int width = least;
@@ -158,9 +170,10 @@ static void print_top(const char *title, const json_t *list)
     (void)printf("\n%s\n", title);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *series = json_array_get(list, i);
-        (void)printf("  %-*s  %-*s  %6.0f alarms, active %.1f h at the longest%s\n", rule,
+        (void)printf("  %-*s  %-*s  %6.0f alarm%s, active %.1f h at the longest%s\n", rule,
                      text_of(series, "rule"), station, text_of(series, "station"),
-                     number_of(series, "raises"), number_of(series, "longest_s") / 3600,
+                     number_of(series, "raises"), plural(number_of(series, "raises")),
+                     number_of(series, "longest_s") / 3600,
                      json_is_true(json_object_get(series, "active")) ? ", still" : "");
     }
 }
@@ -170,8 +183,9 @@ void alarms_print_load(const json_t *root, int32_t utc_offset_s)
     char from[CLI_TIME_MAX], to[CLI_TIME_MAX], worst[CLI_TIME_MAX];
     const json_t *each = json_object_get(root, "per_operator_and_ten_minutes");
     const json_t *shares = json_object_get(root, "shares");
-    (void)printf("%s to %s, %.0f operators\n", time_of(root, "from", utc_offset_s, from),
-                 time_of(root, "to", utc_offset_s, to), number_of(root, "operators"));
+    (void)printf("%s to %s, %.0f operator%s\n", time_of(root, "from", utc_offset_s, from),
+                 time_of(root, "to", utc_offset_s, to), number_of(root, "operators"),
+                 plural(number_of(root, "operators")));
     (void)printf("alarms                          %8.0f\n", number_of(root, "alarms"));
     (void)printf("an operator in ten minutes      %8.3f   (EEMUA 191: manageable up to %.0f)\n",
                  number_of(each, "mean"), number_of(each, "manageable"));
@@ -214,12 +228,13 @@ void alarms_print_messages(const json_t *root, int32_t utc_offset_s)
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *message = json_array_get(list, i);
         char created[CLI_TIME_MAX];
-        (void)printf("%8.0f  %-16s  %-*s  %-*s  %-9s  %-8s  %-*s  %-*s  %.0f tries  ",
+        (void)printf("%8.0f  %-16s  %-*s  %-*s  %-9s  %-8s  %-*s  %-*s  %.0f %s  ",
                      number_of(message, "id"), time_of(message, "created", utc_offset_s, created),
                      channel, text_of(message, "channel"), recipient, text_of(message, "recipient"),
                      text_of(message, "state"), text_of(message, "to"), rule,
                      text_of(message, "rule"), station, text_of(message, "station"),
-                     number_of(message, "tries"));
+                     number_of(message, "tries"),
+                     is_one(number_of(message, "tries")) ? "try" : "tries");
         print_outcome(message);
     }
     print_more(root);
