@@ -18,8 +18,9 @@ enum wording_part {
 };
 
 /* One line for people: valid UTF-8 without control characters, cut at a character, terminated;
- * returns its length. Of a rule without template the text is a sentence of wording.c; so is
- * everything without settings. stop: with how to stop receiving it. */
+ * returns its length. Of a rule without template the text is a sentence of wording.c with
+ * source, time and how to stop; everything without settings is a bare one. stop: with how to stop
+ * receiving it. */
 size_t wording_part(const struct notice *notice, const struct settings *settings,
                     enum language language, enum wording_part part, bool stop, char *text,
                     size_t capacity);

@@ -13,6 +13,9 @@
  * has a decimal comma. {message} comes without full stops at its end: the sentence goes on, or has
  * its own. Without a value (nothing came) the sentence ends at {label}. Where nobody acknowledged,
  * or an alarm changes too often, a sentence more says so.
+ *
+ * With settings a sentence begins with who warns, says behind the limit when ("lúc 05:30 12/03"),
+ * and ends with how to stop receiving it.
  */
 #include <math.h>
 #include <stdio.h>
@@ -25,15 +28,15 @@
 
 struct words {
     char mark;
-    const char *normal, *over, *severity, *was;
+    const char *normal, *over, *severity, *was, *at;
     const char *escalated, *flapping; /* before and after all else */
 };
 
 static const struct words words_of[] = {
-    [LANGUAGE_VI] = { DECIMAL_VI, "Trở lại bình thường", "Hết cảnh báo", "Mức", "trước đó",
+    [LANGUAGE_VI] = { DECIMAL_VI, "Trở lại bình thường", "Hết cảnh báo", "Mức", "trước đó", "lúc",
                       "Chưa ai xác nhận: ",
                       " Trạng thái thay đổi liên tục: tạm ngừng báo cho đến khi ổn định." },
-    [LANGUAGE_EN] = { DECIMAL_EN, "Back to normal", "Over", "Severity", "was",
+    [LANGUAGE_EN] = { DECIMAL_EN, "Back to normal", "Over", "Severity", "was", "at",
                       "Nobody has acknowledged: ",
                       " It changes too often: no more is told until it is calm." },
 };
@@ -165,8 +168,46 @@ static int unstopped(const char *message)
     return (int)length;
 }
 
-static void print_raised(const struct notice *notice, enum language language, const char *message,
-                         const char *measured, char raw[WORDING_MAX])
+/* "05:30 12/03", local. */
+static void print_clock(int64_t time_ns, int32_t utc_offset_s, char text[CLOCK_MAX])
+{
+    int64_t local_s = time_ns / SECOND_NS - (time_ns % SECOND_NS < 0) + utc_offset_s;
+    time_t at = (time_t)local_s;
+    struct tm parts = { 0 };
+    (void)gmtime_r(&at, &parts);
+    (void)snprintf(text, CLOCK_MAX, "%02d:%02d %02d/%02d", parts.tm_hour, parts.tm_min,
+                   parts.tm_mday, parts.tm_mon + 1);
+}
+
+/* What stands around a sentence: who warns, when, and how to stop it. Nothing without settings. */
+struct frame {
+    const char *source, *colon, *stop;
+    char when[CLOCK_MAX + sizeof " lúc "];
+};
+
+static struct frame make_frame(const struct notice *notice, const struct settings *settings,
+                               enum language language, bool stop)
+{
+    struct frame frame = { .source = "", .colon = "", .stop = "", .when = "" };
+    if (settings == NULL) {
+        return frame;
+    }
+    const struct alarm_settings *alarms = &settings->alarms;
+    char clock[CLOCK_MAX];
+    print_clock(notice->time_ns, settings->utc_offset_s, clock);
+    (void)snprintf(frame.when, sizeof frame.when, " %s %s", words_of[language].at, clock);
+    if (alarms->source != NULL && alarms->source[0] != '\0') {
+        frame.source = alarms->source;
+        frame.colon = ": ";
+    }
+    const char *how = language == LANGUAGE_VI ? alarms->stop_vi : alarms->stop_en;
+    frame.stop = stop && how != NULL ? how : "";
+    return frame;
+}
+
+static void print_raised(const struct notice *notice, enum language language,
+                         const struct frame *frame, const char *message, const char *measured,
+                         char raw[WORDING_MAX])
 {
     const struct words *words = &words_of[language];
     char limit[DISPLAY_LIMIT_MAX], before[DISPLAY_LIMIT_MAX] = "";
@@ -176,9 +217,11 @@ static void print_raised(const struct notice *notice, enum language language, co
                        severity_word(notice->from, language));
     }
     bool limited = limit[0] != '\0';
-    (void)snprintf(raw, WORDING_MAX, "%.*s – %s%s%s%s. %s: %s%s.", unstopped(message), message,
-                   measured, limited ? " (" : "", limit, limited ? ")" : "", words->severity,
-                   severity_word(notice->to, language), before);
+    (void)snprintf(raw, WORDING_MAX, "%s%s%.*s – %s%s%s%s%s. %s: %s%s.%s%s", frame->source,
+                   frame->colon, unstopped(message), message, measured, limited ? " (" : "", limit,
+                   limited ? ")" : "", frame->when, words->severity,
+                   severity_word(notice->to, language), before, frame->stop[0] != '\0' ? " " : "",
+                   frame->stop);
 }
 
 static const char *message_of(const struct rule *rule, enum language language)
@@ -186,18 +229,20 @@ static const char *message_of(const struct rule *rule, enum language language)
     return language == LANGUAGE_VI ? rule->message_vi : rule->message_en;
 }
 
-static void print_sentence(const struct notice *notice, enum language language,
-                           char raw[WORDING_MAX])
+static void print_sentence(const struct notice *notice, const struct settings *settings,
+                           enum language language, bool stop, char raw[WORDING_MAX])
 {
+    struct frame frame = make_frame(notice, settings, language, stop);
     const struct words *words = &words_of[language];
     const char *message = message_of(notice->rule, language);
     char measured[WORDING_MAX / 2];
     print_measured(notice, language, measured, sizeof measured);
     if (notice->to == SEVERITY_NORMAL) {
-        (void)snprintf(raw, WORDING_MAX, "%s – %s. %s: %.*s.", words->normal, measured, words->over,
-                       unstopped(message), message);
+        (void)snprintf(raw, WORDING_MAX, "%s%s%s – %s%s. %s: %.*s.%s%s", frame.source, frame.colon,
+                       words->normal, measured, frame.when, words->over, unstopped(message),
+                       message, frame.stop[0] != '\0' ? " " : "", frame.stop);
     } else {
-        print_raised(notice, language, message, measured, raw);
+        print_raised(notice, language, &frame, message, measured, raw);
     }
 }
 
@@ -210,17 +255,6 @@ struct filling {
     char time[CLOCK_MAX], since[CLOCK_MAX];
     struct template_values values;
 };
-
-/* "05:30 12/03", local. */
-static void print_clock(int64_t time_ns, int32_t utc_offset_s, char text[CLOCK_MAX])
-{
-    int64_t local_s = time_ns / SECOND_NS - (time_ns % SECOND_NS < 0) + utc_offset_s;
-    time_t at = (time_t)local_s;
-    struct tm parts = { 0 };
-    (void)gmtime_r(&at, &parts);
-    (void)snprintf(text, CLOCK_MAX, "%02d:%02d %02d/%02d", parts.tm_hour, parts.tm_min,
-                   parts.tm_mday, parts.tm_mon + 1);
-}
 
 static void print_hazard(const struct notice *notice, enum language language, char *text,
                          size_t capacity)
@@ -293,7 +327,7 @@ size_t wording_part(const struct notice *notice, const struct settings *settings
     bool sentence = settings == NULL || (part == WORDING_TEXT && notice->rule->message == NULL);
     bool notes = part == WORDING_TEXT;
     if (sentence) {
-        print_sentence(notice, language, raw);
+        print_sentence(notice, settings, language, stop, raw);
     } else {
         print_template(notice, settings, language, part, stop, raw);
     }

@@ -118,8 +118,12 @@ static void a_fall_says_that_water_can_be_taken(void **state)
     assert_string_equal(letter.text_stop.in[LANGUAGE_VI], letter.text.in[LANGUAGE_VI]);
     notice.rule = &sample_rules[RULE_IOC]; /* without a template */
     pass_through(&notice);
-    assert_string_equal(letter.text.in[LANGUAGE_EN],
-                        "Back to normal – Trạm 1: Salinity 0.30 g/L. Over: Saline water.");
+    assert_string_equal(
+        letter.text.in[LANGUAGE_EN],
+        "Đài KTTV: Back to normal – Trạm 1: Salinity 0.30 g/L at 07:00 01/03. Over: Saline water.");
+    assert_string_equal(letter.text_stop.in[LANGUAGE_EN],
+                        "Đài KTTV: Back to normal – Trạm 1: Salinity 0.30 g/L at 07:00 01/03. "
+                        "Over: Saline water. Reply STOP");
     assert_string_equal(letter.hazard.in[LANGUAGE_VI], "Nước mặn");
 }
 
@@ -131,17 +135,19 @@ static void silence_has_no_value(void **state)
     rule.message = NULL;
     notice.value = NAN;
     pass_through(&notice);
-    assert_string_equal(letter.text.in[LANGUAGE_EN],
-                        "Saline water – Trạm 1: Salinity. Severity: minor.");
+    assert_string_equal(
+        letter.text.in[LANGUAGE_EN],
+        "Đài KTTV: Saline water – Trạm 1: Salinity at 07:00 01/03. Severity: minor.");
     assert_string_equal(letter.value_text.in[LANGUAGE_EN], "");
     assert_true(isnan(letter.value));
     rule.subject = RULE_RATE;
     notice.value = 1.5;
     notice.flapping = true;
     pass_through(&notice);
-    assert_string_equal(letter.text.in[LANGUAGE_EN],
-                        "Saline water – Trạm 1: Salinity 1.50 g/L/h (≥ 1 g/L/h). Severity: minor. "
-                        "It changes too often: no more is told until it is calm.");
+    assert_string_equal(
+        letter.text.in[LANGUAGE_EN],
+        "Đài KTTV: Saline water – Trạm 1: Salinity 1.50 g/L/h (≥ 1 g/L/h) at 07:00 "
+        "01/03. Severity: minor. It changes too often: no more is told until it is calm.");
     assert_true(letter.flapping);
 }
 

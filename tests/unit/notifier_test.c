@@ -24,7 +24,7 @@
 #define CONNECTIONS  8
 #define HANG         0 /* an answer's code: say nothing, keep the connection */
 /* Computed with another implementation: hmac.new(secret, body, sha256) of Python. */
-#define SIGNATURE    "bcd70d0a4fd44f20bf17953fa74db6f49d28ddf4f6b252b35d1429b3d830a3df"
+#define SIGNATURE    "dc619c868bc09f92274ea0cff78eb11d4cbeca785c81cf49be8c565680e75910"
 #define LONG_TIMEOUT (60 * SECOND_NS)
 
 static const wall_time now = { INT64_C(1763735710) * SECOND_NS };
@@ -326,7 +326,7 @@ static void posts_signed_json_with_a_key(void **state)
     await_waiting(0);
     const char *request = server->requests[0];
     char body[NOTICE_BODY_MAX];
-    (void)notice_json(&notice, NULL, body, sizeof body);
+    (void)notice_json(&notice, settings_of(channels, 1), body, sizeof body);
     assert_int_equal(strncmp(request, "POST /hook HTTP/1.1\r\n", 21), 0);
     assert_non_null(strstr(request, "\r\nContent-Type: application/json\r\n"));
     assert_non_null(strstr(request,
@@ -533,7 +533,7 @@ static void tells_the_topic_when_the_broker_is_back(void **state)
     (void)pthread_mutex_unlock(&topics.lock);
     await_waiting(0);
     char body[NOTICE_BODY_MAX];
-    (void)notice_json(&notices[0], NULL, body, sizeof body);
+    (void)notice_json(&notices[0], settings_of(NULL, 0), body, sizeof body);
     assert_int_equal(topics.count, 2);
     assert_string_equal(topics.published[0].topic, "phusa/1/my-tho/s1/alarm/salinity-quiet");
     assert_string_equal(topics.published[0].payload, body);
@@ -628,7 +628,7 @@ static void urgent_ones_pass_while_the_outbox_fails(void **state)
     struct channel_settings channels[] = { channel("ioc", ioc), channel("farmers", farmers) };
     struct notice notice = sample_notice(RULE_OWN, 0, 0, SEVERITY_NORMAL, SEVERITY_SEVERE);
     char body[NOTICE_BODY_MAX];
-    (void)notice_json(&notice, NULL, body, sizeof body);
+    (void)notice_json(&notice, settings_of(channels, 1), body, sizeof body);
     break_outbox();
     start_notifier(channels, 2);
     assert_true(notifier_urgent(notifier, &notice, settings_of(channels, 2)));
