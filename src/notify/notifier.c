@@ -389,7 +389,9 @@ static mono_time refresh(struct courier *courier, mono_time now)
         schedule_done(&courier->schedule);
         put_off_refresh(courier, clock_mono());
     } else if (!is_stopping(courier)) {
-        complain(courier, now, &problem);
+        if (courier->schedule.tries > 0) { /* at a start the broker is not reached yet, always */
+            complain(courier, now, &problem);
+        }
         (void)schedule_failed(&courier->schedule, delivery, courier->schedule.tries, -1,
                               clock_mono(), &pause_ns);
         courier->refresh = after(now, pause_ns > SECOND_NS ? pause_ns : SECOND_NS);

@@ -5,7 +5,7 @@ import time
 from alertmanager_test import Alertmanager, Answering
 from board_test import Watcher
 from cap_test import Feed, in_force, validate
-from line import report, until
+from line import log_lines, report, until
 
 RULES = """rules : (
   { id = "intrusion"; kind = "water"; parameter = "salinity"; direction = "above";
@@ -37,13 +37,14 @@ def test_an_alarm_and_its_end(stage):
         sender.send(report(second, 2.0))
         until(lambda: list(manager.alerts()) == [("minor", "apacp")], "Alertmanager has it")
         until(lambda: len(watcher.heard) == 2, "the board shows it")
-        assert "Cửa sông Cát Point" in watcher.published()[1][1]
+        assert watcher.published()[1] == ("gate", "Độ mặn 2,00 g/L (nhẹ), Cửa sông Cát\nPoint")
         folder = stage.folder / "cap"
         until(lambda: len(list(folder.glob("*.xml"))) == 1, "CAP tells it")
 
         stage.collector.kill()
         stage.collector.start()
         until(lambda: len(watcher.heard) == 3, "the board is told again after a start")
+        assert not log_lines(stage.collector, "warning: notify boards"), "a start is nothing to warn of"
         sender.send(report(second + 1, 5.0))
         until(lambda: list(manager.alerts()) == [("severe", "apacp")], "Alertmanager has the change")
         sender.send(report(second + 2, 0.5))
