@@ -16,8 +16,9 @@
 #include "base/log.h"
 #include "notify/delivery.h"
 
-#define OUTBOX_PAUSE_NS SECOND_NS       /* before a failing outbox is asked again */
-#define STOP_NUDGE_NS   (20 * MILLI_NS) /* between aborts of a courier that is to stop */
+#define STARTING_NS     (10 * SECOND_NS) /* boards wait so long for the broker before it is said */
+#define OUTBOX_PAUSE_NS SECOND_NS        /* before a failing outbox is asked again */
+#define STOP_NUDGE_NS   (20 * MILLI_NS)  /* between aborts of a courier that is to stop */
 #define COURIERS_MAX    (CHANNELS_MAX + 1)
 
 struct courier {
@@ -39,8 +40,9 @@ struct courier {
     struct log_complaint complaint;
     struct outbox_parcel parcel, urgent_parcel;
     enum { UNMARKED_NONE, UNMARKED_SENT, UNMARKED_GIVEN_UP } unmarked; /* what became of it */
-    mono_time refresh;                                                 /* when it is due */
-    mono_time rested; /* the channel's rate allows nothing before */
+    mono_time started;
+    mono_time refresh; /* when it is due */
+    mono_time rested;  /* the channel's rate allows nothing before */
     struct letter letters[PARCEL_LETTERS_MAX];
     struct letter_store *stores[PARCEL_LETTERS_MAX];
 };
@@ -64,7 +66,8 @@ static const char *courier_name(const struct courier *courier)
 
 static void complain(struct courier *courier, mono_time now, const struct problem *problem)
 {
-    if (log_complaint_due(&courier->complaint, now.ns)) {
+    bool starting = courier->carrier.refresh != NULL && now.ns - courier->started.ns < STARTING_NS;
+    if (!starting && log_complaint_due(&courier->complaint, now.ns)) {
         log_warning("notify %s: %s; trying again", courier_name(courier), problem->text);
     }
 }
@@ -389,9 +392,7 @@ static mono_time refresh(struct courier *courier, mono_time now)
         schedule_done(&courier->schedule);
         put_off_refresh(courier, clock_mono());
     } else if (!is_stopping(courier)) {
-        if (courier->schedule.tries > 0) { /* at a start the broker is not reached yet, always */
-            complain(courier, now, &problem);
-        }
+        complain(courier, now, &problem);
         (void)schedule_failed(&courier->schedule, delivery, courier->schedule.tries, -1,
                               clock_mono(), &pause_ns);
         courier->refresh = after(now, pause_ns > SECOND_NS ? pause_ns : SECOND_NS);
@@ -526,6 +527,7 @@ static bool courier_prepare(struct courier *courier, const struct notifier *noti
         return false;
     }
     courier->terms = terms_of(courier->channel, courier->carrier.most);
+    courier->started = clock_mono();
     courier->refresh.ns = courier->carrier.refresh != NULL ? 0 : INT64_MAX;
     schedule_init(&courier->schedule, notifier->seed ^ hash(courier->channel->id));
     return true;
