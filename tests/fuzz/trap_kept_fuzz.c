@@ -4,8 +4,8 @@
  */
 #include <math.h>
 
-#include "../unit/station_flash.h"
 #include "fuzz.h"
+#include "port/fake/flash.h"
 #include "trap.h"
 
 #define SECOND INT64_C(1000000000)
