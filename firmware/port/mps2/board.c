@@ -77,8 +77,8 @@ static void pins_set(void *context, unsigned pin, bool on)
 {
     (void)context;
     if (pin < BOARD_PINS) {
-        uint32_t lights = FPGAIO_LED0, light = UINT32_C(1) << pin;
-        FPGAIO_LED0 = on ? lights | light : lights & ~light;
+        uint32_t lights = SCC_LEDS, light = UINT32_C(1) << pin;
+        SCC_LEDS = on ? lights | light : lights & ~light;
     }
 }
 

@@ -47,11 +47,13 @@
 #define WDOG_UNLOCK   0x1ACCE551u
 #define WDOG_CTRL_RUN 3u /* interrupt and reset enabled */
 
-/* --- board I/O: lights, a counter of PRESCALE + 1 cycles a step -------------------------- */
-#define FPGAIO_LED0     REGISTER(0x40028000)
+/* --- board I/O: buttons, a counter of PRESCALE + 1 cycles a step ------------------------- */
 #define FPGAIO_BUTTON   REGISTER(0x40028008)
 #define FPGAIO_COUNTER  REGISTER(0x40028018)
 #define FPGAIO_PRESCALE REGISTER(0x4002801C)
+
+/* --- lights: eight of the board controller; the FPGA has two, fewer than our pins -------- */
+#define SCC_LEDS REGISTER(0x4002F004)
 
 /* --- memory -------------------------------------------------------------------------- */
 #define PSRAM_BASE  0x21000000u
