@@ -236,18 +236,20 @@ static const char *do_identify(struct order *order)
 
 static const char *do_lamp(struct order *order)
 {
-    int64_t lasts = minutes_of(order->command, LAMP_MINUTES, LAMP_MINUTES_MAX);
+    const struct command *command = order->command;
+    int64_t lasts = minutes_of(command, LAMP_MINUTES, LAMP_MINUTES_MAX);
+    bool leave = (command->has & COMMAND_HAS_MINUTES) != 0 && command->minutes == 0;
     if (!order->station->options.has_lamp) {
         return "this station has no lamp";
     }
-    if ((order->command->has & COMMAND_HAS_ON) == 0) {
+    if ((command->has & COMMAND_HAS_ON) == 0) {
         return "on: true or false expected";
     }
-    if (lasts == 0) {
-        return "minutes: 1 to 720 expected";
+    if (lasts == 0 && !leave) {
+        return "minutes: 0 to 720 expected";
     }
-    order->station->orders.lamp_on = order->command->on;
-    order->station->orders.lamp_until_ns = order->now.mono_ns + lasts;
+    order->station->orders.lamp_on = command->on;
+    order->station->orders.lamp_until_ns = leave ? 0 : order->now.mono_ns + lasts;
     return NULL;
 }
 

@@ -51,7 +51,7 @@ static void test_each_command_is_answered(void **state)
         { "{\"id\":\"4\",\"do\":\"maintenance\",\"on\":1}", "not understood" },
         { "{\"id\":\"5\",\"do\":\"lamp\"}", "on: true or false expected" },
         { "{\"id\":\"6\",\"do\":\"lamp\",\"on\":true,\"minutes\":721}",
-          "minutes: 1 to 720 expected" },
+          "minutes: 0 to 720 expected" },
         { "{\"id\":\"7\",\"do\":\"identify\",\"seconds\":3601}", "seconds: 1 to 3600 expected" },
         { "{\"id\":\"8\",\"do\":\"identify\",\"seconds\":-1}", "not understood" },
         { "{\"id\":\"9\",\"do\":\"resend\",\"from\":1}",
@@ -167,6 +167,8 @@ static void test_lights_go_out_by_themselves(void **state)
     assert_int_equal(station_lamp(&port->station), STATION_LAMP_AUTO);
     port_ask(port, "{\"id\":\"3\",\"do\":\"lamp\",\"on\":false}");
     assert_int_equal(station_lamp(&port->station), STATION_LAMP_OFF);
+    port_ask(port, "{\"id\":\"4\",\"do\":\"lamp\",\"on\":false,\"minutes\":0}");
+    assert_int_equal(station_lamp(&port->station), STATION_LAMP_AUTO);
 }
 
 static void test_covered_reports_are_sent_again_when_asked(void **state)
