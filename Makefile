@@ -166,8 +166,8 @@ $(B)/fault/%: $(B)/obj/tests/fault/%.o $(B)/obj/tests/fault/disk.o $(B)/obj/test
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 $(B)/fault/allocation_fault: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup,--wrap=asprintf,--wrap=vasprintf
 
-# Of a command of phusa's.
-$(B)/tests/enrol_test: $(call object,$(filter-out src/cli/main.c,$(CLI)))
+# Of commands of phusa's.
+$(B)/tests/enrol_test $(B)/tests/order_test: $(call object,$(filter-out src/cli/main.c,$(CLI)))
 
 # Fuzz targets also run without a fuzzer: over their seeds and mutations of them.
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/standalone.o $(ALL_LIBS)

@@ -19,7 +19,7 @@ static const struct command {
     { "replay", cli_replay, "which alarms the past would have raised" },
     { "rules", cli_rules, "tests of rules, written as data" },
     { "alarms", cli_alarms, "alarms: what is active, what befell them, what to do with them" },
-    { "station", cli_station, "a new station: registry, broker and provisioning; what there is" },
+    { "station", cli_station, "makes stations, lists them, has them do something" },
     { "subscribers", cli_subscribers, "who wants to be warned: list, add, import, opt out" },
     { "messages", cli_messages, "what people are told, by every rule, in both languages" },
     { "calc", cli_calc, "salinity, EC25, oxygen, ammonia, VN_AQI: of values or tables" },

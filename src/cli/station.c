@@ -1,4 +1,4 @@
-/* phusa station: makes new ones, lists those there are. */
+/* phusa station: makes new ones, lists those there are; `ask` has a file of its own. */
 #include <getopt.h>
 #include <jansson.h>
 #include <math.h>
@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/station_ask.h"
 #include "cli/station_new.h"
 
 struct options {
@@ -22,6 +23,7 @@ static int help(void)
         "                          [--broker ADDRESS] [--ca PEM] [--broker-passwords F]\n"
         "                          [--out FILE] [--password-file FILE] [-c FILE]\n"
         "       phusa station list [--json] [-c FILE]\n"
+        "       phusa station ask  ID ORDER ... (see below)\n"
         "\n"
         "  new      makes a station: its password, its entry in the registry (a file of its own\n"
         "           in the folder `stations`; printed when that is one file), its entry for\n"
@@ -49,8 +51,10 @@ static int help(void)
         "      --password-file FILE  new: the password alone, too, for phusa-station\n"
         "  -j, --json                list: one JSON object a line\n"
         "  -c, --config FILE         phusad's configuration (default: the shipped one)\n"
-        "  -h, --help                print this\n",
+        "  -h, --help                print this\n"
+        "\n",
         stdout);
+    station_ask_help();
     return CLI_GOOD;
 }
 
@@ -125,7 +129,7 @@ static int find_and_run(const struct options *options, int argc, char **argv)
 {
     const struct enrolment *wish = &options->make.wish;
     if (argc == 0) {
-        return cli_misuse("station", "what is to be done? new or list");
+        return cli_misuse("station", "what is to be done? new, list or ask");
     }
     if (argc > 1) {
         return cli_misuse("station", "\"%s\" is too much", argv[1]);
@@ -235,6 +239,9 @@ int cli_station(int argc, char **argv)
     };
     struct options options = { 0 };
     int option;
+    if (argc > 1 && strcmp(argv[1], "ask") == 0) {
+        return station_ask(argc, argv);
+    }
     while ((option = getopt_long(argc, argv, "jc:h", known, NULL)) != -1) {
         if (option == 'h') {
             return help();

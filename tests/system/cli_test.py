@@ -26,7 +26,7 @@ def config(tmp_path_factory):
 # --- usage -----------------------------------------------------------------------------------
 
 COMMANDS = ["decode", "tap", "ledger", "quarantine", "resend", "journal", "qc", "replay", "rules", "alarms",
-            "subscribers", "messages", "calc"]
+            "station", "subscribers", "messages", "calc"]
 
 
 @pytest.mark.parametrize("words", [[]] + [[command] for command in COMMANDS], ids=" ".join)

@@ -188,7 +188,7 @@ def test_refused_by_the_password_file(place):
 
 def test_usage(place):
     help_line = "`phusa station --help` says more\n"
-    for words, said in (([], "what is to be done? new or list"), (["old"], 'no verb "old"'),
+    for words, said in (([], "what is to be done? new, list or ask"), (["old"], 'no verb "old"'),
                         (["new"], "which one? new --id ID --site SITE --kind KIND"),
                         (["list", "all"], '"all" is too much')):
         assert phusa("station", *words, "-c", place.config) == (2, "", f"phusa station: {said}\n{help_line}")
