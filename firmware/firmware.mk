@@ -12,7 +12,7 @@ FW_plain_FLASH := 98304
 FW_plain_RAM   := 49152
 FW_tls_FLASH   := 196608
 FW_tls_RAM     := 131072
-FW_plain_STACK := 7168
+FW_plain_STACK := 7424
 FW_tls_STACK   := 12288
 
 FW_CPU     := -mcpu=cortex-m3 -mthumb

@@ -37,7 +37,8 @@ enum tag {
     TAG_EVERY,       /* nanoseconds, 8 bytes */
     TAG_SPEED,
     TAG_MAP,
-    TAG_CHANNELS
+    TAG_CHANNELS,
+    TAG_TEAR /* one in so many, and the seed: 4 bytes each */
 };
 
 struct page {
@@ -145,6 +146,17 @@ static bool take_speed(const struct page *page, size_t length, struct provision 
     return provision->speed > 0;
 }
 
+static bool take_tear(const struct page *page, size_t length, struct provision *provision)
+{
+    uint8_t bytes[8];
+    if (!take_bytes(page, length, bytes, sizeof bytes)) {
+        return false;
+    }
+    provision->tear_one_in = get_u32(bytes);
+    provision->tear_seed = get_u32(bytes + 4);
+    return provision->tear_one_in > 0;
+}
+
 static bool take_ca(const struct page *page, size_t length, struct provision *provision)
 {
     provision->ca_offset = page->at;
@@ -194,6 +206,8 @@ static bool take_field(const struct page *page, uint8_t tag, size_t length, stru
         return length > 0 && length <= PROVISION_MAP_MAX;
     case TAG_CHANNELS:
         return take_channels(page, length, p);
+    case TAG_TEAR:
+        return take_tear(page, length, p);
     }
     return false;
 }
@@ -210,7 +224,7 @@ static enum provision_status take_next(struct page *page, struct provision *prov
     if (length > page->end - page->at) {
         return PROVISION_DAMAGED;
     }
-    if (head[0] > TAG_CHANNELS || (page->seen >> head[0] & 1u) != 0 ||
+    if (head[0] > TAG_TEAR || (page->seen >> head[0] & 1u) != 0 ||
         !take_field(page, head[0], length, provision)) {
         return PROVISION_UNKNOWN;
     }

@@ -35,7 +35,8 @@ struct provision {
     uint16_t time_port;                   /* 123 unless given */
     struct provision_address own, mask, gateway; /* own not given: DHCP */
     int64_t every_ns;                            /* distance of reports */
-    uint32_t speed; /* of the wall clock, for rehearsals; 1 unless given */
+    uint32_t speed;                  /* of the wall clock, for rehearsals; 1 unless given */
+    uint32_t tear_one_in, tear_seed; /* for rehearsals: see port/mps2/flash.h; 0 = never */
     uint32_t map_offset,
         map_length; /* of the device map in the page; length 0 = simulated sensors */
     uint8_t layout[PROVISION_LAYOUT_MAX]; /* channels: see report_layout_read */

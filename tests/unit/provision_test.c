@@ -24,7 +24,8 @@ enum {
     EVERY,
     SPEED,
     MAP,
-    CHANNELS
+    CHANNELS,
+    TEAR
 };
 
 static void add(struct page *page, uint8_t tag, const void *bytes, size_t length)
@@ -88,6 +89,7 @@ static void test_least(void **state)
     assert_int_equal(provision.seed[2], 3);
     assert_int_equal(provision.ca_length, 0);
     assert_int_equal(provision.map_length, 0);
+    assert_int_equal(provision.tear_one_in, 0);
     assert_string_equal(provision.password, "");
     assert_int_equal(provision.layout_length, 8);
 }
@@ -106,6 +108,7 @@ static void test_all(void **state)
     add(&page, OWN, "\xc0\xa8\x01\x14\xff\xff\xff\x00\xc0\xa8\x01\x01", 12);
     add(&page, SPEED, "\x64\x00\x00\x00", 4);
     add_text(&page, MAP, "inputs\n");
+    add(&page, TEAR, "\x28\x00\x00\x00\x07\x00\x00\x00", 8);
     assert_int_equal(read_page(&page, &provision), PROVISION_OK);
     assert_memory_equal(provision.host_address.bytes, "\x0a\x00\x02\x02", 4);
     assert_string_equal(provision.password, "mật khẩu");
@@ -113,6 +116,8 @@ static void test_all(void **state)
     assert_int_equal(provision.time_port, 123);
     assert_memory_equal(provision.gateway.bytes, "\xc0\xa8\x01\x01", 4);
     assert_int_equal(provision.speed, 100);
+    assert_int_equal(provision.tear_one_in, 40);
+    assert_int_equal(provision.tear_seed, 7);
     assert_memory_equal(page.bytes + provision.map_offset, "inputs\n", provision.map_length);
 }
 
@@ -185,7 +190,9 @@ static void test_fields_that_cannot_be(void **state)
     refuse(MAP, many, PROVISION_MAP_MAX + 1);
     refuse(CHANNELS, many, PROVISION_LAYOUT_MAX + 1);
     refuse(0, "a", 1);
-    refuse(16, "a", 1);
+    refuse(TEAR, "\0\0\0\0\1\0\0\0", 8);
+    refuse(TEAR, "\1\0\0\0", 4);
+    refuse(17, "a", 1);
     refuse(200, "a", 1);
 }
 

@@ -14,6 +14,13 @@
 #define FLASH_LOG_FIRST   8u /* the log: 60 days of one-minute reports and room */
 #define FLASH_LOG_BLOCKS  4088u
 
+/*
+ * For rehearsals: from now on one write or erase in so many, at random, is torn and the board
+ * reset, as when the power goes in the middle of it: the first bytes are reached, of some behind
+ * them any bits, of the rest nothing. The dice of seed go on over resets. 0 = never.
+ */
+void flash_tear(uint32_t one_in, uint32_t seed);
+
 /* An area of the flash with its own block 0; valid for ever. */
 struct hal_flash flash_area(uint32_t first, uint32_t blocks);
 

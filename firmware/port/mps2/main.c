@@ -221,6 +221,7 @@ int main(void)
     if (status != PROVISION_OK) {
         stand_still(provision_text(status));
     }
+    flash_tear(station.provision.tear_one_in, station.provision.tear_seed);
     open_keep();
     uint32_t start = count_start();
     entropy_start(station.provision.seed, start);

@@ -28,7 +28,7 @@
 #define DAY_S        86400
 #define DATE_FLAGS   (MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE)
 
-static uint8_t memory[MEMORY_BYTES] __attribute__((aligned(8)));
+static uint8_t tls_memory[MEMORY_BYTES] __attribute__((aligned(8)));
 static struct altcp_tls_config *config;
 static uint32_t findings; /* MBEDTLS_X509_BADCERT_... of the latest handshake */
 static bool dates_unchecked;
@@ -147,7 +147,7 @@ bool tls_start(const struct provision *provision, const struct hal_flash *page, 
         *why = "no authority's certificate is provisioned: no broker could be trusted";
         return false;
     }
-    mbedtls_memory_buffer_alloc_init(memory, sizeof memory);
+    mbedtls_memory_buffer_alloc_init(tls_memory, sizeof tls_memory);
     config = altcp_tls_create_config_client(certificate, length);
     if (config == NULL) {
         *why = "the authority's certificate is not valid";

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #define LWIP_NO_UNISTD_H 1
+#define LWIP_NO_CTYPE_H  1 /* a table less */
 #define LWIP_PLATFORM_DIAG(x)
 #define LWIP_PLATFORM_ASSERT(x) lwip_failed()
 #define LWIP_RAND()             lwip_random()
