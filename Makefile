@@ -12,6 +12,7 @@ OPT     ?= -O2 -g
 VERSION := 0.1.0
 PREFIX  ?= /usr/local
 ARGS    ?=
+KILLS   ?= 1000
 Q       := $(if $(V),,@)# make V=1 shows every command
 
 WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
@@ -48,7 +49,7 @@ help:
 	@echo 'make              builds phusad, phusa and phusa-station into $(B)/'
 	@echo 'make run          shows the whole line at work      ARGS="--for 60 --store influxdb"'
 	@echo 'make check        builds with sanitizers and runs every test and check'
-	@echo 'make chaos        breaks a whole line at random and counts what is lost   ARGS="--seed 1 --for 60"'
+	@echo 'make chaos        breaks a whole line at random and counts what is lost   ARGS="--seed 1 --for 60" KILLS=1000'
 	@echo 'make soak         constant load: does memory stay flat?  ARGS="--for 600 --stations 10000"'
 	@echo 'make firmware     builds the Cortex-M3 images into $(B)/firmware, within their budgets'
 	@echo 'make bench        measures speed and memory         ARGS="--quick --json FILE"'
@@ -84,6 +85,9 @@ check: setup
 chaos: setup
 	@$(MAKE) $(JOBS) all
 	@PHUSA_BUILD=$(B) tools/chaos $(ARGS)
+	@if tools/firmware-sources $(FW_SOURCES); then \
+	    $(MAKE) $(JOBS) firmware && PHUSA_BUILD=$(B) tools/powercuts --kills $(KILLS); \
+	    else echo 'firmware: its sources could not be fetched; its power cuts are left out'; fi
 
 soak: setup
 	@$(MAKE) $(JOBS) all benches

@@ -1,5 +1,6 @@
 """What the tests of the firmware have in common: the board that QEMU emulates, a time server, a
 broker with TLS, certificates. The board reaches the loopback of this machine as 10.0.2.2."""
+import json
 import os
 import shutil
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 import phusarun
 import pytest
 from line import BUILD, ROOT
+from station_test import receipt
 
 HOST = "10.0.2.2"  # this machine, as the board sees it
 NAME = "broker.test"  # of the broker, in its certificate
@@ -18,6 +20,23 @@ PAGE_BYTES, BLOCK = 8192, 4096
 LOG_FIRST = 8  # block; firmware/port/mps2/flash.h
 NTP_EPOCH = 2208988800  # seconds from 1900 to 1970
 QEMU = "qemu-system-arm"
+STATION, SITE = "apacp", "apalachicola"
+CHANNELS = ["temp", "salinity"]
+RAM = 0x20000000  # where the stack lies, below everything else: firmware/port/mps2/link.ld
+PAINT = b"\x5a"  # of stack that was never used: firmware/port/mps2/start.c
+HEAP_END_BYTES = 24  # of lwIP's heap: its last mark, and what it may lose to alignment
+MEMORY_LEAST = {"stack": 768, "lwIP": 256, "TLS": 2048}  # bytes that must be left
+
+
+def simulated(channel, second):
+    """What a board without sensors measures (firmware/port/mps2/sensors_sim.h)."""
+    return ((second * 2654435761 + channel * 2246822519) % 2**32 >> 16) % 10000 / 100
+
+
+def options(broker, clock, speed=1, every="1s", channels=CHANNELS):
+    """Of tools/provision, for a board that knows broker and time."""
+    return ["--site", SITE, "--every", every, "--password-file", broker.password_file, "--time",
+            f"{HOST}:{clock.port}", "--speed", speed, *[w for name in channels for w in ("--channel", name)]]
 
 
 def image(kind):
@@ -30,6 +49,23 @@ def image(kind):
         if path.exists():
             return path
     return pytest.skip("the firmware is not built (make firmware)")
+
+
+def symbols(path, name):
+    """[(address, bytes)] of the objects of that name in an ELF file of 32 bits; a compiler may add .suffixes."""
+    data = path.read_bytes()
+    table, = struct.unpack_from("<I", data, 32)
+    size, count = struct.unpack_from("<HH", data, 46)
+    sections = [struct.unpack_from("<10I", data, table + i * size) for i in range(count)]
+    _, _, _, _, start, length, link, *_ = next(section for section in sections if section[1] == 2)  # symbols
+    texts = sections[link][4]
+    found = []
+    for at in range(start, start + length, 16):
+        text, address, extent = struct.unpack_from("<III", data, at)
+        end = data.index(b"\0", texts + text)
+        if extent > 0 and data[texts + text:end].decode().split(".")[0] == name:
+            found.append((address, extent))
+    return found
 
 
 class TimeServer(threading.Thread):
@@ -77,6 +113,7 @@ class Board(phusarun.Part):
         self.screen = b""
         self.console = self.folder / "console.log"
         self.console_socket = self.folder / "console"
+        self.monitor = self.folder / "monitor"
         self.image = image(kind)
         self.flash = self.folder / "flash.bin"
 
@@ -88,7 +125,7 @@ class Board(phusarun.Part):
     def start(self, *words):
         memory = f"memory-backend-file,id=flash,size=16M,mem-path={self.flash},share=on"
         self.launch([QEMU, "-M", "mps2-an385,memory-backend=flash", "-object", memory, "-kernel", self.image,
-                     "-nic", "user,model=lan9118,ipv6=off", "-display", "none", "-monitor", "none",
+                     "-qmp", f"unix:{self.monitor},server=on,wait=off", "-nic", "user,model=lan9118,ipv6=off", "-display", "none", "-monitor", "none",
                      "-chardev", f"socket,id=console,path={self.console_socket},server=on,wait=off,"
                      f"logfile={self.console},logappend=on", "-serial", "chardev:console",
                      "-serial", self.bus or "null", *words])
@@ -123,6 +160,40 @@ class Board(phusarun.Part):
     def wait_for(self, text, count=1, timeout=phusarun.READY_S):
         self.wait_until(lambda: self.says().count(text) >= count, f"before it said {text!r}", timeout)
 
+    def memory(self, address, length):
+        """Bytes of the board's memory as they are now."""
+        copy = self.folder / "memory.bin"
+        copy.unlink(missing_ok=True)
+        save = {"execute": "pmemsave", "arguments": {"val": address, "size": length, "filename": str(copy)}}
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(phusarun.READY_S)
+            link.connect(str(self.monitor))
+            with link.makefile("rw") as talk:
+                talk.write('{"execute": "qmp_capabilities"}\n' + json.dumps(save) + "\n")
+                talk.flush()
+                answers = (line for line in map(json.loads, talk) if "return" in line or "error" in line)
+                assert "return" in next(answers) and "return" in next(answers)
+        return copy.read_bytes()
+
+    def never_used(self):
+        """{memory: bytes} that nothing has touched since the start, of the stack and of each heap that the image has.
+        A heap's is the most that it may be: what was taken and never written looks the same."""
+        stack_end = struct.unpack("<I", self.memory(0, 4))[0]
+        stack = self.memory(RAM, stack_end - RAM)
+        found = {"stack": len(stack) - len(stack.lstrip(PAINT))}
+        for name, symbol in (("lwIP", "ram_heap"), ("TLS", "tls_memory")):
+            for address, length in symbols(self.image, symbol):
+                heap = self.memory(address, length)[:-HEAP_END_BYTES]
+                found[name] = len(heap) - len(heap.rstrip(b"\0"))
+        return found
+
+    def hold_memory(self):
+        """After its work: as much was never used as must be left; says how much it was."""
+        left = self.never_used()
+        print(", ".join(f"{name}: {count} bytes never used" for name, count in left.items()))
+        for name, least in MEMORY_LEAST.items():
+            assert left.get(name, least) >= least, left
+
     def log_area(self, path):
         """Copies the log's area out of the flash, as far as it is used: a file like that of a station on a computer."""
         with open(self.flash, "rb") as flash:
@@ -131,6 +202,30 @@ class Board(phusarun.Part):
         used = len(data.rstrip(b"\0"))
         Path(path).write_bytes(data[: -(-max(used, 1) // BLOCK) * BLOCK + BLOCK])
         return path
+
+
+class Receiver:
+    """What a collector does for the board: takes reports and gives receipts; the same number must always stand for the same values."""
+
+    def __init__(self, client):
+        self.client, self.taken, self.reports = client, 0, {}
+        client.listen(f"phusa/1/{SITE}/{STATION}/obs")
+
+    def work(self):
+        before = self.taken
+        while self.taken < len(self.client.heard):
+            topic, payload, _ = self.client.heard[self.taken]
+            self.taken += 1
+            if not topic.endswith("/obs"):
+                continue
+            pack = json.loads(payload)
+            report = (pack[0]["log"], {record["n"]: record["v"] for record in pack})
+            assert self.reports.setdefault(pack[0]["seq"], report) == report
+        if self.taken > before and self.reports:
+            upto, missing = receipt(self.reports)
+            log = self.reports[upto][0]
+            self.client.send({"log": log, "upto": upto, "missing": missing}, f"phusa/1/{SITE}/{STATION}/ack",
+                             retain=True, wait=False)
 
 
 # --- certificates --------------------------------------------------------------------------

@@ -1,33 +1,17 @@
 """The firmware on an emulated board: it boots, gets address and time, sends numbered reports and takes
-receipts, survives being killed at random, and trusts no broker that it should not trust."""
+receipts, and trusts no broker that it should not trust."""
 import json
-import random
 import re
 import time
 
 import board
 import phusarun
 import pytest
+from board import CHANNELS, SITE, STATION, Receiver, options
 from line import COLUMNS, ROOT, Stage, compare, expected_points, readings, recording, until
-from station_test import dump, receipt
 
-STATION, SITE = "apacp", "apalachicola"
-CHANNELS = ["temp", "salinity"]
-SEED = 20261121
-KILLS = 100
 SPEED, LEAD_S = 900.0, 8.0  # a row of 15 minutes a second; for the station to be connected when the first is due
 MARCH, ROWS = 3, 20
-PAUSES = (0.15, 0.9)  # s between a start and a kill: from before the first connection to well into sending
-
-
-def simulated(channel, second):
-    """What a board without sensors measures (firmware/port/mps2/sensors_sim.h)."""
-    return ((second * 2654435761 + channel * 2246822519) % 2**32 >> 16) % 10000 / 100
-
-
-def options(broker, clock, speed=1, every="1s"):
-    return ["--site", SITE, "--every", every, "--password-file", broker.password_file, "--time",
-            f"{board.HOST}:{clock.port}", "--speed", speed, *[w for name in CHANNELS for w in ("--channel", name)]]
 
 
 @pytest.fixture(name="scene")
@@ -59,63 +43,10 @@ def test_reports_arrive_and_receipts_come_back(scene):
     seconds = sorted({ns // 10**9 for _, _, ns in points})
     assert seconds == list(range(seconds[0], seconds[0] + len(seconds)))
     for channel, name in enumerate(CHANNELS):
-        assert [points[f"water_{name}", STATION, s * 10**9] for s in seconds] == [simulated(channel, s) for s in seconds]
+        assert [points[f"water_{name}", STATION, s * 10**9] for s in seconds] == [board.simulated(channel, s) for s in seconds]
     print(re.search(r"receipt: the first.*", station.says())[0])
     assert next(s for s in collector.ledger()["stations"] if s["id"] == STATION)["missing_reports"] == 0
-
-
-class Receiver:
-    """Takes reports and gives receipts; the same number must always stand for the same values."""
-
-    def __init__(self, client):
-        self.client, self.taken, self.reports = client, 0, {}
-        client.listen(f"phusa/1/{SITE}/{STATION}/obs")
-
-    def work(self):
-        before = self.taken
-        while self.taken < len(self.client.heard):
-            topic, payload, _ = self.client.heard[self.taken]
-            self.taken += 1
-            if not topic.endswith("/obs"):
-                continue
-            pack = json.loads(payload)
-            report = (pack[0]["log"], {record["n"]: record["v"] for record in pack})
-            assert self.reports.setdefault(pack[0]["seq"], report) == report
-        if self.taken > before and self.reports:
-            upto, missing = receipt(self.reports)
-            log = self.reports[upto][0]
-            self.client.send({"log": log, "upto": upto, "missing": missing}, f"phusa/1/{SITE}/{STATION}/ack",
-                             retain=True, wait=False)
-
-
-def test_killed_at_random_it_loses_nothing(scene):
-    print(f"seed {SEED}")
-    dice = random.Random(SEED)
-    broker = scene.broker = scene.add(phusarun.Broker(scene.folder / "broker", [STATION]))
-    simulation = phusarun.Clock(start=time.time() - 86400, speed=100.0)
-    clock = time_server(scene, simulation.now)
-    receiver = Receiver(scene.client())
-    station = board.Board(scene.folder / "board")
-    station.provision(STATION, f"{board.NAME}:{broker.port}", *options(broker, clock, speed=100))
-    for _ in range(KILLS):
-        station.start()
-        end = time.monotonic() + dice.uniform(*PAUSES)
-        while time.monotonic() < end:
-            receiver.work()
-            time.sleep(0.02)
-        station.kill()
-    held, _ = dump(station.log_area(scene.folder / "killed.log"))
-    assert held, "the log is empty"
-    scene.add(station)
-    until(lambda: receiver.work() or receiver.reports.keys() >= {seq for _, seq, _, _ in held}, "all reports to arrive")
-    station.kill()
-    everything, _ = dump(station.log_area(scene.folder / "whole.log"))
-    assert [seq for _, seq, _, _ in everything] == list(range(1, len(everything) + 1))
-    logged = {seq: (log, values) for log, seq, _, values in everything}
-    assert all(logged[seq] == report for seq, report in receiver.reports.items())
-    boots = [int(n) for n in re.findall(r"boot (\d+),", station.says())]
-    assert boots == sorted(set(boots)), "a count of boots was given twice"
-    print(f"{KILLS} kills, {len(held)} reports, {station.says().count('connected from')} connections")
+    station.hold_memory()
 
 
 @pytest.fixture(name="tls", scope="module")
@@ -166,6 +97,7 @@ def test_recorded_values_come_from_the_bus_to_the_store(scene, tls):
     stored = scene.store.export()
     compare({key: stored[key] for key in stored if key[2] in {row[0] * 10**9 for row in rows}}, wanted)
     print(re.search(r"receipt: the first.*", station.says())[0])
+    station.hold_memory()
 
 
 def test_over_tls(scene, tls):
@@ -195,6 +127,7 @@ def test_console_and_commands(scene, tls):
     assert [one["ok"] for one in answers] == [True, True, False, True]
     until(lambda: "boot 2, reset command" in station.shows(), "the start that was ordered")
     until(lambda: "connected from" in station.shows(), "the connection after it")
+    station.hold_memory()
 
 
 def answer(client, name):
@@ -221,6 +154,7 @@ def test_a_wrong_broker_is_refused(scene, tls, name, why):
     scene.broker.use("good")  # the right one is taken as soon as it is there
     scene.broker.start()
     station.wait_for("connected from")
+    station.hold_memory()
 
 
 def test_an_expired_certificate_is_refused(scene, tls):
