@@ -7,6 +7,7 @@ Clockless  a station that never knows the time: it numbers its boots, says how l
            keeps its reports until a receipt covers them
 """
 import collections
+import copy
 import json
 import random
 import urllib.parse
@@ -58,6 +59,13 @@ class Astray:
             return False
         self.latest, self.back_since = received, 0
         return True
+
+    def _known_late(self, received, late):
+        """What is known of it while nothing may be learnt."""
+        before = copy.copy(self.steady)
+        known = self._late(received, late)
+        self.steady = before
+        return known
 
     def _late(self, received, late):
         """By how much a clock that is behind has to be put forward; else 0."""
@@ -111,8 +119,10 @@ class Astray:
         late = 0
         if right and (future or unset):
             self.steady = None
-        elif right or self.steady and self.steady.wrong:
+        elif right:
             late = self._late(received, received - newest)
+        elif self.steady and self.steady.wrong:
+            late = self._known_late(received, received - newest)
         if not (right and future) and not unset and late == 0:
             self.kinds["ahead" if newest > received + AHEAD else "good"] += 1
             return [Dated(stamp, stamp, False) for stamp in stamps]

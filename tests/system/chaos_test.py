@@ -203,6 +203,9 @@ def test_wrong_clocks_are_dated_as_the_contract_has_it():
     behind = 3 * 86400
     late = places(astray, *((at, NOW + (at - behind) * SECOND) for at in times))
     assert late == [at - behind for at in times[:7]] + times[7:]
+    day, then = 86400, times[-1] + 600  # the collector's own clock goes back for one report: nothing is learnt
+    assert places(astray, (then - day, NOW + (then - behind) * SECOND)) == [then - behind]
+    assert places(astray, (then + 600, NOW + (then + 600 - behind) * SECOND)) == [then + 600]
     boot = [astray.take_boot(NOW + at * SECOND, 1, 1, up * SECOND, [0])[0].ns - NOW
             for at, up in ((20_000, 60), (20_001, 90), (20_900, 30))]
     assert boot == [20_000 * SECOND, 20_001 * SECOND, 19_941 * SECOND]
