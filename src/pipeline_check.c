@@ -108,15 +108,22 @@ static enum phusa_reason sample_usable(const struct pipeline_sample *sample)
     return sample->time_ns < least ? PHUSA_REASON_TIME : PHUSA_REASON_NONE;
 }
 
+/* What it is remembered by, wherever it lies. */
+static int64_t stamp_of(const struct pipeline_sample *sample)
+{
+    return sample->time_ns - sample->shift_ns;
+}
+
 /* Of a report that came before, only what cannot have come with it is new. */
 static enum history_result recall(const struct pipeline *pipeline, struct history *history,
                                   const struct pipeline_sample *sample)
 {
-    int64_t stamp_ns = sample->time_ns - sample->shift_ns;
-    if (pipeline->again && history_recall(history, stamp_ns, sample->value) == HISTORY_DUPLICATE) {
+    int64_t stamp_ns = stamp_of(sample), horizon_ns = clock_horizon(pipeline);
+    if (pipeline->again &&
+        history_recall(history, stamp_ns, sample->value, horizon_ns) == HISTORY_DUPLICATE) {
         return HISTORY_DUPLICATE;
     }
-    enum history_result result = history_note(history, stamp_ns, sample->value);
+    enum history_result result = history_note(history, stamp_ns, sample->value, horizon_ns);
     /* A wrong clock may have been set back: the stamp is the same, its place is not. */
     return result == HISTORY_CONFLICT && sample->shift_ns != 0 ? HISTORY_NEW : result;
 }
@@ -240,8 +247,8 @@ bool check_renumbered(struct pipeline *pipeline, struct station_state *station)
             continue;
         }
         struct series *series = state_series(pipeline, station, parameter);
-        if (series == NULL ||
-            history_recall(&series->history, sample.time_ns, sample.value) != HISTORY_DUPLICATE) {
+        if (series == NULL || history_recall(&series->history, stamp_of(&sample), sample.value,
+                                             clock_horizon(pipeline)) != HISTORY_DUPLICATE) {
             return true;
         }
     }

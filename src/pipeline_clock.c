@@ -2,17 +2,32 @@
 #include "pipeline_state.h"
 
 #define WRONG_NS (INT64_C(24) * 3600 * SECOND_NS) /* where settings say nothing */
+#define COLLECTOR_OFF_NS                                                                           \
+    (7 * INT64_C(24) * 3600 * SECOND_NS) /* by so much its own clock may be off for some time */
+
+static int64_t wrong_of(const struct settings *settings)
+{
+    int64_t wrong = settings->clock_wrong_ns > 0 ? settings->clock_wrong_ns : WRONG_NS;
+    return wrong > settings->ahead_ns ? wrong : settings->ahead_ns;
+}
 
 static struct station_clock_limits limits_of(const struct pipeline *pipeline,
                                              const struct station_state *station)
 {
     const struct settings *settings = pipeline->settings;
-    int64_t wrong = settings->clock_wrong_ns > 0 ? settings->clock_wrong_ns : WRONG_NS;
     return (struct station_clock_limits){
         .ahead_ns = settings->ahead_ns,
-        .wrong_ns = wrong > settings->ahead_ns ? wrong : settings->ahead_ns,
+        .wrong_ns = wrong_of(settings),
         .every_ns = station->station->every_ns,
     };
+}
+
+int64_t clock_horizon(const struct pipeline *pipeline)
+{
+    int64_t horizon;
+    bool beyond = __builtin_add_overflow(pipeline->now_ns,
+                                         wrong_of(pipeline->settings) + COLLECTOR_OFF_NS, &horizon);
+    return beyond ? INT64_MAX : horizon;
 }
 
 void clock_judge(struct pipeline *pipeline, struct station_state *station, int64_t received_ns)

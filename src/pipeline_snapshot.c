@@ -22,6 +22,7 @@
  *         SECTION_LAST     last reading: value, time, flag, derived
  *         SECTION_ALARM    rule's id, its fingerprint, an alarm; once for each rule
  *         SECTION_GATHERED enum gathered, a block (pipeline_gathered.c); once for each there is
+ *         SECTION_FORGOTTEN newest time that the history forgot; without it, it is guessed
  *     gathered        a block of the station (pipeline_gathered.c)
  *     clock wrong     since when
  *     own alarms      how many; each: enum maintenance, an alarm
@@ -52,6 +53,7 @@ enum section {
     SECTION_LAST,
     SECTION_ALARM,
     SECTION_GATHERED,
+    SECTION_FORGOTTEN,
     SECTION_COUNT
 };
 
@@ -206,6 +208,8 @@ static void save_series(const struct series *series, struct state_writer *scratc
     state_put(writer, SECTION_HISTORY);
     state_put(writer, series->history.limit);
     history_save(&series->history, writer);
+    state_put(writer, SECTION_FORGOTTEN); /* behind the history, which it belongs to */
+    state_put_signed(writer, series->history.forgotten);
     if (series->has_last) {
         state_put(writer, SECTION_LAST);
         state_put_double(writer, series->last.value);
@@ -344,6 +348,15 @@ static bool load_history(struct series *series, struct state_reader *reader)
     return true;
 }
 
+static bool load_forgotten(struct series *series, struct state_reader *reader)
+{
+    int64_t forgotten = state_get_signed(reader);
+    if (series != NULL) {
+        series->history.forgotten = forgotten;
+    }
+    return !reader->failed;
+}
+
 static bool load_last(struct series *series, struct state_reader *reader)
 {
     struct latest last = { .value = state_get_double(reader) };
@@ -476,6 +489,9 @@ static bool load_series(struct pipeline *pipeline, struct station_state *station
         switch ((enum section)state_get_upto(reader, SECTION_COUNT - 1)) {
         case SECTION_HISTORY:
             good = load_history(series, reader);
+            break;
+        case SECTION_FORGOTTEN:
+            good = load_forgotten(series, reader);
             break;
         case SECTION_LAST:
             good = load_last(series, reader);

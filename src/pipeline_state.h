@@ -486,6 +486,9 @@ void clock_judge(struct pipeline *pipeline, struct station_state *station, int64
 /* Instead of that: the report's readings were dated by their arrival before. */
 void clock_keep(struct pipeline *pipeline);
 
+/* Stamps that are later are of a wrong clock, even if the collector's own is some days off. */
+int64_t clock_horizon(const struct pipeline *pipeline);
+
 /* Where a reading of the report lies in time. */
 struct station_clock_place clock_place(const struct pipeline *pipeline,
                                        const struct phusa_reading *reading);

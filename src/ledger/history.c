@@ -5,7 +5,9 @@
 
 void history_init(struct history *history, uint32_t limit)
 {
-    *history = (struct history){ .limit = limit == 0 ? 1 : limit, .newest = INT64_MIN };
+    *history = (struct history){ .limit = limit == 0 ? 1 : limit,
+                                 .newest = INT64_MIN,
+                                 .forgotten = INT64_MIN };
 }
 
 static uint32_t blocks_for(uint32_t count)
@@ -109,6 +111,17 @@ static void step_on(struct history *history)
     }
 }
 
+/* The oldest in order of arrival is about to make room. */
+static void forget_oldest(struct history *history, int64_t horizon_ns)
+{
+    if (history->count == history->limit) {
+        int64_t time_ns = entry_time(entry_at(history, history->next));
+        if (time_ns <= horizon_ns && time_ns > history->forgotten) {
+            history->forgotten = time_ns;
+        }
+    }
+}
+
 static bool remember(struct history *history, int64_t time_ns, uint16_t check)
 {
     uint8_t *entry = next_entry(history);
@@ -127,7 +140,8 @@ static enum history_result compare(const uint8_t *entry, double value)
     return entry_check(entry) == check_of(value) ? HISTORY_DUPLICATE : HISTORY_CONFLICT;
 }
 
-enum history_result history_note(struct history *history, int64_t time_ns, double value)
+enum history_result history_note(struct history *history, int64_t time_ns, double value,
+                                 int64_t horizon_ns)
 {
     if (time_ns <= history->newest) {
         for (uint32_t i = 0; i < history->count; i++) {
@@ -139,20 +153,22 @@ enum history_result history_note(struct history *history, int64_t time_ns, doubl
     } else {
         history->newest = time_ns;
     }
+    forget_oldest(history, horizon_ns);
     return remember(history, time_ns, check_of(value)) ? HISTORY_NEW : HISTORY_NO_MEMORY;
 }
 
-enum history_result history_recall(const struct history *history, int64_t time_ns, double value)
+enum history_result history_recall(const struct history *history, int64_t time_ns, double value,
+                                   int64_t horizon_ns)
 {
-    bool newer_than_one = false;
     for (uint32_t i = 0; i < history->count; i++) {
         const uint8_t *entry = entry_at(history, i);
         if (entry_time(entry) == time_ns) {
             return compare(entry, value);
         }
-        newer_than_one |= entry_time(entry) < time_ns;
     }
-    return newer_than_one || history->count < history->limit ? HISTORY_NEW : HISTORY_DUPLICATE;
+    bool remembers_all = history->count < history->limit;
+    bool later_than_lost = time_ns > history->forgotten && time_ns <= horizon_ns;
+    return remembers_all || later_than_lost ? HISTORY_NEW : HISTORY_DUPLICATE;
 }
 
 /* --- kept over a restart --------------------------------------------------------------------- */
@@ -230,9 +246,23 @@ static bool load_checks(struct history *history, struct state_reader *reader)
     return true;
 }
 
+static int64_t oldest_time(const struct history *history)
+{
+    int64_t oldest = history->newest;
+    for (uint32_t i = 0; i < history->count; i++) {
+        int64_t time_ns = entry_time(entry_at(history, i));
+        oldest = time_ns < oldest ? time_ns : oldest;
+    }
+    return oldest;
+}
+
 static bool load_readings(struct history *history, uint32_t count, struct state_reader *reader)
 {
-    return load_times(history, count, reader) && load_checks(history, reader);
+    if (!load_times(history, count, reader) || !load_checks(history, reader)) {
+        return false;
+    }
+    history->forgotten = count == history->limit ? oldest_time(history) : INT64_MIN;
+    return true;
 }
 
 bool history_load(struct history *history, struct state_reader *reader)

@@ -267,6 +267,34 @@ static void numbers_used_again_lose_nothing_of_a_wrong_clock(void **state)
     level_is_at(world, NOW + HOUR, 2, true);
 }
 
+/* Three days ahead, back again, and all that is no longer remembered comes once more: some of it as
+ * stamped, the rest put at its arrival. */
+static void a_leap_that_is_sent_again_is_no_new_one(void **state)
+{
+    struct world *world = *state;
+    enum { LEAP = 430, BACK = 20 };
+    for (int round = 0; round < 2; round++) {
+        int64_t received = NOW + round * HOUR;
+        for (unsigned i = 1; i <= LEAP; i++) {
+            send_level(world, received + i, i, NOW_S + (int64_t)i * 600, i);
+        }
+        for (unsigned i = 1; i <= BACK; i++) {
+            char report[128];
+            (void)snprintf(report, sizeof report,
+                           "[{\"log\":\"5f3a09c1\",\"seq\":%u,\"boot\":3,\"up\":%u,"
+                           "\"n\":\"level\",\"v\":1}]",
+                           LEAP + i, 60 * i);
+            send(world, received + LEAP + i, report);
+        }
+    }
+    struct console_view view;
+    const struct console_station *station = look(world, &view);
+    assert_int_equal(station->accepted, LEAP + BACK);
+    assert_int_equal(station->duplicates, LEAP + BACK);
+    assert_int_equal(station->renumbered, 0);
+    pipeline_view_free(&view);
+}
+
 static void a_clock_behind_is_found_out_and_believed_when_synced(void **state)
 {
     struct world *world = *state;
@@ -353,6 +381,7 @@ int main(void)
         TEST(a_repeat_is_recognised_by_its_number),
         TEST(a_repeat_without_number_is_recognised_by_its_stamp),
         TEST(numbers_used_again_lose_nothing_of_a_wrong_clock),
+        TEST(a_leap_that_is_sent_again_is_no_new_one),
         TEST(a_clock_behind_is_found_out_and_believed_when_synced),
         TEST(new_settings_keep_what_is_known_of_clocks),
         TEST(what_was_set_aside_keeps_the_date_it_had),
