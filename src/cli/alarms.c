@@ -16,6 +16,7 @@
 
 #define PATH_MAX_BYTES     1024
 #define UTC_OFFSET_DEFAULT (7 * 3600)
+#define BOOK_MAX           4096 /* bytes of a user's entry in the system's book */
 
 struct options {
     const char *config, *url, *token_file;
@@ -272,15 +273,18 @@ static int64_t ask_now(const struct place *place)
 }
 
 /* Who does it: as it is said, else the user's name, which jobs and containers may have only in the
- * system's book. NULL when there is none. */
-static const char *who_does_it(const struct options *options)
+ * system's book (read into book). NULL when there is none. */
+static const char *who_does_it(const struct options *options, char book[BOOK_MAX])
 {
     if (options->by != NULL) {
         return options->by;
     }
     const char *user = getenv("USER");
-    const struct passwd *entry = user != NULL && user[0] != '\0' ? NULL : getpwuid(geteuid());
-    return entry != NULL ? entry->pw_name : user;
+    struct passwd entry, *found = NULL;
+    bool known = user != NULL && user[0] != '\0';
+    return !known && getpwuid_r(geteuid(), &entry, book, BOOK_MAX, &found) == 0 && found != NULL
+               ? entry.pw_name
+               : user;
 }
 
 /* NULL, or what is wrong with the options of a verb. */
@@ -301,9 +305,10 @@ static const char *mistake_of(const struct action *action, const struct options 
 static int post(const struct action *action, const struct options *options,
                 const struct place *place, char **words, int64_t until_s)
 {
+    char book[BOOK_MAX];
     json_t *verb =
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "do", action->word, "rule", words[0], "station",
-                  words[1], "who", who_does_it(options), "text",
+                  words[1], "who", who_does_it(options, book), "text",
                   options->text == NULL ? "" : options->text, "until", (json_int_t)until_s);
     char *posted = verb == NULL ? NULL : json_dumps(verb, JSON_COMPACT);
     int result = CLI_BAD;
@@ -320,7 +325,8 @@ static int post(const struct action *action, const struct options *options,
 static int run_post(const struct action *action, const struct options *options, char **words)
 {
     struct place place;
-    const char *mistake = mistake_of(action, options, who_does_it(options));
+    char book[BOOK_MAX];
+    const char *mistake = mistake_of(action, options, who_does_it(options, book));
     if (mistake != NULL) {
         return cli_misuse("alarms", "%s", mistake);
     }
