@@ -125,7 +125,8 @@ class Board(phusarun.Part):
     def start(self, *words):
         memory = f"memory-backend-file,id=flash,size=16M,mem-path={self.flash},share=on"
         self.launch([QEMU, "-M", "mps2-an385,memory-backend=flash", "-object", memory, "-kernel", self.image,
-                     "-qmp", f"unix:{self.monitor},server=on,wait=off", "-nic", "user,model=lan9118,ipv6=off", "-display", "none", "-monitor", "none",
+                     "-qmp", f"unix:{self.monitor},server=on,wait=off", "-monitor", "none", "-display", "none",
+                     "-nic", "user,model=lan9118,ipv6=off",
                      "-chardev", f"socket,id=console,path={self.console_socket},server=on,wait=off,"
                      f"logfile={self.console},logappend=on", "-serial", "chardev:console",
                      "-serial", self.bus or "null", *words])

@@ -57,8 +57,9 @@ def start_board(stage, hour, clock):
     sensors = sensors_for(stage, "board", hour, clock)
     station = board.Board(stage.folder / "board", bus=sensors.buses[0])
     time_server = stage.add(board.TimeServer(clock.now))
+    channels = [f"{name}:{unit}" for name, unit in UNITS.items()]
     station.provision(STATION, f"{board.NAME}:{broker.port}", "--map", sensors.map,
-                      *board.options(broker, time_server, int(SPEED), "1m", [f"{name}:{unit}" for name, unit in UNITS.items()]))
+                      *board.options(broker, time_server, int(SPEED), "1m", channels))
     stage.add(station)
     return client
 
@@ -70,7 +71,8 @@ def reports(client, hour):
     packs = [(first, payload) for first, payload in packs if first["bt"] in times]
     begin = next((first["seq"] for first, _ in packs if first["bt"] == hour[0][0]), 0)
     return {first["bt"]: payload.replace(b'"log":"%s"' % first["log"].encode(), b'"log":""')
-            .replace(b'"seq":%d,' % first["seq"], b'"seq":%d,' % (first["seq"] - begin + 1)) for first, payload in packs}
+            .replace(b'"seq":%d,' % first["seq"], b'"seq":%d,' % (first["seq"] - begin + 1))
+            for first, payload in packs}
 
 
 def test_a_recorded_hour_is_said_alike(tmp_path, hour):
