@@ -144,7 +144,7 @@ def test_what_people_read(watch):
     stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d"
     lines = watch("list", check=0)[1].splitlines()
     assert lines[0].split() == "STATE SEVERITY RULE STATION SINCE VALUE".split()
-    assert re.fullmatch(rf"UNACK  severe    intrusion  apacp    {stamp} {{11}}9 ‰", lines[1]) and len(lines) == 2
+    assert re.fullmatch(rf"UNACK  severe    intrusion  apacp    {stamp} {{9}}9 g/L", lines[1]) and len(lines) == 2
     assert watch("list", "--station", "apacp", "--rule", "intrusion", check=0)[1].splitlines() == lines
     assert watch("list", "--station", "apadb") == watch("list", "--rule", "warm") == (0, "no alarms\n", "")
     assert watch("list", "--station", "apalachicola") == watch("list", "--rule", "link-down") == (0, "no alarms\n", "")
