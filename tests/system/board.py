@@ -29,7 +29,7 @@ MEMORY_LEAST = {"stack": 768, "lwIP": 256, "TLS": 2048}  # bytes that must be le
 
 
 def simulated(channel, second):
-    """What a board without sensors measures (firmware/port/mps2/sensors_sim.h)."""
+    """What a board without sensors measures (firmware/port/mps2/sensors.c)."""
     return ((second * 2654435761 + channel * 2246822519) % 2**32 >> 16) % 10000 / 100
 
 
