@@ -1,5 +1,6 @@
 #include "console/alarms.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,9 +12,24 @@ enum { OK = 200, BAD_REQUEST = 400, NOT_FOUND = 404, UNAVAILABLE = 503 };
 
 #define DAY_NS (INT64_C(86400) * SECOND_NS)
 
+/* A sentence about a name that somebody sent may hold any bytes, or half a character at its end. */
+static json_t *words_of(const char *what)
+{
+    char plain[PROBLEM_TEXT_MAX];
+    json_t *words = json_string(what);
+    if (words != NULL) {
+        return words;
+    }
+    (void)snprintf(plain, sizeof plain, "%s", what);
+    for (char *at = plain; *at != '\0'; at++) {
+        *at = (unsigned char)*at < 0x80 ? *at : '?';
+    }
+    return json_string(plain);
+}
+
 static void complain(struct text_buffer *out, const char *what)
 {
-    value_add(out, json_pack("{s:s}", "error", what));
+    value_add(out, json_pack("{s:o}", "error", words_of(what)));
     text_buffer_add_text(out, "\n");
 }
 

@@ -136,16 +136,32 @@ static struct console_view *no_stations(void *context)
     return &view;
 }
 
-static const struct console_source source = {
-    .verb = check_verb, .view = no_stations, .events = list_nothing, .messages = send_nothing
-};
+/* One rule and one station are known. */
+static bool know_two(void *context, const struct console_names *names, struct problem *problem)
+{
+    const char *word = names->channel != NULL ? names->channel : "";
+    (void)context;
+    if (names->station != NULL && strcmp(names->station, stations[0].id) != 0) {
+        word = names->station;
+    } else if (names->rule != NULL && strcmp(names->rule, rules[0].id) != 0) {
+        word = names->rule;
+    }
+    problem_set(problem, "there is no \"%.64s\"", word);
+    return word[0] != '\0';
+}
+
+static const struct console_source source = { .verb = check_verb,
+                                              .view = no_stations,
+                                              .events = list_nothing,
+                                              .messages = send_nothing,
+                                              .unknown = know_two };
 
 static void check_answer(unsigned status, struct text_buffer *out)
 {
-    ENSURE(status == 200 || status == 400);
+    ENSURE(status == 200 || status == 400 || status == 404);
     ENSURE(!out->failed && out->used > 0);
     json_t *root = json_loadb(out->data, out->used, 0, NULL);
-    ENSURE(root != NULL && (status == 400) == (json_object_get(root, "error") != NULL));
+    ENSURE(root != NULL && (status != 200) == (json_object_get(root, "error") != NULL));
     json_decref(root);
     text_buffer_free(out);
 }

@@ -265,6 +265,15 @@ static void names_that_there_are_not_are_told(void **state)
     assert_error(alarms_messages(&source, &channel, &out), 404, wrong);
 }
 
+/* An address may hold any bytes; the answer is JSON. */
+static void a_name_that_is_no_text_is_named_as_far_as_it_can(void **state)
+{
+    (void)state;
+    const struct alarms_asked rule = { .rule = "m\xe1\xbb" };
+    fake.unknown = rule.rule;
+    assert_error(alarms_list(&source, &rule, &out), 404, "there is no \"m??\"");
+}
+
 static void what_is_gone_keeps_its_history(void **state)
 {
     (void)state;
@@ -556,6 +565,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(active_alarms_are_listed),
+        TEST(a_name_that_is_no_text_is_named_as_far_as_it_can),
         TEST(a_shelved_one_says_until_when),
         TEST(one_that_was_never_raised_has_no_value),
         TEST(numbers_are_as_short_as_they_can_be),
