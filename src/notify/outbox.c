@@ -217,6 +217,7 @@ enum outbox_status outbox_open(const char *path, struct outbox **outbox, uint64_
         problem_set(problem, "outbox: out of memory");
         return OUTBOX_FAILED;
     }
+    (void)pthread_mutex_init(&(*outbox)->turn, NULL);
     (void)pthread_mutex_init(&(*outbox)->lock, NULL);
     (*outbox)->waiting_max = OUTBOX_WAITING_MAX;
     (*outbox)->path = strdup(path);
@@ -244,6 +245,7 @@ struct outbox *outbox_open_read(const char *path, struct problem *problem)
         problem_set(problem, "outbox: out of memory");
         return NULL;
     }
+    (void)pthread_mutex_init(&outbox->turn, NULL);
     (void)pthread_mutex_init(&outbox->lock, NULL);
     outbox->path = copy;
     outbox->read_only = true;
@@ -262,13 +264,14 @@ void outbox_close(struct outbox *outbox)
     close_all(outbox);
     outbox_forget_recipients(outbox);
     (void)pthread_mutex_destroy(&outbox->lock);
+    (void)pthread_mutex_destroy(&outbox->turn);
     free(outbox->path);
     free(outbox);
 }
 
 enum outbox_status outbox_enter(struct outbox *outbox, struct problem *problem)
 {
-    (void)pthread_mutex_lock(&outbox->lock);
+    outbox_lock(outbox);
     if (outbox->read_only) {
         problem_set(problem, "outbox: opened for reading only");
         return OUTBOX_FAILED;
@@ -282,15 +285,15 @@ enum outbox_status outbox_enter(struct outbox *outbox, struct problem *problem)
 
 enum outbox_status outbox_leave(struct outbox *outbox, enum outbox_status status)
 {
-    (void)pthread_mutex_unlock(&outbox->lock);
+    outbox_unlock(outbox);
     return status;
 }
 
 void outbox_limit_waiting(struct outbox *outbox, uint64_t most)
 {
-    (void)pthread_mutex_lock(&outbox->lock);
+    outbox_lock(outbox);
     outbox->waiting_max = most;
-    (void)pthread_mutex_unlock(&outbox->lock);
+    outbox_unlock(outbox);
 }
 
 void outbox_copy_column(sqlite3_stmt *statement, int column, char *text, size_t capacity)
@@ -301,14 +304,14 @@ void outbox_copy_column(sqlite3_stmt *statement, int column, char *text, size_t 
 
 void outbox_read_counters(struct outbox *outbox, struct outbox_counters *counters)
 {
-    (void)pthread_mutex_lock(&outbox->lock);
+    outbox_lock(outbox);
     *counters = outbox->counters;
-    (void)pthread_mutex_unlock(&outbox->lock);
+    outbox_unlock(outbox);
 }
 
 void outbox_count_retry(struct outbox *outbox)
 {
-    (void)pthread_mutex_lock(&outbox->lock);
+    outbox_lock(outbox);
     outbox->counters.retries++;
-    (void)pthread_mutex_unlock(&outbox->lock);
+    outbox_unlock(outbox);
 }

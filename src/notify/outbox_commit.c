@@ -34,10 +34,10 @@ static bool know_recipients(struct outbox *outbox, const struct settings *settin
 
 bool outbox_configure(struct outbox *outbox, const struct settings *settings)
 {
-    (void)pthread_mutex_lock(&outbox->lock);
+    outbox_lock(outbox);
     outbox->settings = NULL; /* other settings may lie where those before lay */
     bool known = know_recipients(outbox, settings);
-    (void)pthread_mutex_unlock(&outbox->lock);
+    outbox_unlock(outbox);
     return known;
 }
 

@@ -61,9 +61,9 @@ enum outbox_status outbox_read_secret(struct outbox *outbox, struct problem *pro
 
 void outbox_copy_secret(struct outbox *outbox, unsigned char secret[REPORT_SECRET_BYTES])
 {
-    (void)pthread_mutex_lock(&outbox->lock);
+    outbox_lock(outbox);
     memcpy(secret, outbox->secret, REPORT_SECRET_BYTES);
-    (void)pthread_mutex_unlock(&outbox->lock);
+    outbox_unlock(outbox);
 }
 
 /* --- sendings ------------------------------------------------------------------------- */
@@ -279,10 +279,10 @@ static void count_noted(struct outbox *outbox, const char *channel, enum report_
 
 size_t outbox_read_reports(struct outbox *outbox, struct outbox_reports reports[CHANNELS_MAX])
 {
-    (void)pthread_mutex_lock(&outbox->lock);
+    outbox_lock(outbox);
     size_t count = outbox->report_channels;
     memcpy(reports, outbox->reports, count * sizeof *reports);
-    (void)pthread_mutex_unlock(&outbox->lock);
+    outbox_unlock(outbox);
     return count;
 }
 

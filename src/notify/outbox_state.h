@@ -143,6 +143,7 @@ struct known_slot {
 };
 
 struct outbox {
+    pthread_mutex_t turn; /* held while waiting for the lock: outbox_lock */
     pthread_mutex_t lock; /* guards all below */
     sqlite3 *writer, *sender;
     sqlite3_stmt *statements[STATEMENTS];
@@ -178,6 +179,22 @@ extern const char *const outbox_sql[STATEMENTS];
 enum outbox_status outbox_make_schema(struct outbox *outbox, struct problem *problem);
 
 /* --- outbox.c ---- */
+
+/*
+ * Whoever waits is next. With the lock alone a thread that commits a storm, batch upon batch, has
+ * it again before a courier that was woken gets to run: the first message left seconds late.
+ */
+static inline void outbox_lock(struct outbox *outbox)
+{
+    (void)pthread_mutex_lock(&outbox->turn);
+    (void)pthread_mutex_lock(&outbox->lock);
+    (void)pthread_mutex_unlock(&outbox->turn);
+}
+
+static inline void outbox_unlock(struct outbox *outbox)
+{
+    (void)pthread_mutex_unlock(&outbox->lock);
+}
 
 /* To be called right after what failed. */
 enum outbox_status outbox_failed(struct outbox *outbox, sqlite3 *db, const char *what,

@@ -16,7 +16,7 @@
 
 #define SERIES    10000
 #define BATCH     64 /* notices in a commit, as from a batch of the journal */
-#define GATHER_NS (20 * SECOND_NS)
+#define GATHER_NS (30 * SECOND_NS)
 #define PATIENCE  (120 * SECOND_NS)
 
 static atomic_llong first_ns; /* when the first message left; 0 = none has */
