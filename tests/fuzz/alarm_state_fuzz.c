@@ -2,10 +2,7 @@
  * The saved states of alarms (machine, life, rate), with anything changed in them: refused, and
  * then as empty as before, or taken; what was taken works on within its bounds, and comes back as
  * it was when it is saved and read once more.
- *
- * The first byte of the input says whose state (modulo 3) and how to read the rest (the next bit):
- * 0 = it is the state itself; 1 = three bytes each change one byte of a good state (where, two
- * bytes; what), and what is left over of the last three is cut from its end.
+ * The form of the input: states.h.
  */
 #include <math.h>
 
@@ -15,6 +12,7 @@
 #include "alarm/silence.h"
 #include "base/clock.h"
 #include "fuzz.h"
+#include "states.h"
 
 #define EVERY_NS (300 * SECOND_NS)
 #define BEGIN_NS (INT64_C(1767200400) * SECOND_NS) /* 2026-01-01 at +07:00 */
@@ -22,8 +20,6 @@
 #define AFTER    100                               /* taken after a restore */
 
 enum { MACHINE, LIFE, RATE, SUBJECTS };
-
-static struct state_writer good[SUBJECTS];
 
 static const struct rule rule = {
     .levels = { { SEVERITY_MINOR, 0, 25, 0, 24, 600 * SECOND_NS, 900 * SECOND_NS },
@@ -182,8 +178,9 @@ static void check_rate(struct state_reader reader)
 
 /* ---- all ---- */
 
-static void (*const checks[SUBJECTS])(struct state_reader) = { check_machine, check_life,
-                                                               check_rate };
+static struct states_subject subjects[SUBJECTS] = { [MACHINE] = { .check = check_machine },
+                                                    [LIFE] = { .check = check_life },
+                                                    [RATE] = { .check = check_rate } };
 
 static void make_good_states(void)
 {
@@ -194,42 +191,17 @@ static void make_good_states(void)
     feed_machine(&series, 0, GOOD);
     feed_life(&life, 0, GOOD);
     feed_rate(rate, 0, GOOD);
-    alarm_save(&series, &good[MACHINE]);
-    alarm_life_save(&life, &good[LIFE]);
-    alarm_rate_save(rate, &good[RATE]);
+    alarm_save(&series, &subjects[MACHINE].good);
+    alarm_life_save(&life, &subjects[LIFE].good);
+    alarm_rate_save(rate, &subjects[RATE].good);
     alarm_rate_free(rate);
-    for (int i = 0; i < SUBJECTS; i++) {
-        ENSURE(!good[i].failed && good[i].used > 0);
-    }
-}
-
-static void check_changed(int subject, const uint8_t *data, size_t size)
-{
-    const struct state_writer *whole = &good[subject];
-    size_t used = whole->used - (size % 3 == 0 ? 0 : data[size - 1] % whole->used);
-    uint8_t *bytes = malloc(whole->used);
-    ENSURE(bytes != NULL);
-    memcpy(bytes, whole->bytes, whole->used);
-    for (size_t i = 0; i + 3 <= size; i += 3) {
-        bytes[(data[i] | (size_t)data[i + 1] << 8) % whole->used] = data[i + 2];
-    }
-    checks[subject](state_reader_of(bytes, used));
-    free(bytes);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (good[MACHINE].bytes == NULL) {
+    if (subjects[MACHINE].good.bytes == NULL) {
         make_good_states();
     }
-    if (size == 0) {
-        return 0;
-    }
-    int subject = data[0] % SUBJECTS;
-    if (data[0] / SUBJECTS % 2 == 0) {
-        checks[subject](state_reader_of(data + 1, size - 1));
-    } else {
-        check_changed(subject, data + 1, size - 1);
-    }
+    states_check(subjects, SUBJECTS, data, size);
     return 0;
 }

@@ -2,10 +2,7 @@
  * The saved states of quality tests, windows and traps, with anything changed in them: refused,
  * and then as empty as before, or taken; what was taken works on within its bounds, and comes back
  * as it was when it is saved and read once more.
- *
- * The first byte of the input says whose state (modulo 3) and how to read the rest (the next bit):
- * 0 = it is the state itself; 1 = three bytes each change one byte of a good state (where, two
- * bytes; what), and what is left over of the last three is cut from its end.
+ * The form of the input: states.h.
  */
 #include "base/clock.h"
 #include "base/state.h"
@@ -13,6 +10,7 @@
 #include "quality/qartod.h"
 #include "quality/trap.h"
 #include "quality/window.h"
+#include "states.h"
 
 #define EVERY_NS (300 * SECOND_NS)
 #define BEGIN_NS (INT64_C(1767200400) * SECOND_NS) /* 2026-01-01 at +07:00 */
@@ -21,8 +19,6 @@
 #define AFTER    50  /* taken after a restore */
 
 enum { QARTOD, WINDOW, TRAP, SUBJECTS };
-
-static struct state_writer good[SUBJECTS];
 
 /* A number that moves, now and then missing. */
 static double sample(size_t i)
@@ -214,8 +210,9 @@ static void check_trap(struct state_reader reader)
 
 /* ---- all ---- */
 
-static void (*const checks[SUBJECTS])(struct state_reader) = { check_series, check_window,
-                                                               check_trap };
+static struct states_subject subjects[SUBJECTS] = { [QARTOD] = { .check = check_series },
+                                                    [WINDOW] = { .check = check_window },
+                                                    [TRAP] = { .check = check_trap } };
 
 static void make_good_states(void)
 {
@@ -225,43 +222,18 @@ static void make_good_states(void)
     feed_series(series, 0, GOOD);
     feed_window(window, 0, GOOD);
     feed_trap(&trap, 0, GOOD);
-    qartod_save(series, &good[QARTOD]);
-    window_save(window, &good[WINDOW]);
-    trap_save(&trap, &good[TRAP]);
+    qartod_save(series, &subjects[QARTOD].good);
+    window_save(window, &subjects[WINDOW].good);
+    trap_save(&trap, &subjects[TRAP].good);
     qartod_free(series);
     window_free(window);
-    for (int i = 0; i < SUBJECTS; i++) {
-        ENSURE(!good[i].failed && good[i].used > 0);
-    }
-}
-
-static void check_changed(int subject, const uint8_t *data, size_t size)
-{
-    const struct state_writer *whole = &good[subject];
-    size_t used = whole->used - (size % 3 == 0 ? 0 : data[size - 1] % whole->used);
-    uint8_t *bytes = malloc(whole->used);
-    ENSURE(bytes != NULL);
-    memcpy(bytes, whole->bytes, whole->used);
-    for (size_t i = 0; i + 3 <= size; i += 3) {
-        bytes[(data[i] | (size_t)data[i + 1] << 8) % whole->used] = data[i + 2];
-    }
-    checks[subject](state_reader_of(bytes, used));
-    free(bytes);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (good[QARTOD].bytes == NULL) {
+    if (subjects[QARTOD].good.bytes == NULL) {
         make_good_states();
     }
-    if (size == 0) {
-        return 0;
-    }
-    int subject = data[0] % SUBJECTS;
-    if (data[0] / SUBJECTS % 2 == 0) {
-        checks[subject](state_reader_of(data + 1, size - 1));
-    } else {
-        check_changed(subject, data + 1, size - 1);
-    }
+    states_check(subjects, SUBJECTS, data, size);
     return 0;
 }
