@@ -230,8 +230,9 @@ def test_same_seq_with_other_content(line):
     until(lambda: accepted(line) == seen + 1, "the first passes")
     pack[0]["v"] = 2.0
     set_aside(line, pack, "conflict")
+    before = accepted(line)
     line.sender.send(report(fresh_second(line), 1.5, log="0badcaff", seq=1))
-    until(lambda: accepted(line) == seen + 2, "another time is another reading")
+    until(lambda: accepted(line) == before + 1, "another time is another reading")
 
 
 def test_same_reading_again_without_seq(line):
