@@ -93,6 +93,7 @@ struct entry {
     struct qc_settings qc;
     const char *file;
     int line;
+    bool listed; /* by a station */
 };
 
 /* The catalogue as it grows. */
@@ -348,7 +349,7 @@ static const struct statistic {
 #define SAMPLES_MOST 86400.0 /* one a second for a day */
 #define CHECKS_MOST  15.0    /* the sum of all its bits */
 
-static const struct entry *find_entry(const struct gathering *gathering, struct phusa_text name)
+static struct entry *find_entry(const struct gathering *gathering, struct phusa_text name)
 {
     for (size_t i = 0; i < gathering->count; i++) {
         if (phusa_text_equal(gathering->entries[i].parameter.name, name)) {
@@ -381,31 +382,64 @@ static void set_statistic(struct loader *loader, const struct statistic *statist
     }
 }
 
-/* A name that a station lists: with a statistic's suffix behind a parameter's name it is one. */
-static void add_statistic(struct loader *loader, void *context, const struct config_node *node,
-                          const char *name)
+static const struct statistic *statistic_of(const char *name)
 {
-    struct gathering *gathering = context;
     const struct statistic *statistic = NULL;
     for (size_t i = 0; i < sizeof statistics / sizeof *statistics; i++) {
         statistic = ends_with(name, statistics[i].suffix) ? &statistics[i] : statistic;
     }
-    struct phusa_text listed = phusa_text_of(name);
-    if (statistic == NULL || find_entry(gathering, listed) != NULL ||
-        listed.length > PHUSA_NAME_MAX) {
-        return;
-    }
-    listed.length -= strlen(statistic->suffix);
-    const struct entry *base = find_entry(gathering, listed);
-    if (base == NULL) {
-        return;
-    }
+    return statistic;
+}
+
+static void add_beside(struct loader *loader, struct gathering *gathering,
+                       const struct config_node *node, const struct statistic *statistic,
+                       const struct entry *base)
+{
     struct entry from = *base; /* the table may move */
     struct entry *entry = add_entry(loader, gathering, node);
     if (entry != NULL) {
         entry->file = from.file;
         entry->line = from.line;
         set_statistic(loader, statistic, &from.parameter, &entry->parameter);
+    }
+}
+
+/* A name that a station lists: with a statistic's suffix behind a parameter's name it is one. */
+static void add_listed(struct loader *loader, void *context, const struct config_node *node,
+                       const char *name)
+{
+    struct gathering *gathering = context;
+    const struct statistic *statistic = statistic_of(name);
+    struct phusa_text listed = phusa_text_of(name);
+    struct entry *entry = find_entry(gathering, listed);
+    if (entry != NULL) {
+        entry->listed = statistic == NULL;
+        return;
+    }
+    if (statistic == NULL || listed.length > PHUSA_NAME_MAX) {
+        return;
+    }
+    listed.length -= strlen(statistic->suffix);
+    const struct entry *base = find_entry(gathering, listed);
+    if (base != NULL) {
+        add_beside(loader, gathering, node, statistic, base);
+    }
+}
+
+/* What a station measures it can have calibrated, and then sends what it was before, too. */
+static void add_raw_values(struct loader *loader, const struct config_node *node,
+                           struct gathering *gathering)
+{
+    const struct statistic *raw = statistic_of("_raw");
+    size_t count = gathering->count;
+    for (size_t i = 0; i < count && gathering->count < PHUSA_PARAMETERS_MAX; i++) {
+        char name[PHUSA_NAME_MAX + 1];
+        const struct entry *entry = &gathering->entries[i];
+        int length = snprintf(name, sizeof name, "%s%s", entry->parameter.name.data, raw->suffix);
+        if (entry->listed && length <= PHUSA_NAME_MAX &&
+            find_entry(gathering, phusa_text_of(name)) == NULL) {
+            add_beside(loader, gathering, node, raw, entry);
+        }
     }
 }
 
@@ -462,7 +496,8 @@ void load_parameters(struct loader *loader, const struct config_node *phusa, con
     bool whole = source_each(loader, phusa, "parameters", name, read_parameters_file, &gathering);
     loader->catalogue_whole = loader->catalogue_whole && whole;
     if (stations != NULL) {
-        load_listed_names(loader, phusa, stations, add_statistic, &gathering);
+        load_listed_names(loader, phusa, stations, add_listed, &gathering);
+        add_raw_values(loader, phusa, &gathering);
     }
     fill_catalogue(loader, &gathering);
 }
