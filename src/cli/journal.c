@@ -1,5 +1,6 @@
 /* phusa journal: looks into a journal's files; only its repair changes them. */
 #include <errno.h>
+#include <fnmatch.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -12,7 +13,8 @@
 #include "journal/journal.h"
 #include "phusa/number.h"
 
-#define SHOWN_BYTES 160 /* of a payload in a dump's line */
+#define SHOWN_BYTES 160  /* of a payload in a dump's line */
+#define TOPIC_BYTES 1024 /* longer ones match nothing: ours are far shorter */
 
 struct summary {
     uint64_t records, bytes, first, last, kinds[JOURNAL_KIND_LAST + 1];
@@ -23,6 +25,7 @@ struct summary {
 static int help(void)
 {
     (void)fputs("usage: phusa journal stat|verify|dump [--json] [--from POSITION] [--limit N] DIR\n"
+                "       phusa journal dump --topic PATTERN ...\n"
                 "       phusa journal repair [--json] DIR\n"
                 "  stat               how many records of which kind, from when to when\n"
                 "  verify             reads every record and header; exit 1 if bytes are damaged\n"
@@ -31,6 +34,8 @@ static int help(void)
                 "  -j, --json         for machines: one JSON object, or one a line (dump)\n"
                 "  -f, --from N       begin at this position\n"
                 "  -l, --limit N      end after N records\n"
+                "  -t, --topic PATTERN  dump: only records whose topic matches, such as\n"
+                "                     '*/my-tho-1/rsp': the answers of that station\n"
                 "  -h, --help         print this\n",
                 stdout);
     return CLI_GOOD;
@@ -181,6 +186,7 @@ static void print_summary(const struct summary *summary, bool json)
 
 struct request {
     const char *verb, *path;
+    const char *topic; /* a shell's pattern; NULL = any */
     bool json;
     uint64_t from, limit;
 };
@@ -242,6 +248,22 @@ static struct journal_reader *open_reader(const struct request *request)
     return reader;
 }
 
+static bool is_wanted(const struct request *request, struct phusa_text topic)
+{
+    char text[TOPIC_BYTES];
+    if (request->topic == NULL) {
+        return true;
+    }
+    if (topic.length >= sizeof text) {
+        return false;
+    }
+    if (topic.length > 0) {
+        memcpy(text, topic.data, topic.length);
+    }
+    text[topic.length] = '\0';
+    return fnmatch(request->topic, text, 0) == 0;
+}
+
 /* Takes the records up to the limit; what comes after the last one. */
 static enum journal_status go_through(const struct request *request, struct journal_reader *reader,
                                       struct summary *summary)
@@ -251,6 +273,9 @@ static enum journal_status go_through(const struct request *request, struct jour
     bool dump = strcmp(request->verb, "dump") == 0;
     while (summary->records < request->limit &&
            (status = journal_next(reader, &record)) == JOURNAL_OK) {
+        if (!is_wanted(request, record.topic)) {
+            continue;
+        }
         add_up(summary, &record);
         if (dump) {
             (request->json ? dump_json : dump_text)(&record);
@@ -389,18 +414,18 @@ static int check_words(int count, char **words)
 int cli_journal(int argc, char **argv)
 {
     static const struct option known[] = {
-        { "json", no_argument, NULL, 'j' },
-        { "from", required_argument, NULL, 'f' },
-        { "limit", required_argument, NULL, 'l' },
-        { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 },
+        { "json", no_argument, NULL, 'j' },        { "from", required_argument, NULL, 'f' },
+        { "limit", required_argument, NULL, 'l' }, { "topic", required_argument, NULL, 't' },
+        { "help", no_argument, NULL, 'h' },        { NULL, 0, NULL, 0 },
     };
     struct request request = { .limit = UINT64_MAX };
     int option;
-    while ((option = getopt_long(argc, argv, "jf:l:h", known, NULL)) != -1) {
-        bool good = option == 'j';
+    while ((option = getopt_long(argc, argv, "jf:l:t:h", known, NULL)) != -1) {
+        bool good = option == 'j' || option == 't';
         if (option == 'j') {
             request.json = true;
+        } else if (option == 't') {
+            request.topic = optarg;
         } else if (option == 'f') {
             good = cli_read_count("journal", "from", optarg, &request.from);
         } else if (option == 'l') {
@@ -415,6 +440,9 @@ int cli_journal(int argc, char **argv)
     int misused = check_words(argc - optind, argv + optind);
     if (misused != CLI_GOOD) {
         return misused;
+    }
+    if (request.topic != NULL && strcmp(argv[optind], "dump") != 0) {
+        return cli_misuse("journal", "--topic belongs to dump");
     }
     request.verb = argv[optind];
     request.path = argv[optind + 1];

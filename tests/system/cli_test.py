@@ -45,7 +45,7 @@ def test_version():
     [], ["dance"], ["--dance"], ["decode"], ["decode", "--site", "a"], ["decode", "--site", "a", "--station", "b", "c"],
     ["decode", "--site", "a", "--station", "b", "--at", "noon"], ["decode", "--dance"], ["tap"], ["tap", "--for", "x"],
     ["journal"], ["journal", "stat"], ["journal", "dance", "."], ["journal", "dump", "--from", "x", "."],
-    ["journal", "stat", ".", "."], ["replay"], ["replay", "-c", "x"],
+    ["journal", "stat", ".", "."], ["journal", "stat", "--topic", "x", "."], ["replay"], ["replay", "-c", "x"],
     ["replay", "-c", "x", "--csv", "a", "--journal", "b"]], ids=" ".join)
 def test_usage_errors(words):
     code, out, err = phusa(*words)
@@ -183,6 +183,9 @@ def test_journal(journal):
 
     some = phusa("journal", "dump", "--json", "--from", "5", "--limit", "3", journal, check=0)[1].splitlines()
     assert [json.loads(line)["position"] for line in some] == [5, 6, 7]
+    matched = phusa("journal", "dump", "--json", "--topic", "*/apacp/o?s", "--limit", "2", journal, check=0)[1].splitlines()
+    assert [json.loads(line) for line in matched] == messages[:2]
+    assert not phusa("journal", "dump", "--topic", "*/apadb/*", journal, check=0)[1]
     text = phusa("journal", "dump", journal, check=0)[1]
     assert len(text.splitlines()) == len(dump) and "\\xff\\x00" in text
     assert "records        " + str(len(dump)) in phusa("journal", "stat", journal, check=0)[1]
