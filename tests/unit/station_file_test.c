@@ -386,6 +386,14 @@ static void test_dump_refuses(void **state)
     flash_file_close(flash);
     assert_true(dump_log(path, stdout, &totals, &problem)); /* a station that never sampled */
     assert_true(totals.printed == 0);
+    FILE *other = fopen(path, "w");
+    assert_non_null(other);
+    for (int i = 0; i < 1000; i++) {
+        assert_true(fputs("root:x:0:0:root:/root:/bin/sh\n", other) >= 0);
+    }
+    assert_int_equal(fclose(other), 0);
+    assert_false(dump_log(path, stdout, &totals, &problem));
+    assert_non_null(strstr(problem.text, "no log of a station (ID.log)"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -69,6 +69,23 @@ static void print_reports(const struct station_log *log, FILE *out, struct dump_
     }
 }
 
+/* True if nothing was ever written: a station that never sampled. */
+static bool is_blank(const struct hal_flash *flash)
+{
+    uint8_t block[FLASH_FILE_BLOCK];
+    for (uint32_t i = 0; i < flash->block_count; i++) {
+        if (flash->read(flash->context, i * FLASH_FILE_BLOCK, block, sizeof block) != HAL_OK) {
+            return false;
+        }
+        for (size_t k = 0; k < sizeof block; k++) {
+            if (block[k] != 0xff) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 bool dump_log(const char *path, FILE *out, struct dump_totals *totals, struct problem *problem)
 {
     *totals = (struct dump_totals){ 0 };
@@ -79,6 +96,12 @@ bool dump_log(const char *path, FILE *out, struct dump_totals *totals, struct pr
     struct station_log log;
     struct hal_flash hal = flash_file_hal(flash);
     bool good = station_log_open(&log, &hal, 0, NULL, 0) == STATION_LOG_OK;
+    if (good && log.id == 0 && !is_blank(&hal)) {
+        problem_set(problem, "%s: no log of a station (ID.log): none of its blocks has a header",
+                    path);
+        flash_file_close(flash);
+        return false;
+    }
     if (good) {
         print_reports(&log, out, totals);
     }
