@@ -129,3 +129,31 @@ def test_dump_leaves_a_running_station_alone(scene):
     held, _ = dump(file)
     assert len(held) >= len(scene.receiver.reports["apacp"]) > 10
     assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize("words, code, why", [
+    (["--sample-every", "7s"], 1, "--sample-every 7s: apacp reports each 900s; write a whole part of that"),
+    (["--sample-every", "1m", "--fast-every", "7s"], 1, "--fast-every 7s: apacp samples each 60s; write a whole part of that"),
+    (["--fast-every", "7s"], 1, "--fast-every 7s: apacp samples each 900s; write a whole part of that"),
+    (["--jitter", "2h"], 1, "--jitter 7200s: apacp reports each 900s; write less than that"),
+    (["--event-step", "chlorine=1"], 1, "--event-step chlorine=1: no station here reports that parameter"),
+    (["--event-step", "temp=0"], 2, "--event-step temp=0: write PARAMETER=STEP, a number above 0, at most 64 times"),
+    (["--event-step", "temp"], 2, "--event-step temp: write PARAMETER=STEP, a number above 0, at most 64 times"),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_what_does_not_fit_is_told_in_one_line(tmp_path, words, code, why):
+    (tmp_path / "stations.cfg").write_text(
+        'stations : ( { id = "apacp"; site = "a"; kind = "water"; every = "15m"; parameters = ["temp"]; } );\n')
+    (tmp_path / "phusa.cfg").write_text(
+        f'phusa : {{ parameters = "{ROOT}/config/parameters.cfg"; stations = "stations.cfg"; }};\n')
+    done = subprocess.run([PROGRAM, "-c", tmp_path / "phusa.cfg", "--station", "apacp", "--broker", "tcp://127.0.0.1:1",
+                           "--data", tmp_path / "data", *words], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == code and not done.stdout
+    line, = done.stderr.splitlines()
+    assert line.endswith(why)
+
+
+def test_a_dump_of_what_is_no_log_says_so(tmp_path):
+    other = tmp_path / "passwd"
+    other.write_text("root:x:0:0:root:/root:/bin/sh\n" * 300)
+    assert dump(other, code=1) == ([], f"phusa-station: {other}: no log of a station (ID.log): none of its blocks has a header\n")
+

@@ -224,6 +224,47 @@ static bool bind_devices(const struct fleet *fleet, struct unit *unit, struct pr
     return field_bind(unit->field, names, unit->channel_count);
 }
 
+/* The channel that a step is for; channel_count: it is none of this station's. */
+static size_t channel_of_step(const struct unit *unit, const struct options_step *step)
+{
+    struct phusa_text name = { step->parameter, step->parameter_length };
+    size_t channel = 0;
+    while (channel < unit->channel_count &&
+           !phusa_text_equal(unit->parameters[channel]->name, name)) {
+        channel++;
+    }
+    return channel;
+}
+
+static void set_steps(const struct options *options, struct unit *unit)
+{
+    for (size_t i = 0; i < options->step_count; i++) {
+        size_t channel = channel_of_step(unit, &options->steps[i]);
+        if (channel < unit->channel_count) {
+            unit->settings[channel].event_step = options->steps[i].step;
+        }
+    }
+}
+
+/* A step that belongs to no station is a mistake. */
+static bool check_steps(const struct fleet *fleet, struct problem *problem)
+{
+    const struct options *options = fleet->options;
+    for (size_t i = 0; i < options->step_count; i++) {
+        size_t having = 0;
+        for (size_t k = 0; k < fleet->count; k++) {
+            const struct unit *unit = &fleet->units[k];
+            having += channel_of_step(unit, &options->steps[i]) < unit->channel_count;
+        }
+        if (having == 0) {
+            problem_set(problem, "--event-step %s: no station here reports that parameter",
+                        options->steps[i].parameter);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The station's parameters become its channels; those that the file or the device map has. */
 static bool choose_channels(const struct fleet *fleet, const struct phusa_catalogue *catalogue,
                             struct unit *unit, struct problem *problem)
@@ -250,6 +291,7 @@ static bool choose_channels(const struct fleet *fleet, const struct phusa_catalo
                                            : "");
         return false;
     }
+    set_steps(fleet->options, unit);
     return unit->field == NULL || bind_devices(fleet, unit, problem);
 }
 
@@ -433,6 +475,7 @@ static void fill_options(const struct fleet *fleet, const struct unit *unit,
                                                               ? unit->registered->backlog_rate
                                                               : options->backlog_per_s,
                                          .sample_every_ns = options->sample_every_ns,
+                                         .fast_every_ns = options->fast_every_ns,
                                          .jitter_ns = options->jitter_ns,
                                          .simulated = options->clock.speed > 0,
                                          .channel_settings = unit->settings,
@@ -523,6 +566,30 @@ static bool open_console(const struct fleet *fleet, struct unit *unit, struct pr
     return true;
 }
 
+/* True if the distances of a station's moments go with each other; else says which does not. */
+static bool times_fit(const struct station_options *station, const char *id,
+                      struct problem *problem)
+{
+    int64_t every = station->every_ns;
+    int64_t sample = station->sample_every_ns > 0 ? station->sample_every_ns : every;
+    if (every % sample != 0) {
+        problem_set(problem, "--sample-every %gs: %s reports each %gs; write a whole part of that",
+                    (double)sample / 1e9, id, (double)every / 1e9);
+        return false;
+    }
+    if (station->fast_every_ns > 0 && sample % station->fast_every_ns != 0) {
+        problem_set(problem, "--fast-every %gs: %s samples each %gs; write a whole part of that",
+                    (double)station->fast_every_ns / 1e9, id, (double)sample / 1e9);
+        return false;
+    }
+    if (station->jitter_ns >= every) {
+        problem_set(problem, "--jitter %gs: %s reports each %gs; write less than that",
+                    (double)station->jitter_ns / 1e9, id, (double)every / 1e9);
+        return false;
+    }
+    return true;
+}
+
 static bool start_core(const struct fleet *fleet, struct unit *unit, struct hal_sensors sensors,
                        struct problem *problem)
 {
@@ -536,14 +603,17 @@ static bool start_core(const struct fleet *fleet, struct unit *unit, struct hal_
                                    .keep = unit->kept != NULL ? &unit->keep : NULL };
     struct station_options station;
     fill_options(fleet, unit, &station);
+    if (!times_fit(&station, unit->registered->id, problem)) {
+        return false;
+    }
     switch (station_init(&unit->core, &station, &ports, now)) {
     case STATION_OK:
         break;
     case STATION_BAD_OPTIONS:
         problem_set(problem,
-                    "%s: a parameter's name or unit is too long, or --sample-every and --jitter do "
-                    "not fit the distance of its reports",
-                    unit->registered->id);
+                    "%s: what it reports does not fit into a report: at most %d values, names of "
+                    "at most 32 bytes, 26 where they have a suffix, and units of at most 16",
+                    unit->registered->id, STATION_CHANNELS_MAX);
         return false;
     case STATION_LOG_FAILED:
         problem_set(problem, "%s: --log-size is too small", unit->registered->id);
@@ -630,7 +700,8 @@ struct fleet *fleet_create(const struct options *options, const struct settings 
     fleet->units = units;
     bool good = load_table(fleet, &settings->catalogue, problem) &&
                 (options->all ? open_all(fleet, settings, wake_fd, problem)
-                              : open_named(fleet, settings, wake_fd, problem));
+                              : open_named(fleet, settings, wake_fd, problem)) &&
+                check_steps(fleet, problem);
     if (!good) {
         fleet_free(fleet);
         return NULL;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "flash_file.h"
+#include "phusa/number.h"
 #include "source_replay.h"
 
 #define BACKLOG_DEFAULT 200
@@ -39,6 +40,10 @@ const char OPTIONS_HELP[] =
     "      --sample-every TIME  distance of samples, of which a report has the mean (of pulses\n"
     "                           the sum); a whole part of the distance of reports, which is the\n"
     "                           default\n"
+    "      --fast-every TIME    distance of looks at what has an --event-step, while it moves; a\n"
+    "                           whole part of the distance of samples\n"
+    "      --event-step PARAM=N  report this parameter at once when it has moved N of its unit;\n"
+    "                           may be repeated\n"
     "      --jitter TIME        reports leave up to so much later, each station its own\n"
     "      --from TIME          first moment to sample (epoch seconds or ISO 8601)\n"
     "      --until TIME         last moment to sample\n"
@@ -76,6 +81,8 @@ enum option_code {
     OPT_CSV_OFFSET,
     OPT_EVERY,
     OPT_SAMPLE_EVERY,
+    OPT_FAST_EVERY,
+    OPT_EVENT_STEP,
     OPT_JITTER,
     OPT_KEEP,
     OPT_MEMORY,
@@ -110,6 +117,8 @@ static const struct option OPTIONS[] = {
     { "csv-offset", required_argument, NULL, OPT_CSV_OFFSET },
     { "every", required_argument, NULL, OPT_EVERY },
     { "sample-every", required_argument, NULL, OPT_SAMPLE_EVERY },
+    { "fast-every", required_argument, NULL, OPT_FAST_EVERY },
+    { "event-step", required_argument, NULL, OPT_EVENT_STEP },
     { "jitter", required_argument, NULL, OPT_JITTER },
     { "keep", no_argument, NULL, OPT_KEEP },
     { "memory", no_argument, NULL, OPT_MEMORY },
@@ -201,6 +210,20 @@ static bool add_map(struct options *options, const char *text)
     }
     options->maps[options->map_count++] =
         (struct options_map){ text, equals + 1, (size_t)(equals - text) };
+    return true;
+}
+
+static bool add_step(struct options *options, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    double step = 0;
+    if (equals == NULL || equals == text || options->step_count == OPTIONS_MAPS_MAX ||
+        !phusa_double_parse(equals + 1, strlen(equals + 1), &step) ||
+        !(step > 0 && step <= OPTIONS_STEP_MAX)) {
+        return false;
+    }
+    options->steps[options->step_count++] =
+        (struct options_step){ text, (size_t)(equals - text), step };
     return true;
 }
 
@@ -322,6 +345,12 @@ static const char *set_value(struct options *options, int code, const char *valu
     case OPT_SAMPLE_EVERY:
         good = parse_duration(value, &options->sample_every_ns);
         return good ? NULL : "a time with unit: 30s, 1m";
+    case OPT_FAST_EVERY:
+        good = parse_duration(value, &options->fast_every_ns);
+        return good ? NULL : "a time with unit: 5s, 10s";
+    case OPT_EVENT_STEP:
+        return add_step(options, value) ? NULL
+                                        : "PARAMETER=STEP, a number above 0, at most 64 times";
     case OPT_JITTER:
         return parse_duration(value, &options->jitter_ns) ? NULL : "a time with unit: 30s";
     case OPT_FROM:
@@ -383,8 +412,11 @@ static const char *find_single_misfit(const struct options *options)
     if (options->trap != NULL && (options->source == SOURCE_REPLAY || options->devices != NULL)) {
         return "--trap goes neither with --devices nor with --source replay";
     }
-    return options->trap != NULL && options->sample_every_ns != 0
-               ? "--trap tells whole nights: no --sample-every"
+    if (options->trap != NULL && options->sample_every_ns != 0) {
+        return "--trap tells whole nights: no --sample-every";
+    }
+    return options->trap != NULL && options->step_count > 0
+               ? "--trap tells whole nights: no --event-step"
                : NULL;
 }
 
