@@ -5,6 +5,8 @@
  * reason, i64 newest wall time in the log, u64 number of that report, i64 wall time at a reset
  * that was asked for (0 = none).
  */
+#include <stddef.h>
+
 #include "bytes.h"
 #include "inside.h"
 #include "print.h"
@@ -118,42 +120,49 @@ static void print_starts(const struct station_core *station, struct print *print
     print_word(print, "}");
 }
 
-static void print_counters(const struct station_counters *c, struct print *print)
+#define COUNTER(name, member)                                                                      \
+    {                                                                                              \
+        name, offsetof(struct station_counters, member)                                            \
+    }
+
+static void print_counters(const struct station_counters *counters, struct print *print)
 {
-    const struct {
+    static const struct {
         const char *name;
-        uint64_t value;
+        size_t place;
     } counts[] = {
-        { "sampled", c->sampled },
-        { "missing", c->missing },
-        { "failed", c->failed },
-        { "short", c->observations_short },
-        { "reports", c->reports },
-        { "events", c->events },
-        { "events_held", c->events_held },
-        { "unlogged", c->unlogged },
-        { "published", c->published },
-        { "resent", c->resent },
-        { "covered", c->covered },
-        { "set_aside", c->set_aside },
-        { "overwritten", c->overwritten },
-        { "log_errors", c->log_errors },
-        { "keep_errors", c->keep_errors },
-        { "receipts", c->receipts },
-        { "receipts_ignored", c->receipts_ignored },
-        { "commands", c->commands },
-        { "commands_malformed", c->commands_malformed },
-        { "commands_repeated", c->commands_repeated },
-        { "clock_back", c->clock_back },
-        { "settings_kept", c->settings_kept },
-        { "settings_rolled_back", c->settings_rolled_back },
+        COUNTER("sampled", sampled),
+        COUNTER("missing", missing),
+        COUNTER("failed", failed),
+        COUNTER("short", observations_short),
+        COUNTER("reports", reports),
+        COUNTER("events", events),
+        COUNTER("events_held", events_held),
+        COUNTER("unlogged", unlogged),
+        COUNTER("published", published),
+        COUNTER("resent", resent),
+        COUNTER("covered", covered),
+        COUNTER("set_aside", set_aside),
+        COUNTER("overwritten", overwritten),
+        COUNTER("log_errors", log_errors),
+        COUNTER("keep_errors", keep_errors),
+        COUNTER("receipts", receipts),
+        COUNTER("receipts_ignored", receipts_ignored),
+        COUNTER("commands", commands),
+        COUNTER("commands_malformed", commands_malformed),
+        COUNTER("commands_repeated", commands_repeated),
+        COUNTER("clock_back", clock_back),
+        COUNTER("settings_kept", settings_kept),
+        COUNTER("settings_rolled_back", settings_rolled_back),
     };
     print_member(print, "counters");
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        uint64_t count;
+        memcpy(&count, (const char *)counters + counts[i].place, sizeof count);
         print_word(print, i == 0 ? "{\"" : ",\"");
         print_word(print, counts[i].name);
         print_word(print, "\":");
-        print_uint(print, counts[i].value);
+        print_uint(print, count);
     }
     print_word(print, "}");
 }

@@ -9,7 +9,6 @@
 #define VERSION    1u
 #define SECOND     1e9
 #define NAME_BYTES 32u /* of a parameter with its suffix */
-#define SUFFIX_MAX 6u  /* "_check" */
 
 /* Fields are kept by their place here: new ones go to the end. */
 enum field {
@@ -35,34 +34,47 @@ enum field {
     FIELDS
 };
 
-enum kind { NUMBER, WHOLE, FLAG };
+enum kind { NUMBER, POSITIVE, WHOLE, FLAG };
+
+#define NUMBER_MAX 1e12 /* and its negative where it may be one */
 
 static const struct {
     const char *name;
+    uint32_t most; /* of whole numbers */
+    uint8_t least;
     bool of_channel;
-    enum kind kind;
-    double least, most;
+    uint8_t kind;
 } fields[FIELDS] = {
-    [FIELD_EVERY] = { "every", false, WHOLE, 1, SETTINGS_EVERY_MAX_S },
-    [FIELD_SAMPLE_EVERY] = { "sample_every", false, WHOLE, 1, SETTINGS_EVERY_MAX_S },
-    [FIELD_FAST_EVERY] = { "fast_every", false, WHOLE, 0, SETTINGS_EVERY_MAX_S },
-    [FIELD_JITTER] = { "publish_jitter", false, WHOLE, 0, SETTINGS_JITTER_MAX_S },
-    [FIELD_SHARE] = { "share", false, WHOLE, 1, 100 },
-    [FIELD_EVENTS] = { "events_per_hour", false, WHOLE, 0, 3600 },
-    [FIELD_BACKLOG] = { "backlog_per_s", false, WHOLE, 1, 100000 },
-    [FIELD_EVENT_STEP] = { "event_step", true, NUMBER, 0, 1e12 },
-    [FIELD_LOW] = { "low", true, NUMBER, -1e12, 1e12 },
-    [FIELD_HIGH] = { "high", true, NUMBER, -1e12, 1e12 },
-    [FIELD_JUMP] = { "jump", true, NUMBER, 0, 1e12 },
-    [FIELD_FLAT] = { "flat", true, NUMBER, 0, 1e12 },
-    [FIELD_FLAT_S] = { "flat_s", true, WHOLE, 0, 31622400 },
-    [FIELD_STUCK_S] = { "stuck_s", true, WHOLE, 0, 31622400 },
-    [FIELD_MINIMUM] = { "min", true, FLAG, 0, 1 },
-    [FIELD_MAXIMUM] = { "max", true, FLAG, 0, 1 },
-    [FIELD_DEVIATION] = { "sd", true, FLAG, 0, 1 },
-    [FIELD_COUNT] = { "n", true, FLAG, 0, 1 },
-    [FIELD_RAW] = { "raw", true, FLAG, 0, 1 },
+    [FIELD_EVERY] = { "every", SETTINGS_EVERY_MAX_S, 1, false, WHOLE },
+    [FIELD_SAMPLE_EVERY] = { "sample_every", SETTINGS_EVERY_MAX_S, 1, false, WHOLE },
+    [FIELD_FAST_EVERY] = { "fast_every", SETTINGS_EVERY_MAX_S, 0, false, WHOLE },
+    [FIELD_JITTER] = { "publish_jitter", SETTINGS_JITTER_MAX_S, 0, false, WHOLE },
+    [FIELD_SHARE] = { "share", 100, 1, false, WHOLE },
+    [FIELD_EVENTS] = { "events_per_hour", 3600, 0, false, WHOLE },
+    [FIELD_BACKLOG] = { "backlog_per_s", 100000, 1, false, WHOLE },
+    [FIELD_EVENT_STEP] = { "event_step", 0, 0, true, POSITIVE },
+    [FIELD_LOW] = { "low", 0, 0, true, NUMBER },
+    [FIELD_HIGH] = { "high", 0, 0, true, NUMBER },
+    [FIELD_JUMP] = { "jump", 0, 0, true, POSITIVE },
+    [FIELD_FLAT] = { "flat", 0, 0, true, POSITIVE },
+    [FIELD_FLAT_S] = { "flat_s", 31622400, 0, true, WHOLE },
+    [FIELD_STUCK_S] = { "stuck_s", 31622400, 0, true, WHOLE },
+    [FIELD_MINIMUM] = { "min", 1, 0, true, FLAG },
+    [FIELD_MAXIMUM] = { "max", 1, 0, true, FLAG },
+    [FIELD_DEVIATION] = { "sd", 1, 0, true, FLAG },
+    [FIELD_COUNT] = { "n", 1, 0, true, FLAG },
+    [FIELD_RAW] = { "raw", 1, 0, true, FLAG },
 };
+
+static double least_of(size_t field)
+{
+    return fields[field].kind == NUMBER ? -NUMBER_MAX : fields[field].least;
+}
+
+static double most_of(size_t field)
+{
+    return fields[field].kind <= POSITIVE ? NUMBER_MAX : fields[field].most;
+}
 
 /* --- reasons ------------------------------------------------------------------------ */
 
@@ -95,9 +107,9 @@ static bool refuse_range(char why[SETTINGS_WHY_MAX], size_t field)
     } else {
         print_word(&print,
                    fields[field].kind == WHOLE ? ": a whole number from " : ": a number from ");
-        print_double(&print, fields[field].least);
+        print_double(&print, least_of(field));
         print_word(&print, " to ");
-        print_double(&print, fields[field].most);
+        print_double(&print, most_of(field));
         print_word(&print, " expected");
     }
     why[print.length] = '\0';
@@ -147,8 +159,8 @@ static bool put(struct settings_changes *changes, size_t field, size_t channel, 
 static bool value_right(size_t field, double value)
 {
     /* Written so that NaN is refused. */
-    return value >= fields[field].least && value <= fields[field].most &&
-           (fields[field].kind == NUMBER || !(fabs(value - floor(value)) > 0));
+    return value >= least_of(field) && value <= most_of(field) &&
+           (fields[field].kind <= POSITIVE || !(fabs(value - floor(value)) > 0));
 }
 
 /* The value of a field: a number, or true and false where it is a flag. */
@@ -424,7 +436,7 @@ static bool judge(const struct station_settings *settings, const struct settings
         if (!check_limits_valid(&channel->checks)) {
             return refuse(why, names->names[i], ": low must not lie above high");
         }
-        if (channel_values(channel) > 1 && names->names[i].length > NAME_BYTES - SUFFIX_MAX) {
+        if (channel_values(channel) > 1 && names->names[i].length > SETTINGS_STATISTIC_NAME_MAX) {
             return refuse(why, names->names[i], ": too long a name for statistics or checks");
         }
     }

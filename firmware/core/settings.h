@@ -28,6 +28,8 @@
 #define SETTINGS_BYTES_MAX   (5 + 13 * SETTINGS_CHANGES_MAX + SETTINGS_HOST_MAX)
 #define SETTINGS_WHY_MAX     96 /* bytes of a reason */
 
+#define SETTINGS_STATISTIC_NAME_MAX 26 /* bytes of a parameter that may have a suffix, "_check" */
+
 #define SETTINGS_EVERY_MAX_S  86400
 #define SETTINGS_JITTER_MAX_S 600
 
@@ -46,11 +48,12 @@ struct station_channel_settings {
 
 /* In force. */
 struct station_settings {
-    int64_t every_ns;        /* distance of reports */
-    int64_t sample_every_ns; /* distance of samples; divides every_ns */
-    int64_t fast_every_ns;   /* of channels with an event_step; divides sample_every_ns; 0 = none */
-    int64_t jitter_ns;       /* fresh reports leave up to so much later, each station its own */
-    uint32_t share;          /* percent of the samples that an observation needs */
+    int64_t every_ns;         /* distance of reports */
+    int64_t sample_every_ns;  /* distance of samples; divides every_ns */
+    int64_t fast_every_ns;    /* of channels with an event_step, while one moves; divides
+                                 sample_every_ns; 0 = none */
+    int64_t jitter_ns;        /* fresh reports leave up to so much later, each station its own */
+    uint32_t share;           /* percent of the samples that an observation needs */
     uint32_t events_per_hour; /* at most */
     uint32_t backlog_per_s;
     struct station_channel_settings channels[STATION_CHANNELS_MAX];
