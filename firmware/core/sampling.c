@@ -1,8 +1,9 @@
 /*
  * Sampling: one schedule ticks at the shortest distance in use. At a tick either all channels
- * are sampled, or only those that are looked at more often for their events. Samples add up to
- * observations; at the end of the report period these become a record of the log. A value that
- * moved further than its step makes a report of its own at once.
+ * are sampled, or only those with an event step, or none: they are looked at more often from when
+ * one of them has moved half of its step since the last report, until none has for FAST_FOR.
+ * Samples add up to observations; at the end of the report period these become a record of the
+ * log. A value that moved further than its step makes a report of its own at once.
  *
  * Of channels whose samples are amounts a report has the sum of all that came since the report
  * before it. No sample of theirs is passed over, however often they are looked at, and only a
@@ -22,6 +23,8 @@
 #define WAIT_DEFAULT (10 * SECOND)
 #define POLL_EVERY   (SECOND / 100) /* while sensors measure */
 #define CHECK_EVERY  SECOND
+#define FAST_FOR     (10 * MINUTE)
+#define FAST_PART    0.5 /* of the step */
 #define NO_PERIOD    INT64_MIN
 #define MILLISECOND  (SECOND / 1000)
 
@@ -286,23 +289,53 @@ static double event_value(const struct station_core *station, size_t channel)
                                     : latest_value(station, channel);
 }
 
+static double event_raw(const struct station_core *station, size_t channel)
+{
+    const struct sampling *sampling = &station->sampling;
+    return is_sum(station, channel) ? observe_tidy(sampling->amounts[channel].raw)
+                                    : sampling->raw[channel];
+}
+
 static uint8_t event_state(const struct station_core *station, size_t channel)
 {
     const struct sampling *sampling = &station->sampling;
     return is_sum(station, channel) ? sampling->amounts[channel].state : sampling->states[channel];
 }
 
-static bool moved(const struct station_core *station, size_t channel)
+/* How many of its steps a channel has moved since the last report; 0 while nobody can say. */
+static double moved(const struct station_core *station, size_t channel)
 {
     const struct sampling *sampling = &station->sampling;
+    double from = sampling->reported[channel];
+    bool known = (sampling->reported_known & bit_of(channel)) != 0;
     if (is_sum(station, channel)) {
-        return event_state(station, channel) == 0 &&
-               fabs(event_value(station, channel)) >=
-                   station->settings.channels[channel].event_step;
+        from = 0;
+        known = true;
     }
-    return (sampling->reported_known & bit_of(channel)) != 0 && sampling->states[channel] == 0 &&
-           fabs(latest_value(station, channel) - sampling->reported[channel]) >=
-               station->settings.channels[channel].event_step;
+    return known && event_state(station, channel) == 0
+               ? fabs(event_value(station, channel) - from) /
+                     station->settings.channels[channel].event_step
+               : 0;
+}
+
+/* Of the channels that this round looked at, the most that one has moved. */
+static double most_moved(const struct station_core *station)
+{
+    uint32_t looked_at = station->sampling.fresh & event_channels(station);
+    double most = 0;
+    for (size_t i = 0; i < station->options.channel_count; i++) {
+        double steps = (looked_at & bit_of(i)) != 0 ? moved(station, i) : 0;
+        most = steps > most ? steps : most;
+    }
+    return most;
+}
+
+/* True at the moments of all samples, and at those in between while something moves. */
+static bool is_looked_at(const struct station_core *station, int64_t at_ns)
+{
+    int64_t left = station->sampling.fast_until_ns - at_ns;
+    return falls_on(station, at_ns, station->settings.sample_every_ns) ||
+           (left >= 0 && left <= FAST_FOR); /* the clock may have been set */
 }
 
 /* True if this hour has room for another report at once. */
@@ -323,24 +356,27 @@ static bool take_event(struct station_core *station)
     return true;
 }
 
-/* A report at once of what is looked at more often, if any of it moved. */
+/* A report at once of what is looked at more often. */
 static void report_event(struct station_core *station, struct hal_time now)
 {
     struct sampling *sampling = &station->sampling;
     uint32_t looked_at = sampling->fresh & event_channels(station);
-    bool any = false;
-    for (size_t i = 0; i < station->options.channel_count && !any; i++) {
-        any = (looked_at & bit_of(i)) != 0 && moved(station, i);
-    }
-    if (!any || !take_event(station)) {
+    if (!take_event(station)) {
         return;
     }
     struct station_record record = new_record(station);
-    for (size_t i = 0; i < station->options.channel_count; i++) {
-        if ((looked_at & bit_of(i)) != 0) {
-            put_value(&record, i, event_value(station, i), event_state(station, i));
-            sampling->reported[i] = event_value(station, i);
-            sampling->reported_known |= bit_of(i);
+    for (size_t i = 0; i < station->value_count; i++) {
+        size_t channel = station->values[i].channel;
+        if ((looked_at & bit_of(channel)) == 0) {
+            continue;
+        }
+        if (station->values[i].kind == REPORT_MEAN) {
+            double value = event_value(station, channel);
+            put_value(&record, i, value, event_state(station, channel));
+            sampling->reported[channel] = value;
+            sampling->reported_known |= bit_of(channel);
+        } else if (station->values[i].kind == REPORT_RAW) {
+            put_value(&record, i, event_raw(station, channel), event_state(station, channel));
         }
     }
     station->fresh_at_ns = now.mono_ns;
@@ -458,10 +494,15 @@ static bool ask(struct station_core *station, struct hal_time now)
 
 static void end_round(struct station_core *station, struct hal_time now)
 {
-    station->sampling.under_way = false;
-    if (falls_on(station, station->sampling.at_ns, station->settings.every_ns)) {
+    struct sampling *sampling = &station->sampling;
+    double steps = most_moved(station);
+    sampling->under_way = false;
+    if (steps >= FAST_PART) {
+        sampling->fast_until_ns = sampling->at_ns + FAST_FOR;
+    }
+    if (falls_on(station, sampling->at_ns, station->settings.every_ns)) {
         report_period(station, now);
-    } else {
+    } else if (steps >= 1) {
         report_event(station, now);
     }
 }
@@ -472,11 +513,15 @@ bool sampling_step(struct station_core *station, struct hal_time now)
     int64_t time = own_time(station, now);
     schedule_follow(&station->schedule, time);
     for (int i = 0; i < STATION_CATCH_UP_MAX; i++) {
-        int64_t missed_ns;
-        if (!sampling->under_way && take_missed(station, now, &missed_ns)) {
-            begin_round(station, missed_ns, now);
+        int64_t at_ns;
+        if (!sampling->under_way && take_missed(station, now, &at_ns)) {
+            begin_round(station, at_ns, now);
         } else if (!sampling->under_way && schedule_due(&station->schedule, time)) {
-            begin_round(station, schedule_take(&station->schedule), now);
+            at_ns = schedule_take(&station->schedule);
+            if (!is_looked_at(station, at_ns)) {
+                continue;
+            }
+            begin_round(station, at_ns, now);
         } else if (!sampling->under_way) {
             return false;
         }

@@ -64,16 +64,18 @@ struct station_options {
     int64_t sample_until_ns; /* no sample after this wall time; 0 = for ever */
 
     int64_t sample_every_ns;  /* distance of samples; divides every; 0 = every */
-    int64_t fast_every_ns;    /* of channels with an event step; divides sample_every; 0 = never */
+    int64_t fast_every_ns;    /* of channels with an event step, while one moves; divides
+                                 sample_every; 0 = never */
     int64_t sample_wait_ns;   /* monotonic; how long a pending sample may take; 0 = 10 s */
     int64_t jitter_ns;        /* fresh reports leave up to so much later; less than every */
     uint32_t share;           /* percent of samples that an observation needs; 0 = 90 */
     uint32_t events_per_hour; /* 0 = 12 */
     /* Of each channel, what is reported beside its mean and what is checked; NULL = nothing. */
     const struct station_channel_settings *channel_settings;
-    unsigned identify_pin; /* a light, if the board has pins */
-    bool has_lamp;         /* somebody does what station_lamp says */
-    bool simulated;        /* wall time does not run as fast as monotonic time */
+    const double *event_steps; /* of each channel, before those of the settings; NULL = none */
+    unsigned identify_pin;     /* a light, if the board has pins */
+    bool has_lamp;             /* somebody does what station_lamp says */
+    bool simulated;            /* wall time does not run as fast as monotonic time */
 };
 
 struct station_counters {
@@ -135,6 +137,7 @@ struct sampling {
     uint32_t raw_known;                    /* since the start */
     double reported[STATION_CHANNELS_MAX]; /* in the latest report */
     uint32_t reported_known;
+    int64_t fast_until_ns; /* the last moment to look at channels with an event step more often */
     int64_t events_hour;
     uint32_t events;      /* in that hour */
     int64_t newest_ns;    /* the latest wall time in the log */

@@ -36,6 +36,9 @@ static void own_settings(const struct station_options *options, struct station_s
     for (size_t i = 0; options->channel_settings != NULL && i < options->channel_count; i++) {
         settings->channels[i] = options->channel_settings[i];
     }
+    for (size_t i = 0; options->event_steps != NULL && i < options->channel_count; i++) {
+        settings->channels[i].event_step = options->event_steps[i];
+    }
 }
 
 static bool lay(const struct station_core *station, const struct settings_changes *changes,

@@ -189,13 +189,14 @@ static void a_shower_is_told_once(void **state)
     port_link(site.port, true);
     run();
     for (int i = 1; i <= 900; i++) {
-        fall(i > 300 && i <= 325, 1);
+        fall(i > 294 && i <= 325,
+             1); /* its beginning is seen at 300, and all is looked at faster */
         run();
         assert_int_equal(site.rain_reports, 1 + (i >= 310) + (i >= 320) + (i >= 900));
     }
     assert_true(port_find(port_latest(site.port), "rain")->value == 1);
     assert_true(port_find(port_latest(site.port), "bph")->value == 900);
-    assert_true(site.told == 25);
+    assert_true(site.told == 31);
     port_destroy(site.port);
 }
 

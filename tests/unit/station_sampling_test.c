@@ -220,20 +220,24 @@ static void test_what_stays_pending_has_failed(void **state)
 /* --- events ----------------------------------------------------------------------------- */
 
 static double event_level;
-static unsigned salinity_asked;
+static unsigned salinity_asked, level_asked;
 
 static struct hal_sample for_events(struct port *p, size_t channel, int64_t at_ns)
 {
     (void)p;
     (void)at_ns;
     salinity_asked += channel == 0;
+    level_asked += channel == 1;
     return port_value(channel == 1 ? event_level : 3);
 }
 
 static const struct station_channel_settings event_settings[2] = { { 0 }, { .event_step = 0.2 } };
 
+/* A report each hour; its first one came just now. */
 static void begin_events(uint32_t per_hour)
 {
+    port->options.every_ns = HOUR_NS;
+    port->options.sample_every_ns = MINUTE_NS;
     port->options.fast_every_ns = 10 * SECOND_NS;
     port->options.events_per_hour = per_hour;
     port->options.channel_settings = event_settings;
@@ -241,20 +245,25 @@ static void begin_events(uint32_t per_hour)
     event_level = 1;
     assert_int_equal(port_boot(port), STATION_OK);
     port_link(port, true);
-    port_pass(port, 5 * SECOND_NS, SECOND_NS);
+    port_pass(port, HOUR_NS + 5 * SECOND_NS, SECOND_NS);
     assert_int_equal(port->taken_count, 1);
-    salinity_asked = 0;
+    salinity_asked = level_asked = 0;
+}
+
+/* How often the level was asked for in so many minutes. */
+static unsigned asked_in(int minutes)
+{
+    unsigned before = level_asked;
+    port_pass(port, minutes * MINUTE_NS, SECOND_NS);
+    return level_asked - before;
 }
 
 static void test_a_value_that_moves_is_reported_at_once(void **state)
 {
     (void)state;
     begin_events(12);
-    port_pass(port, 5 * MINUTE_NS, SECOND_NS);
-    assert_int_equal(port->taken_count, 1);
-    assert_int_equal(salinity_asked, 0);
     event_level = 1.19;
-    port_pass(port, MINUTE_NS, SECOND_NS);
+    port_pass(port, 2 * MINUTE_NS, SECOND_NS);
     assert_int_equal(port->taken_count, 1); /* not far enough */
     event_level = 1.25;
     port_pass(port, 11 * SECOND_NS, SECOND_NS);
@@ -268,26 +277,64 @@ static void test_a_value_that_moves_is_reported_at_once(void **state)
     event_level = 0.9;
     port_pass(port, 11 * SECOND_NS, SECOND_NS);
     assert_int_equal(port->taken_count, 3);
-    port_pass(port, 15 * MINUTE_NS, SECOND_NS);
+    port_pass(port, HOUR_NS, SECOND_NS);
     assert_int_equal(port->taken_count, 4); /* and the one of the period */
-    assert_int_equal(salinity_asked, 1);
+    assert_true(salinity_asked <= 64);      /* at samples only */
+}
+
+/* Looked at as often as it is sampled until it moves, more often while it does, then as before. */
+static void test_a_calm_value_is_looked_at_seldom(void **state)
+{
+    (void)state;
+    begin_events(12);
+    assert_int_equal(asked_in(10), 10);
+    event_level = 1.09; /* less than half of its step */
+    assert_int_equal(asked_in(10), 10);
+    event_level = 0.89; /* the next sample sees it, and it stays there */
+    assert_int_equal(asked_in(1), 1);
+    assert_int_equal(asked_in(2), 12);
+    event_level = 0.79;
+    assert_int_equal(asked_in(1), 6);
+    assert_int_equal(port->taken_count, 2); /* within ten seconds */
+    assert_int_equal(asked_in(9), 54);
+    assert_int_equal(asked_in(1), 2); /* ten minutes from there, to the moment */
+    assert_int_equal(asked_in(10), 10);
+    assert_int_equal(salinity_asked, 44); /* it has no step */
+    assert_int_equal(port->station.counters.events, 1);
+}
+
+/* A clock that is set back does not keep it fast. */
+static void test_fast_looks_end_when_the_clock_goes_back(void **state)
+{
+    (void)state;
+    begin_events(12);
+    event_level = 1.3;
+    port_pass(port, 2 * MINUTE_NS, SECOND_NS);
+    assert_int_equal(port->taken_count, 2);
+    assert_int_equal(asked_in(1), 6);
+    port->now.wall_ns -= 20 * MINUTE_NS;
+    port_pass(port, MINUTE_NS, SECOND_NS);
+    assert_int_equal(asked_in(2), 2);
 }
 
 static void test_events_have_a_limit_each_hour(void **state)
 {
     (void)state;
     begin_events(3);
+    event_level += 1;
+    port_pass(port, MINUTE_NS, 10 * SECOND_NS); /* from now on it is looked at often */
     for (int i = 0; i < 100; i++) {
         event_level += 1;
         port_pass(port, 10 * SECOND_NS, 10 * SECOND_NS);
     }
     assert_int_equal(port->station.counters.events, 3);
-    assert_int_equal(port->taken_count, 1 + 3 + 1); /* 1,000 s: one more period ended */
+    assert_int_equal(port->taken_count, 1 + 3);
     assert_true(port->station.counters.events_held > 90);
     port_pass(port, HOUR_NS, 10 * SECOND_NS);
+    uint64_t before = port->station.counters.events;
     event_level += 1;
-    port_pass(port, 10 * SECOND_NS, 10 * SECOND_NS);
-    assert_int_equal(port->station.counters.events, 4); /* another hour */
+    port_pass(port, MINUTE_NS, 10 * SECOND_NS);
+    assert_int_equal(port->station.counters.events, before + 1); /* another hour */
 }
 
 /* --- delayed sending ---------------------------------------------------------------------- */
@@ -423,6 +470,8 @@ int main(void)
         TEST(test_pending_samples_are_waited_for),
         TEST(test_what_stays_pending_has_failed),
         TEST(test_a_value_that_moves_is_reported_at_once),
+        TEST(test_a_calm_value_is_looked_at_seldom),
+        TEST(test_fast_looks_end_when_the_clock_goes_back),
         TEST(test_events_have_a_limit_each_hour),
         TEST(test_each_station_has_its_own_delay),
         TEST(test_log_times_never_go_back),
