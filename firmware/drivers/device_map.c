@@ -14,6 +14,10 @@
 #define BAUD_LEAST      1200
 #define BAUD_MAX        115200
 
+/* A number as a literal text, for messages that name a limit. */
+#define TEXT_OF(number)  LITERAL_OF(number)
+#define LITERAL_OF(word) #word
+
 struct reader {
     struct device_map *map;
     struct device_map_error *error;
@@ -202,7 +206,9 @@ static bool read_bus(struct reader *reader)
     if (map->bus_count == DEVICE_MAP_BUSES_MAX) {
         return refuse(reader, "is one bus too many; at most 2");
     }
-    (void)next_word(reader, &reader->value);
+    if (next_word(reader, &reader->value)) {
+        reader->key = reader->value;
+    }
     if (!take_choice(reader, PROTOCOLS, 2, &protocol, "is no protocol; write modbus or sdi12")) {
         return false;
     }
@@ -332,7 +338,8 @@ static struct device_point *add_point(struct reader *reader)
         return NULL;
     }
     if (map->point_count == DEVICE_MAP_POINTS_MAX) {
-        (void)refuse(reader, "is one too many; at most 40 channels and states");
+        (void)refuse(reader, "is one too many; at most " TEXT_OF(
+                                 DEVICE_MAP_POINTS_MAX) " channels and states");
         return NULL;
     }
     struct device_point *point = &map->points[map->point_count++];
