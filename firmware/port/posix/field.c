@@ -58,6 +58,64 @@ static bool read_map(struct field *field, const char *path, struct problem *prob
     return true;
 }
 
+/* The line of the map that a word of it stands in, from 1. */
+static unsigned line_of(const struct field *field, struct phusa_text word)
+{
+    unsigned line = 1;
+    for (const char *at = field->text; at < word.data; at++) {
+        line += *at == '\n';
+    }
+    return line;
+}
+
+static void print_device(const struct field *field, const struct device *device, FILE *out)
+{
+    fprintf(out, "device %u %.*s ", line_of(field, device->name), (int)device->name.length,
+            device->name.data);
+    if (device->protocol == DEVICE_INPUTS) {
+        fputs("inputs\n", out);
+    } else {
+        fprintf(out, "%s %u\n", device->protocol == DEVICE_MODBUS ? "modbus" : "sdi12",
+                device->bus + 1u);
+    }
+}
+
+static void print_point(const struct field *field, const struct device_point *point, FILE *out)
+{
+    static const char *const SOURCES[] = { [DEVICE_REGISTER] = "register",
+                                           [DEVICE_VALUE] = "value",
+                                           [DEVICE_LOOP] = "loop",
+                                           [DEVICE_PULSE] = "pulse" };
+    if (point->source == DEVICE_STATE) {
+        fputs("state\n", out);
+        return;
+    }
+    fprintf(out, "channel %u %.*s %s", line_of(field, point->name), (int)point->name.length,
+            point->name.data, SOURCES[point->source]);
+    if (point->unit.length > 0) {
+        fprintf(out, " %.*s", (int)point->unit.length, point->unit.data);
+    }
+    fputc('\n', out);
+}
+
+bool field_print_map(const char *path, FILE *out, struct problem *problem)
+{
+    struct field *field = calloc(1, sizeof *field);
+    if (field == NULL) {
+        problem_set(problem, "out of memory");
+        return false;
+    }
+    bool good = read_map(field, path, problem);
+    for (size_t i = 0, k = 0; good && i < field->map.device_count; i++) {
+        print_device(field, &field->map.devices[i], out);
+        for (; k < field->map.point_count && field->map.points[k].device == i; k++) {
+            print_point(field, &field->map.points[k], out);
+        }
+    }
+    field_free(field);
+    return good;
+}
+
 static bool make_buses(struct field *field, const char *const *where, size_t count,
                        struct problem *problem)
 {

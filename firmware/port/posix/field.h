@@ -42,6 +42,18 @@ int64_t field_round_max_ns(const struct field *field);
 /* Does what is due; returns the monotonic time of the next step. */
 int64_t field_step(struct field *field, struct hal_time now);
 
+/*
+ * Prints what a map says, for programs, if it is a good one; else false with problem set (file and
+ * line). Words separated by blanks, a line for each device and behind it one for each of its
+ * points, in the order of the map; LINE and BUS count from 1:
+ *
+ *   device LINE NAME modbus|sdi12 BUS
+ *   device LINE NAME inputs
+ *   state
+ *   channel LINE PARAMETER register|value|loop|pulse [UNIT]
+ */
+bool field_print_map(const char *path, FILE *out, struct problem *problem);
+
 /* One line a device: what was asked, answered and went wrong. */
 void field_print(const struct field *field, FILE *out);
 

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "dump.h"
+#include "field.h"
 #include "fleet.h"
 
 #define WAIT_MAX_NS (50 * MILLI_NS) /* a step at least this often, for simulated time */
@@ -202,6 +203,16 @@ static int run_dump(const char *path)
     return EXIT_GOOD;
 }
 
+static int run_check_map(const char *path)
+{
+    struct problem problem = { 0 };
+    if (!field_print_map(path, stdout, &problem)) {
+        fprintf(stderr, "phusa-station: %s\n", problem.text);
+        return EXIT_BAD;
+    }
+    return EXIT_GOOD;
+}
+
 int main(int argc, char **argv)
 {
     static struct options options;
@@ -218,6 +229,9 @@ int main(int argc, char **argv)
     }
     if (options.dump_log != NULL) {
         return run_dump(options.dump_log);
+    }
+    if (options.check_map != NULL) {
+        return run_check_map(options.check_map);
     }
     catch_signals();
     allow_files();

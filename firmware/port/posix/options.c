@@ -17,6 +17,7 @@
 const char OPTIONS_HELP[] =
     "usage: phusa-station -c FILE (--station ID ... | --all) --broker URI [options]\n"
     "       phusa-station --dump-log FILE\n"
+    "       phusa-station --check-map FILE\n"
     "\n"
     "  -c, --config FILE        the configuration with the stations (phusa.cfg)\n"
     "      --station ID         this station of the registry; may be repeated\n"
@@ -56,6 +57,9 @@ const char OPTIONS_HELP[] =
     "                           station's backlog_rate in the registry goes before it\n"
     "      --dump-log FILE      print what the log FILE (ID.log) of a station that is not running\n"
     "                           holds, one JSON object a line, and end\n"
+    "      --check-map FILE     print what the device map FILE gives, a device or channel a line, "
+    "or\n"
+    "                           what is wrong with it, and end\n"
     "      --format json|cbor   form of the reports; default json\n"
     "      --seed N             of the simulation; default 1\n"
     "      --clock SPEC         start=EPOCH,speed=N,origin=EPOCH; default PHUSA_CLOCK or the real "
@@ -93,6 +97,7 @@ enum option_code {
     OPT_LOG_SIZE,
     OPT_BACKLOG_RATE,
     OPT_DUMP_LOG,
+    OPT_CHECK_MAP,
     OPT_FORMAT,
     OPT_SEED,
     OPT_CLOCK
@@ -129,6 +134,7 @@ static const struct option OPTIONS[] = {
     { "log-size", required_argument, NULL, OPT_LOG_SIZE },
     { "backlog-rate", required_argument, NULL, OPT_BACKLOG_RATE },
     { "dump-log", required_argument, NULL, OPT_DUMP_LOG },
+    { "check-map", required_argument, NULL, OPT_CHECK_MAP },
     { "format", required_argument, NULL, OPT_FORMAT },
     { "seed", required_argument, NULL, OPT_SEED },
     { "clock", required_argument, NULL, OPT_CLOCK },
@@ -289,6 +295,9 @@ static bool set_text(struct options *options, int code, const char *value)
         return true;
     case OPT_DUMP_LOG:
         options->dump_log = value;
+        return true;
+    case OPT_CHECK_MAP:
+        options->check_map = value;
         return true;
     case OPT_DEVICES:
         options->devices = value;
@@ -493,7 +502,7 @@ bool options_parse(struct options *options, int argc, char **argv, struct proble
             }
         }
     }
-    if (options->help || options->dump_log != NULL) {
+    if (options->help || options->dump_log != NULL || options->check_map != NULL) {
         return true;
     }
     if (optind < argc) {

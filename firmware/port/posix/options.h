@@ -30,7 +30,8 @@ struct options_step {
 
 /* Texts point into argv. */
 struct options {
-    const char *config, *broker, *user, *ca, *data, *csv, *dump_log, *devices, *trap, *console;
+    const char *config, *broker, *user, *ca, *data, *csv, *dump_log, *check_map, *devices, *trap,
+        *console;
     char password[OPTIONS_SECRET_MAX]; /* empty = none given */
     bool has_password;
     const char *stations[OPTIONS_STATIONS_MAX];
@@ -51,7 +52,7 @@ struct options {
     struct clock clock;
 };
 
-/* False with problem set when something is wrong; with options->help or options->dump_log
+/* False with problem set when something is wrong; with options->help, dump_log or check_map
  * nothing else was looked at. */
 bool options_parse(struct options *options, int argc, char **argv, struct problem *problem);
 
