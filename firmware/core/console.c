@@ -220,7 +220,10 @@ static enum mark judge(const struct view *view, enum topic topic)
     const struct field_console *console = view->console;
     switch (topic) {
     case TOPIC_SENSORS:
-        return console->scanned > 0 && console->answered == console->scanned ? GOOD : BAD;
+        return console->scanned > 0 && console->answered == console->scanned &&
+                       facts->unwired.length == 0
+                   ? GOOD
+                   : BAD;
     case TOPIC_CLOCK:
         return !view->now.wall_set ? BAD : view->now.wall_synced ? GOOD : NOTE;
     case TOPIC_FLASH:
@@ -240,11 +243,17 @@ static enum mark judge(const struct view *view, enum topic topic)
 static void tell_sensors(const struct view *view, int language)
 {
     static const struct phrase phrase = { { "Cảm biến: % trên % trả lời",
-                                            "Sensors: % of % answer" } };
-    struct words words = { .count = 0 };
+                                            "Sensors: % of % answer" } },
+                               unwired = { { "; không có cảm biến nào đo %",
+                                             "; no sensor gives %" } };
+    struct words words = { .count = 0 }, channel = { .count = 0 };
     add_number(&words, view->console->answered);
     add_number(&words, view->console->scanned);
     tell(view->console, language, &phrase, &words);
+    if (view->facts.unwired.length > 0) {
+        add_text(&channel, view->facts.unwired);
+        tell(view->console, language, &unwired, &channel);
+    }
 }
 
 static void tell_clock(const struct view *view, int language)

@@ -8,7 +8,8 @@
  *   identify [seconds] | language vi|en|both
  *
  * status scans the sensors, then says what is good, notable or bad, and whether the station is
- * ready to be left alone. Ready: each sensor that is wired answers, the clock is set, the flash
+ * ready to be left alone. Ready: each sensor that is wired answers and each channel has
+ * one, the clock is set, the flash
  * did all it was asked, the link is up, and the last receipt is no older than two reports.
  *
  * A line ends with CR, LF or both; backspace and Ctrl-U edit it, Ctrl-C gives up (a scan, too);
@@ -42,6 +43,7 @@ struct field_facts {
     uint64_t held, waiting;           /* reports in the log; of them not yet receipted */
     double days_held;                 /* between the oldest and the newest of them */
     uint32_t erases;                  /* of the small records' area */
+    struct phusa_text unwired;        /* the first channel that no sensor gives; empty: none */
     bool connected;
     uint32_t connections;    /* since the start */
     bool receipted;          /* a receipt came since the start ... */

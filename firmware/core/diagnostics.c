@@ -167,6 +167,16 @@ static void print_counters(const struct station_counters *counters, struct print
     print_word(print, "}");
 }
 
+/* Whoever looks from afar sees why a channel never comes. */
+static void print_unwired(const struct station_core *station, struct print *print)
+{
+    const struct station_channel *channel = station_unwired(station);
+    if (channel != NULL) {
+        print_member(print, "no_sensor");
+        print_quoted(print, channel->name);
+    }
+}
+
 static void print_settings(const struct station_core *station, struct print *print)
 {
     const struct station_settings *settings = &station->settings;
@@ -201,5 +211,6 @@ void diagnostics_print(const struct station_core *station, struct hal_time now, 
     print_member(print, "keep_erases");
     print_uint(print, station->ports.keep != NULL ? keep_erases(station->ports.keep) : 0);
     print_settings(station, print);
+    print_unwired(station, print);
     print_counters(&station->counters, print);
 }

@@ -506,6 +506,16 @@ uint32_t station_log_id(const struct station_core *station)
     return station->log.id;
 }
 
+const struct station_channel *station_unwired(const struct station_core *station)
+{
+    for (size_t i = 0; i < station->options.channel_count; i++) {
+        if ((station->options.unwired >> i & 1u) != 0) {
+            return &station->options.channels[i];
+        }
+    }
+    return NULL;
+}
+
 bool station_finished(const struct station_core *station)
 {
     return schedule_finished(&station->schedule) && !station->sampling.under_way;

@@ -73,6 +73,7 @@ struct station_options {
     /* Of each channel, what is reported beside its mean and what is checked; NULL = nothing. */
     const struct station_channel_settings *channel_settings;
     const double *event_steps; /* of each channel, before those of the settings; NULL = none */
+    uint32_t unwired;          /* bit n: no sensor gives channel n, missing in every report */
     unsigned identify_pin;     /* a light, if the board has pins */
     bool has_lamp;             /* somebody does what station_lamp says */
     bool simulated;            /* wall time does not run as fast as monotonic time */
@@ -256,6 +257,9 @@ void station_stop(struct station_core *station, struct hal_time now);
 
 /* The identity of the log, for the will. */
 uint32_t station_log_id(const struct station_core *station);
+
+/* The first channel that no sensor gives; NULL: each has one. */
+const struct station_channel *station_unwired(const struct station_core *station);
 
 /* True if the last moment to sample, sample_until_ns, is over. */
 bool station_finished(const struct station_core *station);

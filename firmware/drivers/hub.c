@@ -617,7 +617,7 @@ static void give(struct hub *hub, size_t index)
 static struct hal_sample sample(void *context, size_t channel, int64_t at_ns)
 {
     struct hub *hub = context;
-    if (channel >= hub->channel_count || at_ns != hub->round_ns) {
+    if (!hub_gives(hub, channel) || at_ns != hub->round_ns) {
         return (struct hal_sample){ .kind = HAL_SAMPLE_MISSING };
     }
     size_t index = hub->channels[channel];
@@ -636,7 +636,7 @@ static struct hal_sample sample(void *context, size_t channel, int64_t at_ns)
 static bool is_sum(void *context, size_t channel)
 {
     const struct hub *hub = context;
-    return channel < hub->channel_count &&
+    return hub_gives(hub, channel) &&
            hub->map->points[hub->channels[channel]].source == DEVICE_PULSE;
 }
 
@@ -667,18 +667,19 @@ void hub_init(struct hub *hub, const struct device_map *map, const struct hal_bu
 
 bool hub_bind(struct hub *hub, const struct phusa_text *parameters, size_t count)
 {
-    if (count > HUB_CHANNELS_MAX) {
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
+    bool all = count <= HUB_CHANNELS_MAX;
+    hub->channel_count = all ? count : HUB_CHANNELS_MAX;
+    for (size_t i = 0; i < hub->channel_count; i++) {
         const struct device_point *point = device_map_find(hub->map, parameters[i]);
-        if (point == NULL) {
-            return false;
-        }
-        hub->channels[i] = (uint8_t)(point - hub->map->points);
+        hub->channels[i] = point != NULL ? (uint8_t)(point - hub->map->points) : HUB_NO_POINT;
+        all &= point != NULL;
     }
-    hub->channel_count = count;
-    return true;
+    return all;
+}
+
+bool hub_gives(const struct hub *hub, size_t channel)
+{
+    return channel < hub->channel_count && hub->channels[channel] != HUB_NO_POINT;
 }
 
 struct hal_sensors hub_sensors(struct hub *hub)

@@ -37,6 +37,7 @@
 #define HUB_BACKOFF_MAX   (INT64_C(600) * 1000000000)
 #define HUB_JOBS_MAX      DEVICE_MAP_POINTS_MAX
 #define HUB_CHANNELS_MAX  DEVICE_MAP_POINTS_MAX
+#define HUB_NO_POINT      UINT8_MAX /* of a channel that the map does not give */
 
 /* What may go wrong with a device; each is counted. */
 enum hub_trouble {
@@ -112,7 +113,7 @@ struct hub {
     struct hal_sample samples[DEVICE_MAP_POINTS_MAX];
     struct hub_pulse pulses[DEVICE_MAP_PULSES_MAX];
     size_t pulse_count;
-    uint8_t channels[HUB_CHANNELS_MAX]; /* the point of each channel of the station */
+    uint8_t channels[HUB_CHANNELS_MAX]; /* the point of each channel of the station, or: */
     size_t channel_count;
 };
 
@@ -124,10 +125,14 @@ void hub_init(struct hub *hub, const struct device_map *map, const struct hal_bu
               size_t bus_count, const struct hal_pins *pins, const struct hub_options *options);
 
 /*
- * Says which parameters the station's channels are, in their order. False if the map does not give
- * one of them, or if there are too many.
+ * Says which parameters the station's channels are, in their order; those beyond HUB_CHANNELS_MAX
+ * are left out. A channel that the map does not give has nothing at any moment. True if it gives
+ * them all.
  */
 bool hub_bind(struct hub *hub, const struct phusa_text *parameters, size_t count);
+
+/* True if the map gives a channel. */
+bool hub_gives(const struct hub *hub, size_t channel);
 
 /* What the station core takes. The hub must not be moved any more. */
 struct hal_sensors hub_sensors(struct hub *hub);

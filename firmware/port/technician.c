@@ -16,6 +16,7 @@ static void give_facts(void *context, struct field_facts *facts)
     const struct station_core *station = parts->station;
     const struct station_counters *counters = station_counters(station);
     const struct station_log *log = &station->log;
+    const struct station_channel *unwired = station_unwired(station);
     uint64_t uncovered = delivery_covered_below(&station->delivery);
     uncovered = uncovered > log->first ? uncovered : log->first;
     *facts = (struct field_facts){
@@ -34,6 +35,7 @@ static void give_facts(void *context, struct field_facts *facts)
         .waiting = log->next > uncovered ? log->next - uncovered : 0,
         .days_held = station_log_days(log),
         .erases = parts->keep != NULL ? keep_erases(parts->keep) : 0,
+        .unwired = unwired != NULL ? unwired->name : (struct phusa_text){ NULL, 0 },
         .connected = station->connection != 0,
         .connections = technician->connections,
         .receipted = technician->receipts > 0,

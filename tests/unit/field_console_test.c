@@ -225,6 +225,18 @@ static void a_station_without_sensors_is_not_ready(void **state)
     check("scan", "Asking the sensors ...\r\n[bad]  Sensors: 0 of 0 answer\r\n");
 }
 
+static void a_channel_without_a_sensor_is_named(void **state)
+{
+    (void)state;
+    begin();
+    world.facts.unwired = PHUSA_TEXT("battery");
+    type("status\r");
+    assert_non_null(strstr(world.out, "[HỎNG]  Cảm biến: 2 trên 2 trả lời"));
+    assert_non_null(strstr(world.out, "; không có cảm biến nào đo battery\r\n"));
+    assert_non_null(strstr(world.out, "; no sensor gives battery\r\n"));
+    assert_non_null(strstr(world.out, "NOT READY: sensors\r\n"));
+}
+
 static void a_slow_scan_is_waited_for_but_not_for_ever(void **state)
 {
     (void)state;
@@ -403,6 +415,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_is_named),
         cmocka_unit_test(a_held_clock_and_an_old_receipt),
         cmocka_unit_test(a_station_without_sensors_is_not_ready),
+        cmocka_unit_test(a_channel_without_a_sensor_is_named),
         cmocka_unit_test(a_slow_scan_is_waited_for_but_not_for_ever),
         cmocka_unit_test(a_scan_can_be_given_up),
         cmocka_unit_test(the_last_report_is_shown),

@@ -283,9 +283,33 @@ static void test_bind(void **state)
 {
     (void)state;
     make_hub(SONDE, "ph");
-    struct phusa_text names[] = { PHUSA_TEXT("ph"), PHUSA_TEXT("nh4") };
+    struct phusa_text names[] = { PHUSA_TEXT("nh4"), PHUSA_TEXT("ph") };
+    assert_true(hub_bind(&hub, names + 1, 1));
+    assert_true(hub_gives(&hub, 0));
+    assert_false(hub_gives(&hub, 1));
     assert_false(hub_bind(&hub, names, 2));
-    assert_true(hub_bind(&hub, names, 1));
+    assert_false(hub_gives(&hub, 0));
+    assert_true(hub_gives(&hub, 1));
+    fill_sonde();
+    (void)whole_round();
+    expect_kind(0, HAL_SAMPLE_MISSING); /* which nobody gives, and the other does not suffer */
+    expect(1, 7.03);
+    assert_false(hub_sensors(&hub).is_sum(&hub, 0));
+}
+
+static void test_more_channels_than_points(void **state)
+{
+    (void)state;
+    static struct phusa_text names[HUB_CHANNELS_MAX + 1];
+    make_hub(SONDE, "ph");
+    for (size_t i = 0; i <= HUB_CHANNELS_MAX; i++) {
+        names[i] = PHUSA_TEXT("ph");
+    }
+    assert_true(hub_bind(&hub, names, HUB_CHANNELS_MAX));
+    assert_false(hub_bind(&hub, names, HUB_CHANNELS_MAX + 1));
+    assert_true(hub_gives(&hub, HUB_CHANNELS_MAX - 1));
+    assert_false(hub_gives(&hub, HUB_CHANNELS_MAX));
+    expect_kind(HUB_CHANNELS_MAX, HAL_SAMPLE_MISSING);
 }
 
 static void test_device_state(void **state)
@@ -724,6 +748,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_round, make_buses),
         cmocka_unit_test_setup(test_bind, make_buses),
+        cmocka_unit_test_setup(test_more_channels_than_points, make_buses),
         cmocka_unit_test_setup(test_device_state, make_buses),
         cmocka_unit_test_setup(test_values_that_are_none, make_buses),
         cmocka_unit_test_setup(test_troubles_that_pass, make_buses),

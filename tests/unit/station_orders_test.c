@@ -99,8 +99,12 @@ static void test_a_report_is_json_with_counts(void **state)
     assert_non_null(strstr(answer, "\"why\":\"power\""));
     assert_non_null(strstr(answer, "\"boots\":1"));
     assert_non_null(strstr(answer, "\"every\":900,"));
+    assert_null(strstr(answer, "no_sensor"));
+    port->station.options.unwired = 3;
     memset(&port->station.counters, 0xff, sizeof port->station.counters); /* the widest ones */
-    size_t widest = strlen(port_ask(port, "{\"id\":\"y\",\"do\":\"report\"}"));
+    answer = port_ask(port, "{\"id\":\"y\",\"do\":\"report\"}");
+    assert_non_null(strstr(answer, ",\"no_sensor\":\"salinity\","));
+    size_t widest = strlen(answer);
     assert_true(widest > 1000 && widest < COMMAND_RSP_MAX - COMMAND_ID_MAX - 150);
 }
 

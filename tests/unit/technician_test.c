@@ -114,6 +114,16 @@ static void the_report_is_the_stations(void **state)
                                         "[bad]  Receipt: 60 min ago\r\n> ");
 }
 
+static void a_channel_without_a_sensor_is_named(void **state)
+{
+    (void)state;
+    desk.port->station.options.unwired = 2;
+    sit_down(false);
+    assert_non_null(strstr(type("scan\r"), "; no sensor gives level\r\n"));
+    desk.port->station.options.unwired = 0;
+    assert_null(strstr(type("scan\r"), "no sensor gives"));
+}
+
 static void the_light_goes_on_and_off(void **state)
 {
     (void)state;
@@ -161,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_report_is_the_stations, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_channel_without_a_sensor_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_light_goes_on_and_off, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_lamp_is_ordered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_classifier_is_asked, set_up, tear_down),

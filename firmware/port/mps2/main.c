@@ -126,11 +126,12 @@ __attribute__((noinline)) static void start_core(const struct hal_flash *page)
     struct report_channels channels;
     struct station_options options;
     const char *why = "";
+    uint32_t unwired = 0;
     const struct provision *provision = &station.provision;
     if (!report_layout_read(provision->layout, provision->layout_length, &channels)) {
         stand_still("the channels of the provisioning page are not valid");
     }
-    if (!sensors_start(provision, page, &channels, &why)) {
+    if (!sensors_start(provision, page, &channels, &unwired, &why)) {
         stand_still(why);
     }
     struct station_ports ports = { .sensors = sensors_hal(),
@@ -142,6 +143,7 @@ __attribute__((noinline)) static void start_core(const struct hal_flash *page)
                                    .board = board_hal() };
     fill_options(&channels, &options);
     options.sample_wait_ns = sensors_wait_ns();
+    options.unwired = unwired;
     switch (station_init(&station.core, &options, &ports, wallclock_now())) {
     case STATION_OK:
         return;

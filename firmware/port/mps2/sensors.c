@@ -28,8 +28,36 @@ static bool read_map(const struct provision *provision, const struct hal_flash *
     return true;
 }
 
+/* The name under which a channel is asked for: none if its device gives another unit. */
+static struct phusa_text agree(struct station_channel *channel)
+{
+    const struct device_point *point = device_map_find(&map, channel->name);
+    if (point == NULL || point->unit.length == 0) {
+        return channel->name;
+    }
+    if (channel->unit.length == 0) {
+        channel->unit = point->unit;
+    }
+    return phusa_text_equal(channel->unit, point->unit) ? channel->name : PHUSA_TEXT("");
+}
+
+static void tell_unwired(const struct report_channels *channels, uint32_t *unwired)
+{
+    for (size_t i = 0; i < channels->count; i++) {
+        if (!hub_gives(&hub, i)) {
+            const struct station_channel *channel = &channels->items[i];
+            *unwired |= UINT32_C(1) << i;
+            console_text("sensors: none gives ");
+            console_write(channel->name.data, channel->name.length);
+            console_text(" ");
+            console_write(channel->unit.data, channel->unit.length);
+            console_text("\r\n");
+        }
+    }
+}
+
 bool sensors_start(const struct provision *provision, const struct hal_flash *page,
-                   const struct report_channels *channels, const char **why)
+                   struct report_channels *channels, uint32_t *unwired, const char **why)
 {
     static const struct hal_bus *const buses[] = { &bus };
     struct hub_options options = { .slack_ns = SLACK };
@@ -41,15 +69,15 @@ bool sensors_start(const struct provision *provision, const struct hal_flash *pa
         return false;
     }
     for (size_t i = 0; i < channels->count; i++) {
-        names[i] = channels->items[i].name;
+        names[i] = agree(&channels->items[i]);
     }
     bus = bus_hal();
     hub_init(&hub, &map, buses, 1, NULL, &options);
-    mapped = hub_bind(&hub, names, channels->count);
-    if (!mapped) {
-        *why = "the device map does not give all channels of the provisioning page";
+    if (!hub_bind(&hub, names, channels->count)) {
+        tell_unwired(channels, unwired);
     }
-    return mapped;
+    mapped = true;
+    return true;
 }
 
 void sensors_step(struct hal_time now)

@@ -12,11 +12,12 @@
 #include "report.h"
 
 /*
- * Reads the map of the page, if it has one, for these channels. False with *why set if it is not
- * good or does not give them all.
+ * Reads the map of the page, if it has one, for these channels; one without a unit takes the map's.
+ * A channel that no device gives, or only in another unit, is said on the console and set in
+ * *unwired as a bit: the others are measured. False with *why set if the map is not good.
  */
 bool sensors_start(const struct provision *provision, const struct hal_flash *page,
-                   const struct report_channels *channels, const char **why);
+                   struct report_channels *channels, uint32_t *unwired, const char **why);
 
 /* Lets the bus go on; to be called before the core is stepped. */
 void sensors_step(struct hal_time now);
