@@ -242,6 +242,16 @@ static void say_unknown(const struct checking *check, struct phusa_text name)
                 config_nearest_hint(&nearest, hint, sizeof hint));
 }
 
+static void put_parameter(struct checking *check, struct phusa_text name)
+{
+    struct newcomer *newcomer = check->newcomer;
+    const struct phusa_parameter *known = phusa_catalogue_find(&check->settings->catalogue, name);
+    if (known != NULL) { /* else it is a statistic, which the station makes by itself */
+        newcomer->units[newcomer->parameter_count] = known->unit;
+    }
+    newcomer->parameters[newcomer->parameter_count++] = name;
+}
+
 static bool add_parameter(struct checking *check, struct phusa_text name)
 {
     struct newcomer *newcomer = check->newcomer;
@@ -253,7 +263,7 @@ static bool add_parameter(struct checking *check, struct phusa_text name)
     } else if (newcomer->parameter_count == STATION_PARAMETERS_MAX) {
         problem_set(check->problem, "--parameters: more than %d", STATION_PARAMETERS_MAX);
     } else {
-        newcomer->parameters[newcomer->parameter_count++] = name;
+        put_parameter(check, name);
         return true;
     }
     return false;
@@ -265,7 +275,7 @@ static bool check_parameters(struct checking *check)
     const char *at = check->wish->parameters;
     if (at == NULL) {
         for (size_t i = 0; i < newcomer->like->parameter_count; i++) {
-            newcomer->parameters[newcomer->parameter_count++] = newcomer->like->parameters[i]->name;
+            put_parameter(check, newcomer->like->parameters[i]->name);
         }
         return true;
     }
@@ -400,6 +410,15 @@ size_t enrol_entry(const struct newcomer *newcomer, bool whole, char text[ENROL_
     return finish(&to);
 }
 
+static void put_channel(struct writer *to, struct phusa_text name, struct phusa_text unit)
+{
+    put_string(to, "channel = ");
+    put_text(to, name);
+    put_string(to, unit.length > 0 ? ":" : "");
+    put_text(to, unit);
+    put_string(to, "\n");
+}
+
 static void put_key(struct writer *to, const char *key, struct phusa_text value)
 {
     put_string(to, key);
@@ -426,7 +445,7 @@ size_t enrol_provisioning(const struct newcomer *newcomer, const char *password,
     }
     put_key(&to, "every", phusa_text_of(enrol_span(newcomer->every_ns, every)));
     for (size_t i = 0; i < newcomer->parameter_count; i++) {
-        put_key(&to, "channel", newcomer->parameters[i]);
+        put_channel(&to, newcomer->parameters[i], newcomer->units[i]);
     }
     return finish(&to);
 }

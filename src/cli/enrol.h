@@ -10,7 +10,8 @@
  *   password              for the broker
  *   ca                    the authority's certificate, DER in base64; none = without TLS
  *   every                 distance of reports: 30s, 5m, 1h, 1d
- *   channel               a parameter, in the registry's unit; one line for each, in order
+ *   channel               PARAMETER:UNIT, the unit as the catalogue has it, or PARAMETER alone when
+ *                         it has none; one line for each, in order
  */
 #ifndef CLI_ENROL_H
 #define CLI_ENROL_H
@@ -33,6 +34,7 @@ struct newcomer {
     double lat, lon;                     /* NaN = not given */
     int64_t every_ns;                    /* whole seconds */
     struct phusa_text parameters[STATION_PARAMETERS_MAX];
+    struct phusa_text units[STATION_PARAMETERS_MAX]; /* of each; empty: it has none */
     size_t parameter_count;
     char broker[ENROL_BROKER_MAX];
     const struct station *like; /* whose every or parameters were taken; NULL = nobody's */

@@ -122,6 +122,11 @@ class Board(phusarun.Part):
         subprocess.run([ROOT / "tools" / "provision", "--image", self.flash, "--station", station, "--broker", broker,
                         "--broker-address", HOST, "--user", station, *map(str, words)], check=True, timeout=30)
 
+    def provision_from(self, file, *words):
+        """file is what `phusa station new` has made."""
+        subprocess.run([ROOT / "tools" / "provision", "--image", self.flash, "--from", file, "--broker-address", HOST,
+                        *map(str, words)], check=True, timeout=30)
+
     def start(self, *words):
         memory = f"memory-backend-file,id=flash,size=16M,mem-path={self.flash},share=on"
         self.launch([QEMU, "-M", "mps2-an385,memory-backend=flash", "-object", memory, "-kernel", self.image,

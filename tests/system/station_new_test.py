@@ -80,8 +80,8 @@ def test_what_is_made(place):
     fields = provisioned(place.out.read_text())
     password = place.secret.read_text().rstrip("\n")
     assert fields == [("station", "x1"), ("site", "my-tho"), ("broker", "127.0.0.1:1883"), ("user", "x1"),
-                      ("password", password), ("every", "10m"), ("channel", "level"), ("channel", "level_max"),
-                      ("channel", "temp")]
+                      ("password", password), ("every", "10m"), ("channel", "level:m"), ("channel", "level_max"),
+                      ("channel", "temp:Cel")]
     assert len(password) == 40 and password not in err
     assert [mode(path) for path in (place.out, place.secret, place.passwords, made)] == [0o600, 0o600, 0o600, 0o644]
     assert place.passwords.read_text().startswith("x1:$7$101$") and password not in place.passwords.read_text()

@@ -218,7 +218,7 @@ static void writes_a_provisioning(void **state)
                                 "password = secret\n"
                                 "ca = MIIB\n"
                                 "every = 90s\n"
-                                "channel = level\n"
+                                "channel = level:m\n"
                                 "channel = level_max\n";
     struct newcomer newcomer;
     struct problem problem = { "" };
@@ -253,6 +253,7 @@ static void has_room(void **state)
     memset(newcomer.broker, 'a', sizeof newcomer.broker - 1);
     for (size_t i = 0; i < STATION_PARAMETERS_MAX; i++) {
         newcomer.parameters[i] = phusa_text_of(newcomer.id);
+        newcomer.units[i] = phusa_text_of(newcomer.id); /* no unit is longer */
     }
     assert_true(enrol_entry(&newcomer, true, text) > 0);
     assert_true(enrol_provisioning(&newcomer, newcomer.id, ca, text) > 0);
