@@ -359,7 +359,8 @@ static void tell_trap(const struct view *view, int language)
         [TRAP_NOT_NOW] = { { ", ngoài giờ", ", not within its hours" } },
         [TRAP_RAIN] = { { ", vì mưa", ", for rain" } },
         [TRAP_WIND] = { { ", vì gió", ", for wind" } },
-        [TRAP_BATTERY] = { { ", vì ắc quy yếu", ", for its battery" } },
+        [TRAP_BATTERY] = { { ", vì ắc quy yếu hoặc chưa đo được",
+                             ", for its battery: low, or not measured yet" } },
         [TRAP_DOOR] = { { ", vì cửa mở", ", its door is open" } },
     };
     const struct trap *trap = view->facts.trap;
@@ -593,9 +594,12 @@ static bool word_is(const struct arguments *arguments, size_t index, const char 
 static bool do_lamp(struct field_console *console, const struct arguments *arguments,
                     struct hal_time now)
 {
-    static const struct phrase none = { { "Trạm này không có đèn bẫy.",
-                                          "This station has no lamp." } },
-                               done = { { "Đã ra lệnh.", "Ordered." } };
+    static const struct phrase results[] = {
+        [FIELD_LAMP_ORDERED] = { { "Đã ra lệnh.", "Ordered." } },
+        [FIELD_LAMP_NONE] = { { "Trạm này không có đèn bẫy.", "This station has no lamp." } },
+        [FIELD_LAMP_BATTERY] = { { "Không bật đèn: ắc quy yếu, hoặc chưa đo được.",
+                                   "Refused: the battery is low, or not measured yet." } },
+    };
     static const struct {
         const char *word;
         enum trap_order order;
@@ -608,8 +612,10 @@ static bool do_lamp(struct field_console *console, const struct arguments *argum
     for (size_t i = 0; minutes > 0 && i < sizeof orders / sizeof orders[0]; i++) {
         if (word_is(arguments, 1, orders[i].word)) {
             const struct field_port *port = &console->port;
-            bool taken = port->lamp != NULL && port->lamp(port->context, orders[i].order, minutes);
-            say(console, taken ? &done : &none, NULL);
+            enum field_lamp result = port->lamp != NULL
+                                         ? port->lamp(port->context, orders[i].order, minutes)
+                                         : FIELD_LAMP_NONE;
+            say(console, &results[result], NULL);
             return true;
         }
     }

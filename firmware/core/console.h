@@ -67,6 +67,8 @@ struct field_reading {
     uint8_t state; /* TT 10: 0 measuring, 1 calibrating, 2 fault */
 };
 
+enum field_lamp { FIELD_LAMP_ORDERED, FIELD_LAMP_NONE, FIELD_LAMP_BATTERY /* low: refused */ };
+
 struct field_port {
     void *context;
     /* Takes all; what it has no room for is lost. */
@@ -79,8 +81,8 @@ struct field_port {
     enum hal_result (*scan)(void *context, size_t index, struct field_device *device);
     /* Value number index of the last report; false: there are no more. */
     bool (*last)(void *context, size_t index, struct field_reading *reading);
-    /* Orders the lamp for some minutes. NULL or false: there is none. */
-    bool (*lamp)(void *context, enum trap_order order, uint32_t minutes);
+    /* Orders the lamp for some minutes. NULL: there is none. */
+    enum field_lamp (*lamp)(void *context, enum trap_order order, uint32_t minutes);
     /* Lights the light that shows which one it is. NULL: there is none. */
     void (*identify)(void *context, uint32_t seconds);
 };

@@ -238,8 +238,9 @@ static const char *do_lamp(struct order *order)
 {
     const struct command *command = order->command;
     int64_t lasts = minutes_of(command, LAMP_MINUTES, LAMP_MINUTES_MAX);
+    const struct station_options *options = &order->station->options;
     bool leave = (command->has & COMMAND_HAS_MINUTES) != 0 && command->minutes == 0;
-    if (!order->station->options.has_lamp) {
+    if (!options->has_lamp) {
         return "this station has no lamp";
     }
     if ((command->has & COMMAND_HAS_ON) == 0) {
@@ -247,6 +248,12 @@ static const char *do_lamp(struct order *order)
     }
     if (lasts == 0 && !leave) {
         return "minutes: 0 to 720 expected";
+    }
+    if (options->lamp_refusal != NULL && command->on && !leave) {
+        const char *why = options->lamp_refusal(options->lamp_context);
+        if (why != NULL) {
+            return why;
+        }
     }
     order->station->orders.lamp_on = command->on;
     order->station->orders.lamp_until_ns = leave ? 0 : order->now.mono_ns + lasts;

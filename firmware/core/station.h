@@ -75,8 +75,10 @@ struct station_options {
     const double *event_steps; /* of each channel, before those of the settings; NULL = none */
     uint32_t unwired;          /* bit n: no sensor gives channel n, missing in every report */
     unsigned identify_pin;     /* a light, if the board has pins */
-    bool has_lamp;             /* somebody does what station_lamp says */
-    bool simulated;            /* wall time does not run as fast as monotonic time */
+    bool has_lamp;             /* somebody does what station_lamp says ... */
+    const char *(*lamp_refusal)(void *context); /* ... or says why not now; NULL = always does */
+    void *lamp_context;
+    bool simulated; /* wall time does not run as fast as monotonic time */
 };
 
 struct station_counters {

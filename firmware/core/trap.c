@@ -28,6 +28,8 @@
 #define TOLD_AFTER    (10 * SECOND) /* a sample is in the log by then */
 #define MISSED_AFTER  (60 * SECOND) /* by the wall: no sample of that moment will come */
 #define PAST_AFTER    (60 * SECOND) /* what is so now is not so at a moment so far back */
+#define LOOK_EVERY    (60 * SECOND) /* at wind and battery */
+#define STATE_FAULT   2             /* TT 10 */
 
 static_assert(OPEN_FIXED + 4 * NIGHT_CLASSES + NIGHT_BYTES_MAX <= KEEP_BYTES_MAX, "a record");
 static_assert(CLOSED_FIXED + TRAP_CLOSED_MAX * (NIGHT_BYTES_MAX - 8) <= KEEP_BYTES_MAX, "a record");
@@ -224,6 +226,16 @@ static void load_night(struct trap *trap)
     plan(trap);
 }
 
+static bool has_wind(const struct trap_settings *settings)
+{
+    return settings->wind.length > 0 && settings->wind_stop > 0;
+}
+
+static bool has_battery(const struct trap_settings *settings)
+{
+    return settings->battery.length > 0 && settings->battery_low > 0;
+}
+
 static void init_gates(struct trap *trap, struct hal_time now)
 {
     for (size_t i = 0; i < NIGHT_GATES; i++) {
@@ -231,7 +243,7 @@ static void init_gates(struct trap *trap, struct hal_time now)
     }
     /* A battery that the lamp pulls down would start it again after each reset: it must be good. */
     struct trap_gate *battery = &trap->gates[NIGHT_BATTERY];
-    battery->closed = trap->settings.battery_low > 0;
+    battery->closed = has_battery(&trap->settings);
     battery->bad_ns -= trap->settings.hold_ns[NIGHT_BATTERY];
 }
 
@@ -278,10 +290,10 @@ static void step_gates(struct trap *trap, const struct trap_inputs *inputs, int6
     const struct trap_settings *settings = &trap->settings;
     const struct weather weather[NIGHT_GATES] = {
         { inputs->rain_known, inputs->raining, !inputs->raining },
-        { settings->wind_stop > 0 && !isnan(inputs->wind), inputs->wind >= settings->wind_stop,
+        { has_wind(settings) && !isnan(inputs->wind), inputs->wind >= settings->wind_stop,
           inputs->wind < settings->wind_go },
-        { settings->battery_low > 0 && !isnan(inputs->battery),
-          inputs->battery < settings->battery_low, inputs->battery >= settings->battery_ok },
+        { has_battery(settings) && !isnan(inputs->battery), inputs->battery < settings->battery_low,
+          inputs->battery >= settings->battery_ok },
     };
     for (size_t i = 0; i < NIGHT_GATES; i++) {
         step_gate(&trap->gates[i], weather[i], settings->hold_ns[i], settings->stale_ns, now_ns);
@@ -333,6 +345,12 @@ void trap_order(struct trap *trap, enum trap_order order, int64_t until_ns)
 {
     trap->order = order;
     trap->order_until_ns = until_ns;
+}
+
+const char *trap_refusal(const struct trap *trap)
+{
+    return trap->gates[NIGHT_BATTERY].closed ? "refused: the battery is low, or not measured yet"
+                                             : NULL;
 }
 
 /* --- the night --------------------------------------------------------------------------- */
@@ -642,15 +660,36 @@ static void joint_begin(void *context, int64_t at_ns)
     }
 }
 
+/* A sample that was given, whoever asked for it: what it says to the gates. */
+static void hear(struct trap_joint *joint, size_t channel, const struct hal_sample *sample)
+{
+    bool given = sample->kind == HAL_SAMPLE_VALUE || sample->kind == HAL_SAMPLE_FAILED;
+    bool good =
+        sample->kind == HAL_SAMPLE_VALUE && sample->state != STATE_FAULT && isfinite(sample->value);
+    for (size_t i = 0; i < NIGHT_GATES; i++) {
+        if (given && joint->gates[i] == (int)channel) {
+            joint->heard[i] = good ? sample->value : NAN;
+            joint->looked_ns = joint->trap->now.mono_ns;
+        }
+    }
+}
+
+static struct hal_sample ask_others(struct trap_joint *joint, size_t channel, int64_t at_ns)
+{
+    struct hal_sample sample = { .kind = HAL_SAMPLE_FAILED };
+    if (joint->others.sample != NULL) {
+        sample = joint->others.sample(joint->others.context, channel, at_ns);
+    }
+    hear(joint, channel, &sample);
+    return sample;
+}
+
 static struct hal_sample joint_sample(void *context, size_t channel, int64_t at_ns)
 {
-    const struct trap_joint *joint = context;
-    if (channel < TRAP_JOINT_CHANNELS && joint->channels[channel] >= 0) {
-        return trap_sample(joint->trap, joint->channels[channel], at_ns);
-    }
-    return joint->others.sample != NULL
-               ? joint->others.sample(joint->others.context, channel, at_ns)
-               : (struct hal_sample){ .kind = HAL_SAMPLE_FAILED };
+    struct trap_joint *joint = context;
+    return channel < TRAP_JOINT_CHANNELS && joint->channels[channel] >= 0
+               ? trap_sample(joint->trap, joint->channels[channel], at_ns)
+               : ask_others(joint, channel, at_ns);
 }
 
 static bool joint_missed(void *context, int64_t *at_ns)
@@ -669,18 +708,88 @@ static bool joint_is_sum(void *context, size_t channel)
            others->is_sum != NULL && others->is_sum(others->context, channel);
 }
 
+/* The parameter that a gate goes by; empty: there is no such gate, or it has a pin. */
+static struct phusa_text gate_name(const struct trap_settings *settings, enum night_gate gate)
+{
+    if (gate == NIGHT_WIND && has_wind(settings)) {
+        return settings->wind;
+    }
+    return gate == NIGHT_BATTERY && has_battery(settings) ? settings->battery
+                                                          : (struct phusa_text){ NULL, 0 };
+}
+
+static int8_t find_gate(const struct trap_joint *joint, enum night_gate gate,
+                        const struct phusa_text *names, size_t count)
+{
+    struct phusa_text name = gate_name(&joint->trap->settings, gate);
+    for (size_t i = 0; i < count && i < TRAP_JOINT_CHANNELS && name.length > 0; i++) {
+        if (joint->channels[i] < 0 && phusa_text_equal(names[i], name)) {
+            return (int8_t)i;
+        }
+    }
+    return -1;
+}
+
 struct hal_sensors trap_join(struct trap_joint *joint, struct trap *trap,
                              const struct hal_sensors *others, const struct phusa_text *names,
                              size_t count)
 {
-    joint->trap = trap;
+    *joint = (struct trap_joint){ .trap = trap, .looked_ns = trap->now.mono_ns - LOOK_EVERY };
     joint->others = others != NULL ? *others : (struct hal_sensors){ .context = NULL };
     for (size_t i = 0; i < TRAP_JOINT_CHANNELS; i++) {
         joint->channels[i] = (int8_t)(i < count ? trap_channel(trap, names[i]) : -1);
+    }
+    for (size_t i = 0; i < NIGHT_GATES; i++) {
+        joint->heard[i] = NAN;
+        joint->gates[i] = find_gate(joint, (enum night_gate)i, names, count);
     }
     return (struct hal_sensors){ .context = joint,
                                  .begin = joint_begin,
                                  .sample = joint_sample,
                                  .missed = joint_missed,
                                  .is_sum = joint_is_sum };
+}
+
+bool trap_joint_whole(const struct trap_joint *joint)
+{
+    bool whole = true;
+    for (size_t i = 0; i < NIGHT_GATES; i++) {
+        whole = whole && (joint->gates[i] >= 0 ||
+                          gate_name(&joint->trap->settings, (enum night_gate)i).length == 0);
+    }
+    return whole;
+}
+
+/* Those that did not answer the look before are not known any more. */
+static void begin_look(struct trap_joint *joint, struct hal_time now)
+{
+    uint8_t wired = 0;
+    for (size_t i = 0; i < NIGHT_GATES; i++) {
+        wired = (uint8_t)(wired | (joint->gates[i] >= 0 ? 1u << i : 0));
+        joint->heard[i] = (joint->looking >> i & 1u) != 0 ? NAN : joint->heard[i];
+    }
+    joint->looking = wired;
+    joint->looked_ns = now.mono_ns;
+    joint->look_at_ns = now.wall_set ? now.wall_ns : now.mono_ns;
+    if (wired != 0) {
+        joint_begin(joint, joint->look_at_ns);
+    }
+}
+
+void trap_look(struct trap_joint *joint, bool busy, struct hal_time now)
+{
+    if (busy) {
+        joint->looking = 0; /* it asks them itself, or will be looked for later */
+        return;
+    }
+    if (now.mono_ns - joint->looked_ns >= LOOK_EVERY) {
+        begin_look(joint, now);
+    }
+    for (size_t i = 0; i < NIGHT_GATES && joint->looking != 0; i++) {
+        if ((joint->looking >> i & 1u) != 0 &&
+            ask_others(joint, (size_t)joint->gates[i], joint->look_at_ns).kind !=
+                HAL_SAMPLE_PENDING) {
+            joint->looking = (uint8_t)(joint->looking & ~(1u << i));
+        }
+    }
 }

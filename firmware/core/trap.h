@@ -4,11 +4,11 @@
  *
  * Lamp. It is wanted from one moment of the night to another (by the clock, from dusk or dawn
  * on). Gates keep it dark: rain, wind, a low battery. A gate closes at once and opens when it
- * was good (the wind below wind_go, the battery above battery_ok) for its hold. A sensor that
- * says nothing for stale_ns gates no more. An order (a command, the console) overrules the
- * hours and the weather for a time, but not the battery. With the door open the lamp is dark
- * unless ordered: its light is bad for eyes. While the clock is unset nobody knows when
- * it is night: the lamp is dark unless ordered.
+ * was good (the wind below wind_go, the battery above battery_ok) for its hold. Without a sensor
+ * there is no gate; one that says nothing for stale_ns gates no more. An order (a command, the
+ * console) overrules the hours and the weather for a time, but not the battery. With the door
+ * open the lamp is dark unless ordered: its light is bad for eyes. While the clock is unset nobody
+ * knows when it is night: the lamp is dark unless ordered.
  *
  * Counts. Insects count while it is dark or the lamp is lit, and the door is closed; others are
  * strays. Counters run (a beam's since the start of the board, a classifier's since its own), so
@@ -59,7 +59,9 @@ struct trap_settings {
     int32_t utc_offset_s;         /* local time - UTC */
     double elevation;             /* of the sun at dusk and dawn: SUN_HORIZON, SUN_CIVIL_TWILIGHT */
     struct trap_edge from, until; /* of the lamp; nothing if until is not later */
-    double wind_stop, wind_go;    /* m/s; stop at or above, go below; stop 0 = no such gate */
+    /* The channels of the station that measure them; empty = nobody does, there is no such gate. */
+    struct phusa_text wind, battery;
+    double wind_stop, wind_go;      /* m/s; stop at or above, go below; stop 0 = no such gate */
     double battery_low, battery_ok; /* V; low below, good at or above; low 0 = no such gate */
     int64_t hold_ns[NIGHT_GATES];   /* good for so long before it opens */
     int64_t stale_ns;               /* a silent sensor gates no longer than this */
@@ -68,8 +70,8 @@ struct trap_settings {
     struct phusa_text names[NIGHT_CLASSES]; /* their parameters; must outlive the trap */
 };
 
-/* A usual trap: from 15 min after dusk to 22:00, off in rain for 15 min, above 8 m/s, below 11.6 V;
- * it counts all insects as one class. */
+/* A usual trap: from 15 min after dusk to 22:00, off in rain for 15 min; if wind or battery are
+ * measured, above 8 m/s and below 11.6 V; it counts all insects as one class. */
 void trap_settings_default(struct trap_settings *settings, const struct sun_site *site);
 
 /* NULL if they are good, else the name of the setting that is not. */
@@ -163,6 +165,9 @@ void trap_step(struct trap *trap, const struct trap_inputs *inputs, struct hal_t
 /* Orders the lamp on or off until a monotonic time, or back to automatic. */
 void trap_order(struct trap *trap, enum trap_order order, int64_t until_ns);
 
+/* Why an order would not light the lamp now, in English; NULL: it would. */
+const char *trap_refusal(const struct trap *trap);
+
 /* --- its values ------------------------------------------------------------------------- */
 
 /* The classes are channels 0 .. NIGHT_CLASSES - 1. */
@@ -203,6 +208,11 @@ struct trap_joint {
     struct trap *trap;
     struct hal_sensors others;
     int8_t channels[TRAP_JOINT_CHANNELS]; /* enum trap_channel; -1: one of the others' */
+    int8_t gates[NIGHT_GATES];            /* the channel that one goes by; -1: none */
+    double heard[NIGHT_GATES];            /* its latest sample; NaN: not known */
+    int64_t looked_ns;                    /* monotonic, the trap's: when one was heard or asked */
+    int64_t look_at_ns;                   /* the moment of the look under way */
+    uint8_t looking;                      /* bit n: gate n has not answered */
 };
 
 /*
@@ -213,5 +223,15 @@ struct trap_joint {
 struct hal_sensors trap_join(struct trap_joint *joint, struct trap *trap,
                              const struct hal_sensors *others, const struct phusa_text *names,
                              size_t count);
+
+/* False: the settings name a channel for wind or battery that the station does not have. */
+bool trap_joint_whole(const struct trap_joint *joint);
+
+/*
+ * Looks at the sensors of wind and battery each minute, however seldom the station samples; what
+ * it samples is heard, too. To be called at each step; busy: the station measures now, and nobody
+ * may ask its sensors in between.
+ */
+void trap_look(struct trap_joint *joint, bool busy, struct hal_time now);
 
 #endif

@@ -101,14 +101,18 @@ static bool last(void *context, size_t index, struct field_reading *reading)
     return true;
 }
 
-static bool lamp(void *context, enum trap_order order, uint32_t minutes)
+static enum field_lamp lamp(void *context, enum trap_order order, uint32_t minutes)
 {
     const struct technician *technician = context;
     struct trap *trap = technician->parts.trap;
-    if (trap != NULL) {
-        trap_order(trap, order, trap->now.mono_ns + minutes * MINUTE); /* by the trap's own clock */
+    if (trap == NULL) {
+        return FIELD_LAMP_NONE;
     }
-    return trap != NULL;
+    if (order == TRAP_ON && trap_refusal(trap) != NULL) {
+        return FIELD_LAMP_BATTERY;
+    }
+    trap_order(trap, order, trap->now.mono_ns + minutes * MINUTE); /* by the trap's own clock */
+    return FIELD_LAMP_ORDERED;
 }
 
 static void set_light(struct technician *technician, int64_t until_ns)

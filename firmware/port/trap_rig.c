@@ -1,7 +1,5 @@
 #include "trap_rig.h"
 
-#include <math.h>
-
 #define OBEY_NS                                                                                    \
     (INT64_C(5) * 1000000000) /* an order of the collector holds until the next step               \
                                */
@@ -21,9 +19,7 @@ bool trap_rig_init(struct trap_rig *rig, const struct trap_rig_settings *setting
                    uint32_t boot, struct hal_time now)
 {
     int64_t at = now.mono_ns;
-    *rig = (struct trap_rig){
-        .settings = *settings, .pins = *pins, .boot = boot, .wind = NAN, .battery = NAN
-    };
+    *rig = (struct trap_rig){ .settings = *settings, .pins = *pins, .boot = boot };
     lamp_init(&rig->lamp, &settings->lamp, pins, at);
     if (!settings->has_classifier) {
         beam_init(&rig->beam, &settings->beam, edges(rig, settings->beam_input), at);
@@ -37,7 +33,18 @@ bool trap_rig_init(struct trap_rig *rig, const struct trap_rig_settings *setting
         pulse_init(&rig->button, settings->button_debounce_ns, edges(rig, settings->button_input),
                    at);
     }
-    return trap_init(&rig->trap, &settings->trap, keep, now);
+    if (!trap_init(&rig->trap, &settings->trap, keep, now)) {
+        return false;
+    }
+    (void)trap_join(&rig->joint, &rig->trap, NULL, NULL, 0);
+    return true;
+}
+
+bool trap_rig_join(struct trap_rig *rig, const struct hal_sensors *others,
+                   const struct phusa_text *names, size_t count, struct hal_sensors *sensors)
+{
+    *sensors = trap_join(&rig->joint, &rig->trap, others, names, count);
+    return trap_joint_whole(&rig->joint);
 }
 
 /* --- what the drivers saw ------------------------------------------------------------- */
@@ -81,8 +88,8 @@ static void look_at_rain(struct trap_rig *rig, struct trap_inputs *inputs, int64
 void trap_rig_step(struct trap_rig *rig, struct hal_time now)
 {
     const struct trap_rig_settings *settings = &rig->settings;
-    struct trap_inputs inputs = { .wind = rig->wind,
-                                  .battery = rig->battery,
+    struct trap_inputs inputs = { .wind = rig->joint.heard[NIGHT_WIND],
+                                  .battery = rig->joint.heard[NIGHT_BATTERY],
                                   .lit = lamp_is_lit(&rig->lamp) };
     if (settings->has_classifier) {
         look_at_classifier(rig, &inputs, now.mono_ns);
@@ -99,10 +106,12 @@ void trap_rig_step(struct trap_rig *rig, struct hal_time now)
     lamp_step(&rig->lamp, rig->trap.wanted, now.mono_ns);
 }
 
-void trap_rig_obey(struct trap_rig *rig, enum station_lamp order, struct hal_time now)
+void trap_rig_serve(struct trap_rig *rig, const struct station_core *core, struct hal_time now)
 {
-    if (order != STATION_LAMP_AUTO) {
+    enum station_lamp order = station_lamp(core);
+    if (order != STATION_LAMP_AUTO) { /* it overrules the console */
         trap_order(&rig->trap, order == STATION_LAMP_ON ? TRAP_ON : TRAP_OFF,
                    now.mono_ns + OBEY_NS);
     }
+    trap_look(&rig->joint, core->sampling.under_way, now);
 }

@@ -31,18 +31,18 @@ struct trap_rig_settings {
     int64_t button_debounce_ns; /* 0.5 s is good */
 };
 
-/* Read what you like; change only wind and battery: as measured of late, NaN = unknown. */
+/* Read what you like; change nothing. It must not be moved once it is joined. */
 struct trap_rig {
     struct trap_rig_settings settings;
     struct hal_pins pins;
     struct trap trap;
+    struct trap_joint joint;
     struct lamp lamp;
     struct beam beam;
     struct classifier classifier;
     struct rain_gauge gauge;
     struct pulse button;
     uint32_t boot;
-    double wind, battery;
 };
 
 /*
@@ -53,10 +53,18 @@ bool trap_rig_init(struct trap_rig *rig, const struct trap_rig_settings *setting
                    const struct hal_pins *pins, const struct hal_bus *bus, struct keep *keep,
                    uint32_t boot, struct hal_time now);
 
+/*
+ * The sensors of a station whose channels have these names, as of trap_join; between the station's
+ * rounds those of wind and battery are asked, too. False: the trap's settings name one of them
+ * that the station does not have.
+ */
+bool trap_rig_join(struct trap_rig *rig, const struct hal_sensors *others,
+                   const struct phusa_text *names, size_t count, struct hal_sensors *sensors);
+
+/* Does what the collector orders and asks what the station does not. Before trap_rig_step. */
+void trap_rig_serve(struct trap_rig *rig, const struct station_core *core, struct hal_time now);
+
 /* Looks at everything, counts, decides, switches. */
 void trap_rig_step(struct trap_rig *rig, struct hal_time now);
-
-/* What the collector orders of the lamp (station_lamp), at each step: it overrules the console. */
-void trap_rig_obey(struct trap_rig *rig, enum station_lamp order, struct hal_time now);
 
 #endif

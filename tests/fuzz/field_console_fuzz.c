@@ -47,11 +47,11 @@ static bool last(void *context, size_t index, struct field_reading *reading)
     return true; /* never ends by itself */
 }
 
-static bool lamp(void *context, enum trap_order order, uint32_t minutes)
+static enum field_lamp lamp(void *context, enum trap_order order, uint32_t minutes)
 {
     ((struct world *)context)->orders++;
     ENSURE(order <= TRAP_OFF && minutes >= 1 && minutes <= FIELD_CONSOLE_MINUTES_MAX);
-    return true;
+    return (enum field_lamp)(minutes % 3);
 }
 
 static void identify(void *context, uint32_t seconds)

@@ -12,17 +12,21 @@ import pytest
 from line import BUILD, PATIENCE_S, until
 from windows_test import stored
 
-SPEED = 2000.0
+SPEED, SLOW = 2000.0, 60.0
 NOON = 1_766_725_200  # 26 December 2025, 12:00 UTC+7: the night that ends a day later
 DAY = 86400
 BEGIN = NOON + 3 * 3600
 DARK = NOON + 8 * 3600  # 20:00, for six hours
 TAKEN = {"bph": 120, "stem_borer": 7}  # insects that come
 LONG_S = 90.0
+LAMP_UNTIL = NOON + 10 * 3600  # 22:00
+LAMP_MINUTES = 245  # from 15 minutes after dusk, 17:40 on that day and place, until then
+SLACK_MINUTES = 10  # what was not kept before a kill, a step of the simulated clock, the sun to a minute
 
 STATIONS = """stations : (
   { id = "bay-1"; site = "cai-be"; kind = "trap"; name = "Bẫy đèn Cái Bè"; every = "1d"; lat = 10.337; lon = 106.033;
-    parameters = ["bph", "stem_borer", "lamp_minutes", "gate_minutes", "dark_minutes", "trap_resets", "strays"];
+    parameters = ["bph", "stem_borer", "lamp_minutes", "gate_minutes", "wind_minutes", "battery_minutes",
+                  "dark_minutes", "trap_resets", "strays"];
     trap : { species = ["bph", "stem_borer"]; lamp_minutes = "lamp_minutes"; gate_minutes = "gate_minutes"; }; }
 );
 """
@@ -77,12 +81,12 @@ class Technician:
         self.socket.close()
 
 
-def build_line(stage):
-    stage.stations_file.write_text(STATIONS)
+def build_line(stage, begin=BEGIN, speed=SPEED, stations=STATIONS):
+    stage.stations_file.write_text(stations)
     stage.rules_file.write_text("rules : ();\n")
     stage.broker = stage.add(phusarun.Broker(stage.folder / "broker", ["bay-1"]))
     stage.store = stage.add(phusarun.VictoriaStore(stage.folder / "victoria"))
-    clock = phusarun.Clock(BEGIN, SPEED)
+    clock = phusarun.Clock(begin, speed)
     parts = phusarun.Parts(stations=stage.stations_file, rules=stage.rules_file)
     stage.collector = stage.add(phusarun.Collector(
         stage.folder / "collector", BUILD, parts, stage.broker, stage.store, None, clock,
@@ -115,8 +119,11 @@ def test_a_night_across_kills_is_told_and_counted_once(stage):
     report = technician.ask("lamp")
     assert re.search(r"\[?Trap: .*\d+ insects", report) and "Bẫy đèn: " in report, report
     technician.leave()
+    killed = clock.now()
     station.kill()
     station.start()
+    Technician(path).leave()  # it runs again
+    dark_s = min(clock.now(), LAMP_UNTIL) - min(killed, LAMP_UNTIL)  # of the lamp's hours
     passes(DARK + 7 * 3600)  # 3:00
     station.kill()
     station.start()
@@ -132,7 +139,9 @@ def test_a_night_across_kills_is_told_and_counted_once(stage):
     values = nights[0][2]
     assert {name: values[name] for name in TAKEN} == TAKEN
     assert (values["strays"], values["trap_resets"]) == (0, 3)
-    assert 120 <= values["lamp_minutes"] + values["gate_minutes"] + values["dark_minutes"] <= 260
+    hours = values["lamp_minutes"] + values["gate_minutes"] + values["dark_minutes"]
+    assert LAMP_MINUTES - dark_s / 60 - SLACK_MINUTES <= hours <= LAMP_MINUTES + SLACK_MINUTES
+    assert (values["wind_minutes"], values["battery_minutes"]) == (0, 0)  # nobody measures them
     stage.collector.wait_drained()
     status = {entry["id"]: entry for entry in stage.collector.status()["stations"]}["bay-1"]
     counted = {night["parameter"]: night for night in status["nights"]}
@@ -148,6 +157,46 @@ def test_a_night_across_kills_is_told_and_counted_once(stage):
                  "[TỐT]   Đồng hồ: 27/12/2025", "[good] Clock: 2025-12-27", "[TỐT]   Đường truyền: đang nối",
                  "[good] Data held: 1 reports, 0 days; 0 without receipt, 0 lost", "\nSẴN SÀNG\r\n", "\nREADY\r\n"):
         assert line in report, report
+    light_it(stage, path)
+
+
+def light_it(stage, path):
+    """By day, in whatever weather: who orders light gets it, at the trap or from far away."""
+    operator = stage.client()
+    operator.listen("phusa/1/cai-be/bay-1/rsp")
+    operator.send({"id": "off", "do": "lamp", "on": False, "minutes": 720}, "phusa/1/cai-be/bay-1/cmd")
+    until(lambda: answer(operator, "off"), "the answer")
+    technician = Technician(path)
+    until(lambda: "Trap: dark, as ordered" in technician.ask("lamp"), "it is dark")
+    operator.send({"id": "auto", "do": "lamp", "on": False, "minutes": 0}, "phusa/1/cai-be/bay-1/cmd")
+    assert until(lambda: answer(operator, "auto"), "the answer")["ok"]
+    assert "Ordered." in technician.ask("lamp on 720")
+    until(lambda: "Trap: lit, as ordered" in technician.ask("lamp"), "it is lit")
+    technician.leave()
+
+
+def answer(client, name):
+    found = (json.loads(payload) for topic, payload, _ in client.heard if topic.endswith("/rsp"))
+    return next((one for one in found if one["id"] == name), None)
+
+
+def test_a_battery_that_is_low_keeps_it_dark(stage):
+    """By the channels that are named for it: who orders light is told why there is none."""
+    clock = build_line(stage, DARK, SLOW, STATIONS.replace('"strays"', '"strays", "ph", "temp"'))
+    path = stage.folder / "console"
+    station = stage.add(phusarun.StationProcess(
+        stage.folder / "station", BUILD, stage.collector.config, stage.broker, station="bay-1", clock=clock,
+        trap="unix:nowhere", console=path, trap_battery="ph", trap_wind="temp"))  # never above 11 V, never calm
+    technician = Technician(path)
+    until(lambda: "Trap: dark, for wind" in technician.ask("lamp"), f"the wind is measured\n{station.tail()}")
+    assert "Refused: the battery is low" in technician.ask("lamp on 5")
+    technician.leave()
+    operator = stage.client()
+    operator.listen("phusa/1/cai-be/bay-1/rsp")
+    order = {"id": "on", "do": "lamp", "on": True}
+    until(lambda: (operator.send(order, "phusa/1/cai-be/bay-1/cmd"), answer(operator, "on"))[1], "the answer")
+    assert answer(operator, "on") == {"id": "on", "ok": False,
+                                      "error": "refused: the battery is low, or not measured yet"}
 
 
 @pytest.mark.parametrize("words, code, why", [
@@ -157,6 +206,9 @@ def test_a_night_across_kills_is_told_and_counted_once(stage):
     (["--station", "bay-1", "--trap", "unix:x", "--devices", "x.map"], 2,
      "--trap goes neither with --devices nor with --source replay"),
     (["--station", "bay-2", "--trap", "unix:x"], 1, "--trap: bay-2: no trap with lat, lon and 1 to 16 species in the registry"),
+    (["--station", "bay-1", "--trap-wind", "temp"], 2, "--trap-wind and --trap-battery belong to --trap"),
+    (["--station", "bay-1", "--trap", "unix:x", "--trap-battery", "battery"], 1,
+     "--trap-wind, --trap-battery: name parameters that the station reports, and not of the trap"),
     (["--station", "bay-1", "--console", "/nowhere/console"], 1, "--console /nowhere/console: No such file or directory"),
 ])
 def test_what_does_not_fit_is_refused(tmp_path, words, code, why):

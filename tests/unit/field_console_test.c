@@ -22,6 +22,7 @@ struct world {
     struct field_reading readings[4];
     size_t reading_count;
     enum trap_order order;
+    enum field_lamp lamp; /* what becomes of an order */
     uint32_t minutes, seconds;
     struct hal_time now;
     struct field_console console;
@@ -67,12 +68,12 @@ static bool last(void *context, size_t index, struct field_reading *reading)
     return index < from->reading_count;
 }
 
-static bool lamp(void *context, enum trap_order order, uint32_t minutes)
+static enum field_lamp lamp(void *context, enum trap_order order, uint32_t minutes)
 {
     struct world *to = context;
     to->order = order;
     to->minutes = minutes;
-    return to->facts.trap != NULL;
+    return to->facts.trap != NULL ? to->lamp : FIELD_LAMP_NONE;
 }
 
 static void identify(void *context, uint32_t seconds)
@@ -312,6 +313,15 @@ static void the_lamp_is_shown_and_ordered(void **state)
     assert_int_equal(world.minutes, 720);
     check("lamp auto", "Ordered.\r\n");
     assert_int_equal(world.order, TRAP_AUTOMATIC);
+    world.lamp = FIELD_LAMP_BATTERY;
+    world.trap.before.lit = false;
+    world.trap.reason = TRAP_BATTERY;
+    world.console.language = FIELD_BOTH;
+    check("lamp on 5", "Không bật đèn: ắc quy yếu, hoặc chưa đo được.\r\n"
+                       "Refused: the battery is low, or not measured yet.\r\n");
+    check("lamp", "Bẫy đèn: tối, vì ắc quy yếu hoặc chưa đo được; đêm này sáng 95 phút, 137 con\r\n"
+                  "Trap: dark, for its battery: low, or not measured yet; this night lit 95 min, "
+                  "137 insects\r\n");
 }
 
 static void the_light_is_lit(void **state)

@@ -59,6 +59,8 @@ static void create(struct bench *bench, int64_t wall_ns)
     bench->settings.classes = 2;
     bench->settings.names[0] = PHUSA_TEXT("bph");
     bench->settings.names[1] = PHUSA_TEXT("stem_borer");
+    bench->settings.wind = PHUSA_TEXT("wind_speed");
+    bench->settings.battery = PHUSA_TEXT("battery");
     bench->inputs = (struct trap_inputs){
         .counters = { .known = true, .session = 9 }, .rain_known = true, .wind = 1, .battery = 13
     };
@@ -368,6 +370,49 @@ static void a_low_battery_stays_off_over_resets(void **state)
     bench.inputs.battery = 12.5;
     run_to(&bench, bench.wall_ns + 31 * MINUTE);
     assert_true(bench.trap.wanted);
+    destroy(&bench);
+}
+
+static void what_is_not_measured_gates_nothing(void **state)
+{
+    (void)state;
+    struct bench bench;
+    for (int round = 0; round < 2; round++) { /* no channel; or no limit */
+        create(&bench, at(19, 0));
+        if (round == 0) {
+            bench.settings.wind = bench.settings.battery = PHUSA_TEXT("");
+        } else {
+            bench.settings.wind_stop = bench.settings.wind_go = 0;
+            bench.settings.battery_low = 0;
+        }
+        bench.inputs.wind = 30;
+        bench.inputs.battery = 9;
+        reset(&bench, 0);
+        step(&bench);
+        assert_int_equal(bench.trap.reason, TRAP_BY_HOURS); /* from the first moment on */
+        assert_null(trap_refusal(&bench.trap));
+        run_to(&bench, NOON + DAY);
+        assert_night(&bench, TRAP_LAMP_MINUTES, NOON + DAY, 180); /* 19:00 .. 22:00 */
+        assert_night(&bench, TRAP_WIND_MINUTES, NOON + DAY, 0);
+        assert_night(&bench, TRAP_BATTERY_MINUTES, NOON + DAY, 0);
+        destroy(&bench);
+    }
+}
+
+/* Wired, and never heard: dark until it is stale, and an order is refused. */
+static void a_battery_that_says_nothing_counts_as_low_for_an_hour(void **state)
+{
+    (void)state;
+    struct bench bench;
+    create(&bench, at(19, 0));
+    bench.inputs.battery = NAN;
+    reset(&bench, 0);
+    run_to(&bench, at(19, 59));
+    assert_int_equal(bench.trap.reason, TRAP_BATTERY);
+    assert_non_null(trap_refusal(&bench.trap));
+    run_to(&bench, at(20, 1));
+    assert_true(bench.trap.wanted);
+    assert_null(trap_refusal(&bench.trap));
     destroy(&bench);
 }
 
@@ -900,6 +945,8 @@ int main(void)
         cmocka_unit_test(wind_has_hysteresis),
         cmocka_unit_test(a_silent_sensor_does_not_gate_for_ever),
         cmocka_unit_test(a_low_battery_stays_off_over_resets),
+        cmocka_unit_test(what_is_not_measured_gates_nothing),
+        cmocka_unit_test(a_battery_that_says_nothing_counts_as_low_for_an_hour),
         cmocka_unit_test(orders_overrule_hours_and_weather_for_a_time),
         cmocka_unit_test(a_broken_lamp_is_dark_time),
         cmocka_unit_test(insects_count_by_night_and_with_the_door_shut),

@@ -175,6 +175,31 @@ static void test_lights_go_out_by_themselves(void **state)
     assert_int_equal(station_lamp(&port->station), STATION_LAMP_AUTO);
 }
 
+static const char *refusal(void *context)
+{
+    return context;
+}
+
+static void test_a_lamp_that_would_stay_dark_is_refused(void **state)
+{
+    static char why[] = "refused: the battery is low";
+    (void)state;
+    port->station.options.lamp_refusal = refusal;
+    port->station.options.lamp_context = why;
+    assert_string_equal(port_ask(port, "{\"id\":\"1\",\"do\":\"lamp\",\"on\":true}"),
+                        "{\"id\":\"1\",\"ok\":false,\"error\":\"refused: the battery is low\"}");
+    assert_int_equal(station_lamp(&port->station), STATION_LAMP_AUTO);
+    assert_string_equal(port_ask(port, "{\"id\":\"2\",\"do\":\"lamp\",\"on\":false}"),
+                        "{\"id\":\"2\",\"ok\":true}");
+    assert_int_equal(station_lamp(&port->station), STATION_LAMP_OFF);
+    assert_string_equal(port_ask(port, "{\"id\":\"3\",\"do\":\"lamp\",\"on\":true,\"minutes\":0}"),
+                        "{\"id\":\"3\",\"ok\":true}");
+    port->station.options.lamp_context = NULL;
+    assert_string_equal(port_ask(port, "{\"id\":\"4\",\"do\":\"lamp\",\"on\":true}"),
+                        "{\"id\":\"4\",\"ok\":true}");
+    assert_int_equal(station_lamp(&port->station), STATION_LAMP_ON);
+}
+
 static void test_covered_reports_are_sent_again_when_asked(void **state)
 {
     (void)state;
@@ -538,6 +563,7 @@ int main(void)
         TEST(test_what_is_malformed_does_no_harm),
         TEST(test_the_same_id_is_done_once),
         TEST(test_lights_go_out_by_themselves),
+        TEST(test_a_lamp_that_would_stay_dark_is_refused),
         TEST(test_covered_reports_are_sent_again_when_asked),
         TEST(test_maintenance_marks_readings_and_ends_by_itself),
         TEST(test_two_point_calibration),

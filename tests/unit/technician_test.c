@@ -146,6 +146,13 @@ static void the_lamp_is_ordered(void **state)
     assert_string_equal(type("lamp on 3\r"), "lamp on 3\r\nOrdered.\r\n> ");
     assert_int_equal(desk.trap.order, TRAP_ON);
     assert_true(desk.trap.order_until_ns == 77 * SECOND_NS + 3 * MINUTE_NS);
+    desk.trap.gates[NIGHT_BATTERY].closed = true;
+    desk.trap.order = TRAP_AUTOMATIC;
+    assert_string_equal(type("lamp on\r"),
+                        "lamp on\r\nRefused: the battery is low, or not measured yet.\r\n> ");
+    assert_int_equal(desk.trap.order, TRAP_AUTOMATIC);
+    assert_string_equal(type("lamp off\r"), "lamp off\r\nOrdered.\r\n> ");
+    assert_int_equal(desk.trap.order, TRAP_OFF);
 }
 
 /* A trap's classifier is wired like a sensor: it answers while it says something. */

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,7 +24,13 @@
 enum { RELAY = 1, BEAM, RAIN, DOOR };
 enum { BEAM_EDGES, TIPS, BUTTON };
 
+enum { WIND, BATTERY, SENSORS };
+
 struct board {
+    struct hal_sample samples[SENSORS]; /* what its sensors say */
+    unsigned rounds, asked;             /* that were begun; samples */
+    struct station_core core;           /* its station, of which only little is used */
+    struct hal_sensors sensors;         /* as the station has them */
     struct fake_pins pins;
     struct fake_bus uart;
     struct fake_flash flash;
@@ -38,6 +45,40 @@ static int32_t current(struct fake_pins *pins, unsigned input)
 {
     assert_int_equal(input, 0);
     return pins->level[RELAY] ? 9000 : 4000;
+}
+
+static void begin_round(void *context, int64_t at_ns)
+{
+    (void)context;
+    assert_true(at_ns == board.now.wall_ns);
+    board.rounds++;
+}
+
+static struct hal_sample sample(void *context, size_t channel, int64_t at_ns)
+{
+    (void)context;
+    (void)at_ns;
+    assert_true(channel == 1 || channel == 2);
+    board.asked++;
+    return board.samples[channel - 1];
+}
+
+static struct hal_sample value(double number)
+{
+    return (struct hal_sample){ .kind = HAL_SAMPLE_VALUE, .value = number };
+}
+
+static void join(void)
+{
+    static const struct phusa_text names[] = { { "other_insects", 13 },
+                                               { "wind_speed", 10 },
+                                               { "battery", 7 } };
+    const struct hal_sensors others = { .begin = begin_round, .sample = sample };
+    board.samples[WIND] = value(1);
+    board.samples[BATTERY] = value(13);
+    assert_true(trap_rig_join(&board.rig, &others, names, 3, &board.sensors));
+    assert_false(trap_rig_join(&board.rig, &others, names, 2, &board.sensors)); /* no battery */
+    assert_true(trap_rig_join(&board.rig, &others, names, 3, &board.sensors));
 }
 
 static void begin(bool classifier, int64_t wall_ns)
@@ -69,6 +110,8 @@ static void begin(bool classifier, int64_t wall_ns)
     trap_settings_default(&settings.trap, &site);
     settings.trap.classes = classifier ? 2 : 1;
     settings.trap.names[1] = PHUSA_TEXT("bph");
+    settings.trap.wind = PHUSA_TEXT("wind_speed");
+    settings.trap.battery = PHUSA_TEXT("battery");
     struct hal_pins pins = fake_pins_hal(&board.pins);
     board.pins.measure = current;
     fake_bus_init(&board.uart, CLASSIFIER_BAUD);
@@ -76,7 +119,7 @@ static void begin(bool classifier, int64_t wall_ns)
         trap_rig_init(&board.rig, &settings, &pins, &board.uart.hal, &board.keep, 1, board.now));
     assert_int_equal(board.uart.configured, classifier);
     assert_true(!classifier || board.uart.line.baud == CLASSIFIER_BAUD);
-    board.rig.battery = 13;
+    join();
 }
 
 static void run_to(int64_t wall_ns)
@@ -84,6 +127,7 @@ static void run_to(int64_t wall_ns)
     while (board.now.wall_ns < wall_ns) {
         fake_clock_pass(&board.now, SECOND / 2);
         board.uart.now = board.now.mono_ns;
+        trap_rig_serve(&board.rig, &board.core, board.now);
         trap_rig_step(&board.rig, board.now);
     }
 }
@@ -179,14 +223,65 @@ static void the_collector_orders_the_lamp(void **state)
     begin(false, at(14, 0));
     run_to(at(14, 5));
     assert_false(board.pins.level[RELAY]);
-    while (board.now.wall_ns < at(14, 10)) {
-        trap_rig_obey(&board.rig, STATION_LAMP_ON, board.now);
-        run_to(board.now.wall_ns + SECOND);
-    }
+    board.core.orders.lamp_on = true;
+    board.core.orders.lamp_until_ns = INT64_MAX;
+    run_to(at(14, 10));
     assert_true(board.pins.level[RELAY]);
-    trap_rig_obey(&board.rig, STATION_LAMP_AUTO, board.now);
+    board.core.orders.lamp_until_ns = 0;
     run_to(at(14, 11));
     assert_false(board.pins.level[RELAY]);
+    fake_flash_destroy(&board.flash);
+}
+
+/* As docs/trap.md promises a technician, in whatever weather, as soon as the battery is known. */
+static void lamp_on_5_gives_five_minutes_of_light(void **state)
+{
+    (void)state;
+    begin(false, at(14, 0));
+    board.pins.level[RAIN] = true;
+    board.samples[WIND] = value(20);
+    run_to(at(14, 0) + 2 * MINUTE); /* the lamp has rested since the start */
+    assert_null(trap_refusal(&board.rig.trap));
+    trap_order(&board.rig.trap, TRAP_ON, board.now.mono_ns + 5 * MINUTE);
+    run_to(at(14, 12));
+    assert_int_equal(board.rig.trap.order, TRAP_AUTOMATIC);
+    assert_in_range(board.rig.lamp.lit_ms, 5 * 60000 - 1000, 5 * 60000 + 1000);
+    fake_flash_destroy(&board.flash);
+}
+
+/* A station that samples once a day: its trap asks each minute, and never into a round. */
+static void wind_and_battery_are_asked_each_minute(void **state)
+{
+    (void)state;
+    begin(false, at(19, 0));
+    run_to(at(19, 10));
+    assert_true(board.pins.level[RELAY]);
+    assert_in_range(board.rounds, 10, 11);
+    assert_int_equal(board.asked, 2 * board.rounds);
+    board.samples[WIND] = value(9);
+    run_to(at(19, 12));
+    assert_int_equal(board.rig.trap.reason, TRAP_WIND);
+    board.samples[WIND].kind = HAL_SAMPLE_PENDING; /* it answers no more: not known ... */
+    run_to(at(19, 15));
+    assert_true(isnan(board.rig.joint.heard[NIGHT_WIND]));
+    assert_int_equal(board.rig.trap.reason, TRAP_WIND); /* ... and not good for that */
+    run_to(at(20, 16));
+    assert_true(board.pins.level[RELAY]);
+    board.samples[BATTERY] = value(11);
+    board.core.sampling.under_way = true;
+    unsigned rounds = board.rounds, asked = board.asked;
+    run_to(at(20, 20));
+    assert_true(board.rounds == rounds && board.asked == asked && board.pins.level[RELAY]);
+    (void)board.sensors.sample(board.sensors.context, 2, board.now.wall_ns); /* the station's own */
+    run_to(at(20, 21));
+    assert_int_equal(board.rig.trap.reason, TRAP_BATTERY);
+    board.core.sampling.under_way = false;
+    board.samples[BATTERY] = (struct hal_sample){ HAL_SAMPLE_VALUE, 13, 2 }; /* a fault */
+    run_to(at(20, 23));
+    assert_true(isnan(board.rig.joint.heard[NIGHT_BATTERY]));
+    board.samples[BATTERY] = value(13);
+    run_to(at(20, 55));
+    assert_true(board.pins.level[RELAY]);
     fake_flash_destroy(&board.flash);
 }
 
@@ -209,6 +304,8 @@ int main(void)
         cmocka_unit_test(a_night_with_a_beam),
         cmocka_unit_test(a_night_with_a_classifier),
         cmocka_unit_test(the_collector_orders_the_lamp),
+        cmocka_unit_test(lamp_on_5_gives_five_minutes_of_light),
+        cmocka_unit_test(wind_and_battery_are_asked_each_minute),
         cmocka_unit_test(without_its_bus_it_does_not_begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -457,6 +457,11 @@ static struct phusa_text unit_of(const struct unit *unit, size_t channel)
     return point != NULL && point->unit.length > 0 ? point->unit : parameter->unit;
 }
 
+static const char *lamp_refusal(void *context)
+{
+    return trap_refusal(context);
+}
+
 static void fill_options(const struct fleet *fleet, const struct unit *unit,
                          struct station_options *station)
 {
@@ -492,6 +497,8 @@ static void fill_options(const struct fleet *fleet, const struct unit *unit,
         int64_t noon_ns = night_end(0, LIGHT_TRAP_UTC_OFFSET_S);
         station->phase_ns = noon_ns % station->every_ns;
         station->has_lamp = true;
+        station->lamp_refusal = lamp_refusal;
+        station->lamp_context = light_trap_core(unit->trap);
     }
     if (fleet->table != NULL) {
         int64_t first = replay_first_ns(fleet->table), last = replay_last_ns(fleet->table);
@@ -519,6 +526,8 @@ static bool open_trap(const struct fleet *fleet, struct unit *unit, struct hal_s
     const struct clock *clock = &fleet->options->clock;
     const struct light_trap_options options = { .registered = unit->registered,
                                                 .where = fleet->options->trap,
+                                                .wind = fleet->options->trap_wind,
+                                                .battery = fleet->options->trap_battery,
                                                 .keep = &unit->keep,
                                                 .boot = unit->boot,
                                                 .seed = fleet->options->seed,
@@ -536,8 +545,7 @@ static bool open_trap(const struct fleet *fleet, struct unit *unit, struct hal_s
     for (size_t i = 0; i < unit->channel_count; i++) {
         names[i] = unit->parameters[i]->name;
     }
-    *sensors = light_trap_join(unit->trap, &others, names, unit->channel_count);
-    return true;
+    return light_trap_join(unit->trap, &others, names, unit->channel_count, sensors, problem);
 }
 
 /* Somebody may sit down at the station. */
@@ -741,7 +749,7 @@ static int64_t step_field(const struct unit *unit, struct hal_time now)
 static void step_trap(struct unit *unit, struct hal_time now)
 {
     if (unit->trap != NULL) {
-        light_trap_step(unit->trap, station_lamp(&unit->core), now);
+        light_trap_step(unit->trap, &unit->core, now);
     }
 }
 

@@ -22,7 +22,6 @@ enum { PIN_RELAY, PIN_RAIN };
 
 struct light_trap {
     struct trap_rig rig;
-    struct trap_joint joint;
     struct bus_tty *line;
     struct hal_line wanted; /* how the line is to be set up; baud 0 = nobody said yet */
     bool open;
@@ -112,9 +111,15 @@ static struct hal_time own_time(struct light_trap *trap, struct hal_time now)
     return now;
 }
 
-static bool fill_settings(const struct station *registered, struct trap_settings *settings,
+static struct phusa_text text_of(const char *word)
+{
+    return word == NULL ? (struct phusa_text){ NULL, 0 } : phusa_text_of(word);
+}
+
+static bool fill_settings(const struct light_trap_options *options, struct trap_settings *settings,
                           struct problem *problem)
 {
+    const struct station *registered = options->registered;
     const struct station_trap *trap = &registered->trap;
     if (!trap->given || isnan(registered->lat) || isnan(registered->lon) ||
         trap->species_count > NIGHT_CLASSES) {
@@ -125,6 +130,8 @@ static bool fill_settings(const struct station *registered, struct trap_settings
     }
     trap_settings_default(settings, &(struct sun_site){ registered->lat, registered->lon });
     settings->utc_offset_s = LIGHT_TRAP_UTC_OFFSET_S;
+    settings->wind = text_of(options->wind);
+    settings->battery = text_of(options->battery);
     settings->classes = trap->species_count;
     for (size_t i = 0; i < trap->species_count; i++) {
         settings->names[i] = trap->species[i]->name;
@@ -143,7 +150,7 @@ static bool begin_rig(struct light_trap *trap, const struct light_trap_options *
         .has_rain_switch = true,
         .rain_pin = PIN_RAIN,
     };
-    if (!fill_settings(options->registered, &settings.trap, problem)) {
+    if (!fill_settings(options, &settings.trap, problem)) {
         return false;
     }
     if (!trap_rig_init(&trap->rig, &settings, &pins, &bus, options->keep, options->boot,
@@ -184,17 +191,24 @@ void light_trap_free(struct light_trap *trap)
     }
 }
 
-struct hal_sensors light_trap_join(struct light_trap *trap, const struct hal_sensors *others,
-                                   const struct phusa_text *names, size_t count)
+bool light_trap_join(struct light_trap *trap, const struct hal_sensors *others,
+                     const struct phusa_text *names, size_t count, struct hal_sensors *sensors,
+                     struct problem *problem)
 {
-    return trap_join(&trap->joint, &trap->rig.trap, others, names, count);
+    if (!trap_rig_join(&trap->rig, others, names, count, sensors)) {
+        problem_set(problem,
+                    "--trap-wind, --trap-battery: name parameters that the station reports, and "
+                    "not of the trap");
+        return false;
+    }
+    return true;
 }
 
-void light_trap_step(struct light_trap *trap, enum station_lamp order, struct hal_time now)
+void light_trap_step(struct light_trap *trap, const struct station_core *core, struct hal_time now)
 {
     struct hal_time own = own_time(trap, now);
     keep_line_open(trap, now.mono_ns);
-    trap_rig_obey(&trap->rig, order, own);
+    trap_rig_serve(&trap->rig, core, own);
     trap_rig_step(&trap->rig, own);
 }
 

@@ -19,6 +19,7 @@ struct light_trap;
 struct light_trap_options {
     const struct station *registered; /* its place; the species are the classifier's classes */
     const char *where;                /* the classifier's line: unix:SOCKET or a serial port */
+    const char *wind, *battery;       /* channels that gate the lamp; NULL = none */
     struct keep *keep;
     uint32_t boot;  /* count of starts */
     uint64_t seed;  /* of the showers */
@@ -33,12 +34,16 @@ struct light_trap *light_trap_open(const struct light_trap_options *options, str
                                    struct problem *problem);
 void light_trap_free(struct light_trap *trap);
 
-/* The sensors of a station with these channels: what is not the trap's own comes from others. */
-struct hal_sensors light_trap_join(struct light_trap *trap, const struct hal_sensors *others,
-                                   const struct phusa_text *names, size_t count);
+/*
+ * The sensors of a station with these channels: what is not the trap's own comes from others. False
+ * with problem set: wind or battery is none of them.
+ */
+bool light_trap_join(struct light_trap *trap, const struct hal_sensors *others,
+                     const struct phusa_text *names, size_t count, struct hal_sensors *sensors,
+                     struct problem *problem);
 
-/* Looks, counts, switches; to be called before station_step, with what the collector ordered. */
-void light_trap_step(struct light_trap *trap, enum station_lamp order, struct hal_time now);
+/* Looks, counts, switches; to be called before station_step. */
+void light_trap_step(struct light_trap *trap, const struct station_core *core, struct hal_time now);
 
 /* For the technician's console. */
 struct trap *light_trap_core(struct light_trap *trap);

@@ -34,6 +34,8 @@ const char OPTIONS_HELP[] =
     "the\n"
     "                           device map; may be repeated\n"
     "      --trap WHERE         be a pest-light trap, its classifier at WHERE (as of --bus)\n"
+    "      --trap-wind PARAM    the lamp stays dark in wind, by this parameter of the station\n"
+    "      --trap-battery PARAM  ... while its battery is low\n"
     "      --console PATH       a technician's console on the unix socket PATH\n"
     "      --csv-offset +HH:MM  offset of times without one of their own; default +00:00\n"
     "      --every TIME         distance of reports (15m, 30s, 1h, 1d); default the registry's,\n"
@@ -81,6 +83,8 @@ enum option_code {
     OPT_DEVICES,
     OPT_BUS,
     OPT_TRAP,
+    OPT_TRAP_WIND,
+    OPT_TRAP_BATTERY,
     OPT_CONSOLE,
     OPT_CSV_OFFSET,
     OPT_EVERY,
@@ -118,6 +122,8 @@ static const struct option OPTIONS[] = {
     { "devices", required_argument, NULL, OPT_DEVICES },
     { "bus", required_argument, NULL, OPT_BUS },
     { "trap", required_argument, NULL, OPT_TRAP },
+    { "trap-wind", required_argument, NULL, OPT_TRAP_WIND },
+    { "trap-battery", required_argument, NULL, OPT_TRAP_BATTERY },
     { "console", required_argument, NULL, OPT_CONSOLE },
     { "csv-offset", required_argument, NULL, OPT_CSV_OFFSET },
     { "every", required_argument, NULL, OPT_EVERY },
@@ -305,6 +311,12 @@ static bool set_text(struct options *options, int code, const char *value)
     case OPT_TRAP:
         options->trap = value;
         return true;
+    case OPT_TRAP_WIND:
+        options->trap_wind = value;
+        return true;
+    case OPT_TRAP_BATTERY:
+        options->trap_battery = value;
+        return true;
     case OPT_CONSOLE:
         options->console = value;
         return true;
@@ -420,6 +432,9 @@ static const char *find_single_misfit(const struct options *options)
     }
     if (options->trap != NULL && (options->source == SOURCE_REPLAY || options->devices != NULL)) {
         return "--trap goes neither with --devices nor with --source replay";
+    }
+    if (options->trap == NULL && (options->trap_wind != NULL || options->trap_battery != NULL)) {
+        return "--trap-wind and --trap-battery belong to --trap";
     }
     if (options->trap != NULL && options->sample_every_ns != 0) {
         return "--trap tells whole nights: no --sample-every";

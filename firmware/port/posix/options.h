@@ -31,7 +31,7 @@ struct options_step {
 /* Texts point into argv. */
 struct options {
     const char *config, *broker, *user, *ca, *data, *csv, *dump_log, *check_map, *devices, *trap,
-        *console;
+        *trap_wind, *trap_battery, *console;
     char password[OPTIONS_SECRET_MAX]; /* empty = none given */
     bool has_password;
     const char *stations[OPTIONS_STATIONS_MAX];
