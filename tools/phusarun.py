@@ -671,7 +671,7 @@ class StationProcess(Part):
 class SensorSim(Part):
     """tools/sensorsim, a unix socket ("unix") or pseudo terminal ("pty") for each bus of a device map:
     what a station's --devices and --bus want. options are handed on like StationProcess's:
-    csv=path, column=[...], fault=[...]."""
+    csv=path, column=[...], fault=[...], count=True."""
 
     def __init__(self, folder, device_map, buses=("unix",), clock=None, **options):
         super().__init__("sensorsim", folder)
@@ -685,7 +685,7 @@ class SensorSim(Part):
             self.argv += ["--bus", f"{kind}:{path}"]
         for key, value in options.items():
             for item in value if isinstance(value, list) else [value]:
-                self.argv.append(f"--{key.replace('_', '-')}={item}")
+                self.argv.append(f"--{key.replace('_', '-')}" + ("" if item is True else f"={item}"))
 
     def start(self):
         environment = {"PHUSA_CLOCK": str(self.clock)} if self.clock else {}

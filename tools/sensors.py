@@ -7,6 +7,7 @@ right. Standard library only.
 import csv
 import datetime
 import gzip
+import json
 import math
 import random
 import struct
@@ -183,6 +184,19 @@ class Generated:
         return round(low + (high - low) * wave, 2)
 
 
+class Counted:
+    """Numbers that tell each asking from every other: the n-th time that a parameter is asked it shows n and,
+    behind the point, its place among the parameters."""
+
+    def __init__(self, names):
+        self.places = {name: place % 10 for place, name in enumerate(names)}
+        self.asked = dict.fromkeys(names, 0)
+
+    def value(self, parameter, _):
+        self.asked[parameter] += 1
+        return (10 * self.asked[parameter] + self.places[parameter]) / 10
+
+
 # --- faults -----------------------------------------------------------------------------------------
 
 
@@ -215,6 +229,7 @@ class World:
         self.clock, self.values, self.faults, self.log = clock, values, faults, log
         self.wait_s = wait_s  # of SDI-12 measurements
         self.dice = random.Random(seed)
+        self.given = {}  # {parameter: value} of the request that is being answered
 
     def fault_for(self, device):
         """Counts a request; the fault that its answer has, or None."""
@@ -226,10 +241,18 @@ class World:
         device.answers += 1
         return None
 
+    def value(self, point, now):
+        value = self.given[point.name] = self.values.value(point.name, now)
+        return value
+
     def note(self, device, request, fault):
+        """After the answer is made: what it gives is noted with it."""
+        given, self.given = self.given, {}
+        self.write({"device": device.name, "request": request, "fault": fault.kind if fault else None, "values": given})
+
+    def write(self, what):
         if self.log is not None:
-            self.log.write(f'{{"time":{self.clock():.3f},"device":"{device.name}","request":"{request}",'
-                           f'"fault":{chr(34) + fault.kind + chr(34) if fault else "null"}}}\n')
+            self.log.write(json.dumps({"time": round(self.clock(), 3), **what}) + "\n")
             self.log.flush()
 
     def noise(self, least=3, most=12):
@@ -280,9 +303,9 @@ class ModbusBus:
     def answer(self, device, frame):
         slave, function, address, count = struct.unpack(">BBHH", frame[:6])
         fault = self.world.fault_for(device)
-        self.world.note(device, frame.hex(), fault)
         kind = fault.kind if fault else None
         words = self.words(device, function, address, count, kind == "nan")
+        self.world.note(device, frame.hex(), fault)
         if function not in (3, 4):
             body = bytes([slave, function | 0x80, 1])
         elif kind == "exception":
@@ -312,8 +335,8 @@ class ModbusBus:
         """The registers asked for; None if the device does not have one of them."""
         now, memory = self.world.clock(), {}
         for point in device.points:
-            if point.function == function:
-                value = None if as_nan else self.world.values.value(point.name, now)
+            if point.function == function and -point.width < point.register - address < count:
+                value = None if as_nan else self.world.value(point, now)
                 words = point.registers(value) or [0] * point.width
                 memory.update((point.register + i, word) for i, word in enumerate(words))
         if device.state and device.state[0] == function:
@@ -378,9 +401,9 @@ class Sdi12Bus:
         device = next((device for device in named if device.measure == text[1:]), named[0])
         self.awake = text[0]
         fault = self.world.fault_for(device)
-        self.world.note(device, text + "!", fault)
         kind = fault.kind if fault else None
         body, later = self.reply(device, text, kind)
+        self.world.note(device, text + "!", fault)
         return self.spoil(kind, fault, body) + later
 
     def reply(self, device, text, kind):
@@ -403,7 +426,7 @@ class Sdi12Bus:
 
     def measure(self, device, verb, kind):
         now, address = self.world.clock(), device.address
-        raws = {point.value: point.raw(self.world.values.value(point.name, now)) for point in device.points}
+        raws = {point.value: point.raw(self.world.value(point, now)) for point in device.points}
         some = kind != "exception" and None not in raws.values()
         texts = [value_text(raws.get(number, 0)) for number in range(1, max(raws) + 1)] if some else []
         self.crc[address] = verb[1:2] == "C"
