@@ -105,5 +105,5 @@ def test_thirty_days_without_a_link(stage):
     assert (last - first) / SPEED >= 0.9 * REPORTS / RATE, "faster than its pace"
     fresh = [when - seconds for seconds, when in arrived.items() if back < seconds and first < when < last]
     assert len(fresh) >= FRESH_LEAST and max(fresh) <= FRESH_S * SPEED, sorted(fresh)[-5:]
-    print(f"{REPORTS} reports in {(last - first) / SPEED:.1f} s; beside them {len(fresh)} fresh ones, "
+    print(f"figure: thirty days without a link: {REPORTS} reports in {(last - first) / SPEED:.1f} s; beside them {len(fresh)} fresh ones, "
           f"at most {max(fresh) / SPEED:.2f} s after their moment")

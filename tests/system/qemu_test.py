@@ -31,6 +31,11 @@ def whole_seconds(store):
             if ns % 10**9 == 0 and name.removeprefix("water_") in CHANNELS}
 
 
+def tell_first_receipt(station, how):
+    said = re.search(r"receipt: the first after (\d+ ms); (stack.*)", station.says())
+    print(f"figure: from boot to the first receipt ({how}): {said[1]}; {said[2]}")
+
+
 def test_reports_arrive_and_receipts_come_back(scene):
     collector = scene.line()
     clock = time_server(scene)
@@ -44,7 +49,7 @@ def test_reports_arrive_and_receipts_come_back(scene):
     assert seconds == list(range(seconds[0], seconds[0] + len(seconds)))
     for channel, name in enumerate(CHANNELS):
         assert [points[f"water_{name}", STATION, s * 10**9] for s in seconds] == [board.simulated(channel, s) for s in seconds]
-    print(re.search(r"receipt: the first.*", station.says())[0])
+    tell_first_receipt(station, "plain, DHCP")
     assert next(s for s in collector.ledger()["stations"] if s["id"] == STATION)["missing_reports"] == 0
     station.hold_memory()
 
@@ -96,7 +101,7 @@ def test_recorded_values_come_from_the_bus_to_the_store(scene, tls):
     until(lambda: scene.store.export().keys() >= wanted.keys(), f"{ROWS} rows to be stored", 90)
     stored = scene.store.export()
     compare({key: stored[key] for key in stored if key[2] in {row[0] * 10**9 for row in rows}}, wanted)
-    print(re.search(r"receipt: the first.*", station.says())[0])
+    tell_first_receipt(station, "TLS, DHCP, sensors on the bus")
     station.hold_memory()
 
 
@@ -105,7 +110,7 @@ def test_over_tls(scene, tls):
     receiver = Receiver(scene.client())
     until(lambda: receiver.work() or len(receiver.reports) >= 5, "five reports")
     station.wait_for("receipt: the first")
-    print(re.search(r"receipt: the first.*", station.says())[0])
+    tell_first_receipt(station, "TLS, DHCP")
 
 
 def test_console_and_commands(scene, tls):

@@ -87,4 +87,5 @@ def test_a_recorded_hour_is_said_alike(tmp_path, hour):
     assert b'"log":""' in first and b'"seq":1,' in first
     values = {record["n"]: record["v"] for record in json.loads(first)}
     assert values == hour[0][1]
-    print(f"{MINUTES} reports, {sum(map(len, here.values()))} bytes, alike; {first.decode()}")
+    print(f"figure: board and computer: {MINUTES} reports, {sum(map(len, here.values()))} bytes, alike")
+    print(first.decode())
