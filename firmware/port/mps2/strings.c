@@ -11,6 +11,15 @@
  */
 #define LIBRARY __attribute__((used, optimize("no-tree-loop-distribute-patterns")))
 
+LIBRARY size_t strlen(const char *text)
+{
+    const char *at = text;
+    while (*at != '\0') {
+        at++;
+    }
+    return (size_t)(at - text);
+}
+
 LIBRARY int strcmp(const char *a, const char *b)
 {
     while (*a != '\0' && *a == *b) {
@@ -18,6 +27,17 @@ LIBRARY int strcmp(const char *a, const char *b)
         b++;
     }
     return (unsigned char)*a - (unsigned char)*b;
+}
+
+LIBRARY int memcmp(const void *a, const void *b, size_t length)
+{
+    const unsigned char *left = a, *right = b;
+    for (size_t i = 0; i < length; i++) {
+        if (left[i] != right[i]) {
+            return left[i] - right[i];
+        }
+    }
+    return 0;
 }
 
 LIBRARY void *memchr(const void *bytes, int wanted, size_t length)
@@ -29,6 +49,25 @@ LIBRARY void *memchr(const void *bytes, int wanted, size_t length)
         }
     }
     return NULL;
+}
+
+LIBRARY void *memset(void *bytes, int value, size_t length)
+{
+    unsigned char *at = bytes;
+    for (size_t i = 0; i < length; i++) {
+        at[i] = (unsigned char)value;
+    }
+    return bytes;
+}
+
+LIBRARY void *memcpy(void *restrict to, const void *restrict from, size_t length)
+{
+    unsigned char *target = to;
+    const unsigned char *source = from;
+    for (size_t i = 0; i < length; i++) {
+        target[i] = source[i];
+    }
+    return to;
 }
 
 LIBRARY void *memmove(void *to, const void *from, size_t length)
