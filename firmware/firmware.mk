@@ -22,7 +22,7 @@ FW_COMMON  := $(FW_CPU) -std=c11 $(FW_SMALL) -g -flto=1 -ffunction-sections -fda
 FW_DEFINES := -DPHUSA_VERSION='"$(VERSION)"' -DPHUSA_BOARD_QEMU_MPS2 -Iinclude -Isrc -Ifirmware -Ifirmware/core \
               -I$(FW_PORT)/lwip
 FW_OUTSIDE := -isystem $(FW_SOURCES)/lwip/src/include -isystem $(FW_SOURCES)/lwip/src/apps/altcp_tls -isystem $(FW_SOURCES)/mbedtls/include
-FW_LINK    := $(FW_CPU) $(FW_SMALL) -g -flto=1 -Wno-stringop-overflow -nostartfiles --specs=nano.specs --specs=nosys.specs -Wl,--gc-sections -Wl,--fatal-warnings \
+FW_LINK    := $(FW_CPU) $(FW_SMALL) -g -flto=1 -Wno-stringop-overflow -nostartfiles --specs=nano.specs -Wl,--gc-sections -Wl,--fatal-warnings \
               -Wl,--no-warn-rwx-segments -T $(FW_PORT)/link.ld
 
 # Ours. Some files of the port belong to one image only.

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "board.h"
 #include "entropy.h"
 #include "wallclock.h"
 #include <altcp_tls_mbedtls_mem.h>
@@ -63,6 +64,11 @@ void *altcp_mbedtls_alloc_config(size_t size)
 void altcp_mbedtls_free_config(void *item)
 {
     mbedtls_free(item);
+}
+
+_Noreturn void tls_failed(void)
+{
+    board_reset_because(HAL_RESET_OTHER);
 }
 
 /* --- time ------------------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #define MBEDTLS_PLATFORM_MEMORY
 #define MBEDTLS_PLATFORM_NO_STD_FUNCTIONS /* no heap of the C library */
 #define MBEDTLS_MEMORY_BUFFER_ALLOC_C
+#define MBEDTLS_PLATFORM_EXIT_MACRO(code) tls_failed() /* its memory is damaged */
 #define MBEDTLS_PLATFORM_TIME_TYPE_MACRO int64_t
 #define MBEDTLS_PLATFORM_TIME_MACRO      tls_time
 #define MBEDTLS_PLATFORM_GMTIME_R_ALT
@@ -71,6 +72,7 @@
 #define MBEDTLS_SSL_OUT_CONTENT_LEN 4096
 
 int64_t tls_time(int64_t *time);
+_Noreturn void tls_failed(void);
 
 #include <mbedtls/check_config.h>
 
