@@ -1,5 +1,6 @@
 /* phusad: options, start, the loop that waits for signals, stop. */
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,13 @@
 #include "collector.h"
 
 #define TEND_NS (100 * MILLI_NS)
+
+/*
+ * Blocks from this size on are mapped one by one and go back to the system when they are freed.
+ * Left alone the allocator raises its limit to 32 MiB with the first large block that is freed, and
+ * keeps from then on what a moment of trouble took (what waits for a slow disk, a snapshot).
+ */
+#define MAPPED_FROM (1 << 20)
 
 struct options {
     const char *file;
@@ -181,6 +189,7 @@ static int run(const char *file, const struct clock *clock)
 {
     sigset_t signals;
     block_signals(&signals);
+    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_FROM);
     struct settings_errors errors = { 0 };
     struct settings *settings = load(file, &errors);
     settings_errors_clear(&errors);

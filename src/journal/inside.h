@@ -9,6 +9,8 @@
 
 #define RETIRED_MAX 64 /* full segments that wait for their last sync */
 
+#define UNSYNCED_LEAST (64u << 10) /* bytes taken from memory first, and always kept */
+
 /* Records as they stand in a segment, one behind the other. */
 struct unsynced {
     uint8_t *bytes;

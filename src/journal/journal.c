@@ -21,8 +21,7 @@
 
 #define SEGMENT_BYTES_DEFAULT (INT64_C(64) << 20)
 #define WAITING_BYTES_DEFAULT (64u << 10)
-#define UNSYNCED_LEAST        (64u << 10) /* bytes taken from memory first */
-#define ROOM_TRIES            16          /* syncs that an append waits for before it gives up */
+#define ROOM_TRIES            16 /* syncs that an append waits for before it gives up */
 #define NAME_TRIES            16 /* names a new segment tries, when files nobody listed have them */
 
 /* --- opening ---------------------------------------------------------------- */

@@ -12,7 +12,9 @@
 #include "journal/fresh.h"
 #include "journal/inside.h"
 
-#define UNSYNCED_KEPT (16u << 20) /* memory that is not given back after each sync */
+/* Memory of which less than this share was needed is given back: it was for a disk that stood
+ * still, not for how much comes. */
+#define UNSYNCED_SHARE_KEPT 8
 
 struct sync_work {
     int fds[RETIRED_MAX + 1];
@@ -59,11 +61,12 @@ static bool do_work(const struct journal *journal, const struct sync_work *work)
 
 static void forget(struct unsynced *unsynced)
 {
-    unsynced->used = 0;
-    if (unsynced->capacity > UNSYNCED_KEPT) {
+    if (unsynced->capacity > UNSYNCED_LEAST &&
+        unsynced->used < unsynced->capacity / UNSYNCED_SHARE_KEPT) {
         free(unsynced->bytes);
         *unsynced = (struct unsynced){ 0 };
     }
+    unsynced->used = 0;
 }
 
 static void publish(struct journal *journal, uint64_t upto)
