@@ -38,7 +38,9 @@ enum tag {
     TAG_SPEED,
     TAG_MAP,
     TAG_CHANNELS,
-    TAG_TEAR /* one in so many, and the seed: 4 bytes each */
+    TAG_TEAR, /* one in so many, and the seed: 4 bytes each */
+    TAG_TRAP, /* as trap_page.h has it */
+    TAG_PHASE /* nanoseconds, 8 bytes */
 };
 
 struct page {
@@ -126,14 +128,14 @@ static bool take_own_address(const struct page *page, size_t length, struct prov
     return true;
 }
 
-static bool take_every(const struct page *page, size_t length, struct provision *provision)
+static bool take_time(const struct page *page, size_t length, int64_t *ns)
 {
     uint8_t bytes[8];
     if (!take_bytes(page, length, bytes, sizeof bytes)) {
         return false;
     }
-    provision->every_ns = (int64_t)get_u64(bytes);
-    return provision->every_ns > 0;
+    *ns = (int64_t)get_u64(bytes);
+    return *ns > 0;
 }
 
 static bool take_speed(const struct page *page, size_t length, struct provision *provision)
@@ -197,7 +199,7 @@ static bool take_field(const struct page *page, uint8_t tag, size_t length, stru
     case TAG_OWN_ADDRESS:
         return take_own_address(page, length, p);
     case TAG_EVERY:
-        return take_every(page, length, p);
+        return take_time(page, length, &p->every_ns);
     case TAG_SPEED:
         return take_speed(page, length, p);
     case TAG_MAP:
@@ -208,6 +210,12 @@ static bool take_field(const struct page *page, uint8_t tag, size_t length, stru
         return take_channels(page, length, p);
     case TAG_TEAR:
         return take_tear(page, length, p);
+    case TAG_TRAP:
+        p->trap_offset = page->at;
+        p->trap_length = (uint32_t)length;
+        return length > 0 && length <= PROVISION_TRAP_MAX;
+    case TAG_PHASE:
+        return take_time(page, length, &p->phase_ns);
     }
     return false;
 }
@@ -224,7 +232,7 @@ static enum provision_status take_next(struct page *page, struct provision *prov
     if (length > page->end - page->at) {
         return PROVISION_DAMAGED;
     }
-    if (head[0] > TAG_TEAR || (page->seen >> head[0] & 1u) != 0 ||
+    if (head[0] > TAG_PHASE || (page->seen >> head[0] & 1u) != 0 ||
         !take_field(page, head[0], length, provision)) {
         return PROVISION_UNKNOWN;
     }

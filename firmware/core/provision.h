@@ -15,6 +15,7 @@
 #define PROVISION_SEED_BYTES   32
 #define PROVISION_LAYOUT_MAX   768  /* bytes of the channels: 32 with names of usual length */
 #define PROVISION_MAP_MAX      1536 /* bytes of the device map */
+#define PROVISION_TRAP_MAX     704  /* bytes of a trap's section: 18 names of 32, and the rest */
 
 /* An IPv4 address as its bytes in the order they are written; all 0 = not given. */
 struct provision_address {
@@ -35,10 +36,12 @@ struct provision {
     uint16_t time_port;                   /* 123 unless given */
     struct provision_address own, mask, gateway; /* own not given: DHCP */
     int64_t every_ns;                            /* distance of reports */
+    int64_t phase_ns;                            /* of their moments; 0 unless given: on the hour */
     uint32_t speed;                  /* of the wall clock, for rehearsals; 1 unless given */
     uint32_t tear_one_in, tear_seed; /* for rehearsals: see port/mps2/flash.h; 0 = never */
     uint32_t map_offset,
         map_length; /* of the device map in the page; length 0 = simulated sensors */
+    uint32_t trap_offset, trap_length; /* of a trap's section (trap_page.h); length 0 = no trap */
     uint8_t layout[PROVISION_LAYOUT_MAX]; /* channels: see report_layout_read */
     size_t layout_length;
 };

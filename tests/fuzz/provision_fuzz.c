@@ -1,6 +1,6 @@
 /* Provisioning pages with a right check sum over anything: what is accepted is whole and in bounds.
  */
-#include "provision.h"
+#include "trap_page.h"
 
 #include "../unit/provision_page.h"
 #include "fuzz.h"
@@ -9,6 +9,27 @@ static bool inside(const struct page *page, uint32_t offset, uint32_t length)
 {
     return length == 0 || (offset >= PAGE_HEADER && length <= page->length &&
                            offset + length <= PAGE_HEADER + page->length);
+}
+
+static bool held(const struct trap_page *page, struct phusa_text text)
+{
+    const char *begin = (const char *)page->bytes, *end = begin + sizeof page->bytes;
+    return text.length <= 32 && text.data >= begin && text.data + text.length <= end;
+}
+
+/* What makes a trap is possible, and its texts stand in it. */
+static void read_trap(const struct hal_flash *flash, const struct provision *provision)
+{
+    static struct trap_page trap;
+    if (provision->trap_length > 0 && trap_page_read(flash, provision, &trap)) {
+        ENSURE(trap_settings_problem(&trap.settings) == NULL);
+        ENSURE(trap.settings.classes >= 1 && trap.settings.classes <= NIGHT_CLASSES);
+        for (size_t i = 0; i < trap.settings.classes; i++) {
+            ENSURE(held(&trap, trap.settings.names[i]) && trap.settings.names[i].length > 0);
+        }
+        ENSURE(held(&trap, trap.settings.wind) && held(&trap, trap.settings.battery));
+        ENSURE(trap.lamp_start_ns >= 0 && trap.beam_dead_ns >= 0);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -31,6 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ENSURE(provision.layout_length <= sizeof provision.layout);
         ENSURE(inside(&page, provision.ca_offset, provision.ca_length));
         ENSURE(inside(&page, provision.map_offset, provision.map_length));
+        ENSURE(inside(&page, provision.trap_offset, provision.trap_length));
+        read_trap(&flash, &provision);
     }
     return 0;
 }

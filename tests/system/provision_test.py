@@ -185,7 +185,7 @@ def test_maps_that_do_not_go_in(bench, content, words, said):
     (("station = s1", "station = S1"), "s1.provision:2: station: 'S1' is not an id: a-z, 0-9 and -, at most 32"),
     (("user = s1", "user = s1\nuser = s1"), "s1.provision:6: user stands there twice"),
     (("user = s1", "usr = s1"), "s1.provision:5: not a key of a provisioning file; write KEY = VALUE with one of station, "
-     "site, broker, user, every, channel, password, ca"),
+     "site, broker, user, every, channel, place, species, password, ca"),
     (("user = s1\n", ""), "a password is of no use without --user"),
     (("user = s1", "ca = MIIB!"), "s1.provision:5: ca: is no certificate in base64 on one line"),
     (("0123456789", ""), "password takes 0 bytes; 1 to 128 have room"),

@@ -25,7 +25,9 @@ enum {
     SPEED,
     MAP,
     CHANNELS,
-    TEAR
+    TEAR,
+    TRAP,
+    PHASE
 };
 
 static void add(struct page *page, uint8_t tag, const void *bytes, size_t length)
@@ -89,6 +91,8 @@ static void test_least(void **state)
     assert_int_equal(provision.seed[2], 3);
     assert_int_equal(provision.ca_length, 0);
     assert_int_equal(provision.map_length, 0);
+    assert_int_equal(provision.trap_length, 0);
+    assert_int_equal(provision.phase_ns, 0);
     assert_int_equal(provision.tear_one_in, 0);
     assert_string_equal(provision.password, "");
     assert_int_equal(provision.layout_length, 8);
@@ -109,6 +113,8 @@ static void test_all(void **state)
     add(&page, SPEED, "\x64\x00\x00\x00", 4);
     add_text(&page, MAP, "inputs\n");
     add(&page, TEAR, "\x28\x00\x00\x00\x07\x00\x00\x00", 8);
+    add_text(&page, TRAP, "lamp");
+    add(&page, PHASE, "\x00\xca\x9a\x3b\x00\x00\x00\x00", 8);
     assert_int_equal(read_page(&page, &provision), PROVISION_OK);
     assert_memory_equal(provision.host_address.bytes, "\x0a\x00\x02\x02", 4);
     assert_string_equal(provision.password, "mật khẩu");
@@ -118,6 +124,8 @@ static void test_all(void **state)
     assert_int_equal(provision.speed, 100);
     assert_int_equal(provision.tear_one_in, 40);
     assert_int_equal(provision.tear_seed, 7);
+    assert_int_equal(provision.phase_ns, 1000000000);
+    assert_memory_equal(page.bytes + provision.trap_offset, "lamp", provision.trap_length);
     assert_memory_equal(page.bytes + provision.map_offset, "inputs\n", provision.map_length);
 }
 
@@ -192,7 +200,11 @@ static void test_fields_that_cannot_be(void **state)
     refuse(0, "a", 1);
     refuse(TEAR, "\0\0\0\0\1\0\0\0", 8);
     refuse(TEAR, "\1\0\0\0", 4);
-    refuse(17, "a", 1);
+    refuse(TRAP, "", 0);
+    refuse(TRAP, many, PROVISION_TRAP_MAX + 1);
+    refuse(PHASE, "\0\0\0\0\0\0\0\x80", 8);
+    refuse(PHASE, "\1\0\0\0", 4);
+    refuse(19, "a", 1);
     refuse(200, "a", 1);
 }
 

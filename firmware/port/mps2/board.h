@@ -7,7 +7,13 @@
 #define BOARD_WATCHDOG_S 10u /* longer than any step takes; a handshake of TLS is the longest */
 
 /* The lights, as pins. */
-enum board_pin { BOARD_PIN_LINK, BOARD_PIN_TROUBLE, BOARD_PIN_IDENTIFY, BOARD_PINS };
+enum board_pin {
+    BOARD_PIN_LINK,
+    BOARD_PIN_TROUBLE,
+    BOARD_PIN_IDENTIFY,
+    BOARD_PIN_LAMP, /* a trap's */
+    BOARD_PINS
+};
 
 /* Begins to watch; from the first instruction on. */
 void board_arm_watchdog(void);

@@ -1,6 +1,7 @@
 #include "desk.h"
 
 #include "board.h"
+#include "light.h"
 #include "port/technician.h"
 #include "sensors.h"
 #include "uart.h"
@@ -22,6 +23,8 @@ void desk_start(const struct provision *provision, const struct station_core *st
     struct technician_parts parts = { .station = station,
                                       .site = phusa_text_of(provision->site),
                                       .hub = sensors_hub(),
+                                      .trap = light_trap(),
+                                      .classifier = light_classifier(),
                                       .keep = station->ports.keep,
                                       .pins = board_pins(),
                                       .light = BOARD_PIN_IDENTIFY,

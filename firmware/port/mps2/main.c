@@ -9,6 +9,7 @@
 #include "entropy.h"
 #include "flash.h"
 #include "keep.h"
+#include "light.h"
 #include "network.h"
 #include "provision.h"
 #include "random.h"
@@ -110,6 +111,7 @@ static void fill_options(const struct report_channels *channels, struct station_
     *options = (struct station_options){ .id = phusa_text_of(provision->station),
                                          .channel_count = channels->count,
                                          .every_ns = provision->every_ns,
+                                         .phase_ns = provision->phase_ns,
                                          .format = STATION_JSON,
                                          .firmware = PHUSA_VERSION,
                                          .hardware = "mps2-an385",
@@ -121,7 +123,7 @@ static void fill_options(const struct report_channels *channels, struct station_
     memcpy(options->channels, channels->items, sizeof options->channels);
 }
 
-__attribute__((noinline)) static void start_core(const struct hal_flash *page)
+__attribute__((noinline)) static void start_core(const struct hal_flash *page, uint32_t start)
 {
     struct report_channels channels;
     struct station_options options;
@@ -131,7 +133,8 @@ __attribute__((noinline)) static void start_core(const struct hal_flash *page)
     if (!report_layout_read(provision->layout, provision->layout_length, &channels)) {
         stand_still("the channels of the provisioning page are not valid");
     }
-    if (!sensors_start(provision, page, &channels, &unwired, &why)) {
+    if (!light_start(provision, page, &station.keep, start, &why) ||
+        !sensors_start(provision, page, &channels, &unwired, &why)) {
         stand_still(why);
     }
     struct station_ports ports = { .sensors = sensors_hal(),
@@ -144,6 +147,9 @@ __attribute__((noinline)) static void start_core(const struct hal_flash *page)
     fill_options(&channels, &options);
     options.sample_wait_ns = sensors_wait_ns();
     options.unwired = unwired;
+    if (!light_join(&channels, &ports.sensors, &options, &why)) {
+        stand_still(why);
+    }
     switch (station_init(&station.core, &options, &ports, wallclock_now())) {
     case STATION_OK:
         return;
@@ -199,6 +205,7 @@ static _Noreturn void run(void)
         network_step(now.mono_ns);
         if (now.mono_ns >= next) {
             sensors_step(now);
+            light_step(&station.core, now);
             int64_t wake = station_step(&station.core, now);
             next = wake < now.mono_ns + STEP_MAX ? wake : now.mono_ns + STEP_MAX;
         }
@@ -228,7 +235,7 @@ int main(void)
     uint32_t start = count_start();
     entropy_start(station.provision.seed, start);
     random_start(station.provision.seed, sizeof station.provision.seed, start);
-    start_core(&page);
+    start_core(&page, start);
     console_text("station: ");
     console_text(station.provision.station);
     console_text(", boot ");

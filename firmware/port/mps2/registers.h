@@ -22,9 +22,10 @@
 #define AIRCR_RESET  0x05FA0004u
 #define SYST_CSR_RUN 7u /* enabled, with its interrupt, from the processor's clock */
 
-/* --- UARTs: 0 the console, 1 the bus ------------------------------------------------ */
+/* --- UARTs: 0 the console, 1 the bus, 2 a trap's classifier --------------------------- */
 #define UART_CONSOLE       0x40004000u
 #define UART_BUS           0x40005000u
+#define UART_LINE          0x40006000u
 #define UART_DATA          0x00u
 #define UART_STATE         0x04u /* bit 0: no room to send, 1: a byte came in, 2, 3: overrun */
 #define UART_CTRL          0x08u /* bit 0 send, 1 receive, 2 interrupt when sent, 3 when received */
@@ -37,6 +38,8 @@
 #define IRQ_CONSOLE_RX 0u
 #define IRQ_BUS_RX     2u
 #define IRQ_BUS_TX     3u
+#define IRQ_LINE_RX    4u
+#define IRQ_LINE_TX    5u
 #define IRQ_ETHERNET   13u
 
 /* --- watchdog: NMI when the count is over, reset when it is over once more ------------ */

@@ -1,5 +1,6 @@
 #include "sensors.h"
 
+#include "light.h"
 #include "uart.h"
 
 #define SECOND INT64_C(1000000000)
@@ -44,8 +45,8 @@ static struct phusa_text agree(struct station_channel *channel)
 static void tell_unwired(const struct report_channels *channels, uint32_t *unwired)
 {
     for (size_t i = 0; i < channels->count; i++) {
-        if (!hub_gives(&hub, i)) {
-            const struct station_channel *channel = &channels->items[i];
+        const struct station_channel *channel = &channels->items[i];
+        if (!hub_gives(&hub, i) && !light_owns(channel->name)) {
             *unwired |= UINT32_C(1) << i;
             console_text("sensors: none gives ");
             console_write(channel->name.data, channel->name.length);

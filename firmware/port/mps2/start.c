@@ -21,6 +21,8 @@ void bus_interrupt_received(void);
 void bus_interrupt_sent(void);
 void console_interrupt_received(void);
 void ethernet_interrupt(void);
+void line_interrupt_received(void) __attribute__((weak)); /* the small image has no such line */
+void line_interrupt_sent(void) __attribute__((weak));
 
 static void on_fault(void)
 {
@@ -83,5 +85,7 @@ __attribute__((section(".vectors"), used)) const struct vectors vectors = {
     .interrupts = { [IRQ_CONSOLE_RX] = console_interrupt_received,
                     [IRQ_BUS_RX] = bus_interrupt_received,
                     [IRQ_BUS_TX] = bus_interrupt_sent,
+                    [IRQ_LINE_RX] = line_interrupt_received,
+                    [IRQ_LINE_TX] = line_interrupt_sent,
                     [IRQ_ETHERNET] = ethernet_interrupt },
 };
