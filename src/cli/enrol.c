@@ -112,6 +112,7 @@ static bool check_kind(struct checking *check)
             newcomer->like = station;
         }
     }
+    newcomer->trap = newcomer->like;
     if (newcomer->like != NULL) {
         return true;
     }
@@ -291,6 +292,34 @@ static bool check_parameters(struct checking *check)
     }
 }
 
+/* A parameter in a role of a trap that this one has, too; NULL is none. */
+static bool has_role(const struct newcomer *newcomer, const struct phusa_parameter *parameter)
+{
+    return parameter != NULL && is_listed(newcomer, parameter->name);
+}
+
+/* What makes a trap of it is taken from one of its kind; it must count something. */
+static bool check_trap(struct checking *check)
+{
+    struct newcomer *newcomer = check->newcomer;
+    const struct station *model = newcomer->trap;
+    if (model == NULL || !model->trap.given) {
+        newcomer->trap = NULL;
+        return true;
+    }
+    for (size_t i = 0; i < model->trap.species_count; i++) {
+        if (has_role(newcomer, model->trap.species[i])) {
+            return true;
+        }
+    }
+    problem_set(check->problem,
+                "--parameters: nothing that a %s counts, such as %.*s of %s; its group `trap` "
+                "could not be made",
+                newcomer->kind, (int)model->trap.species[0]->name.length,
+                model->trap.species[0]->name.data, model->id);
+    return false;
+}
+
 /* --- where it reports to ---------------------------------------------------------------------- */
 
 static bool is_host_port(const char *text)
@@ -328,7 +357,7 @@ bool enrol_check(const struct enrolment *wish, const struct settings *settings,
 {
     static bool (*const checks[])(struct checking *) = {
         check_id_free, check_site,  check_kind,       check_name_given, check_place,
-        check_model,   check_every, check_parameters, check_broker,
+        check_model,   check_every, check_parameters, check_trap,       check_broker,
     };
     struct checking check = { wish, settings, newcomer, problem };
     *newcomer = (struct newcomer){ 0 };
@@ -384,6 +413,58 @@ static void put_degrees(struct writer *to, const char *key, double degrees)
     put_string(to, ";");
 }
 
+static void put_role(struct writer *to, const struct newcomer *newcomer, const char *key,
+                     const struct phusa_parameter *parameter)
+{
+    if (has_role(newcomer, parameter)) {
+        put_string(to, " ");
+        put_string(to, key);
+        put_string(to, " = ");
+        put_quoted(to, parameter->name);
+        put_string(to, ";");
+    }
+}
+
+static void put_species(struct writer *to, const struct newcomer *newcomer)
+{
+    const struct station_trap *trap = &newcomer->trap->trap;
+    const char *between = "species = [";
+    for (size_t i = 0; i < trap->species_count; i++) {
+        if (has_role(newcomer, trap->species[i])) {
+            put_string(to, between);
+            put_quoted(to, trap->species[i]->name);
+            between = ", ";
+        }
+    }
+    put_string(to, "];");
+}
+
+/* The group `trap` of its model, with the roles that it has. */
+static void put_trap(struct writer *to, const struct newcomer *newcomer)
+{
+    const struct station_trap *trap = &newcomer->trap->trap;
+    char limit[PHUSA_DOUBLE_CHARS + 1], hold[24];
+    put_string(to, "\n    trap : { ");
+    put_species(to, newcomer);
+    put_string(to, trap->cumulative ? " counts = \"cumulative\";" : "");
+    put_string(to, trap->drop_corrects ? " falls = \"correction\";" : "");
+    if (trap->limit > 0) {
+        put_string(to, " limit = ");
+        size_t length = phusa_double_print(trap->limit, limit);
+        limit[length] = '\0';
+        put_string(to, limit);
+        put_string(to,
+                   strpbrk(limit, ".e") == NULL ? ".0;" : ";"); /* a whole one may be too large */
+    }
+    put_setting(to, "hold", enrol_span(trap->hold_ns, hold));
+    put_role(to, newcomer, "lamp", trap->lamp);
+    put_role(to, newcomer, "gate", trap->gate);
+    put_role(to, newcomer, "lamp_minutes", trap->lamp_minutes);
+    put_role(to, newcomer, "gate_minutes", trap->gate_minutes);
+    put_role(to, newcomer, "service", trap->service);
+    put_string(to, " };");
+}
+
 size_t enrol_entry(const struct newcomer *newcomer, bool whole, char text[ENROL_TEXT_MAX])
 {
     struct writer to = { text, ENROL_TEXT_MAX, 0, false };
@@ -406,7 +487,11 @@ size_t enrol_entry(const struct newcomer *newcomer, bool whole, char text[ENROL_
         put_string(&to, i == 0 ? "" : ", ");
         put_quoted(&to, newcomer->parameters[i]);
     }
-    put_string(&to, whole ? "]; }\n);\n" : "]; }\n");
+    put_string(&to, "];");
+    if (newcomer->trap != NULL) {
+        put_trap(&to, newcomer);
+    }
+    put_string(&to, whole ? " }\n);\n" : " }\n");
     return finish(&to);
 }
 
@@ -425,6 +510,21 @@ static void put_key(struct writer *to, const char *key, struct phusa_text value)
     put_string(to, " = ");
     put_text(to, value);
     put_string(to, "\n");
+}
+
+static void put_trap_keys(struct writer *to, const struct newcomer *newcomer)
+{
+    const struct station_trap *trap = &newcomer->trap->trap;
+    char place[2 * COORDINATE_MAX];
+    if (!isnan(newcomer->lat)) {
+        (void)snprintf(place, sizeof place, "%.6f,%.6f", newcomer->lat, newcomer->lon);
+        put_key(to, "place", phusa_text_of(place));
+    }
+    for (size_t i = 0; i < trap->species_count; i++) {
+        if (has_role(newcomer, trap->species[i])) {
+            put_key(to, "species", trap->species[i]->name);
+        }
+    }
 }
 
 size_t enrol_provisioning(const struct newcomer *newcomer, const char *password, const char *ca,
@@ -446,6 +546,9 @@ size_t enrol_provisioning(const struct newcomer *newcomer, const char *password,
     put_key(&to, "every", phusa_text_of(enrol_span(newcomer->every_ns, every)));
     for (size_t i = 0; i < newcomer->parameter_count; i++) {
         put_channel(&to, newcomer->parameters[i], newcomer->units[i]);
+    }
+    if (newcomer->trap != NULL) {
+        put_trap_keys(&to, newcomer);
     }
     return finish(&to);
 }

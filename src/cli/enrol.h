@@ -12,6 +12,8 @@
  *   every                 distance of reports: 30s, 5m, 1h, 1d
  *   channel               PARAMETER:UNIT, the unit as the catalogue has it, or PARAMETER alone when
  *                         it has none; one line for each, in order
+ *   place                 of a pest-light trap: LATITUDE,LONGITUDE in degrees, if it is known
+ *   species               of a trap: a parameter that it counts; one line for each, in order
  */
 #ifndef CLI_ENROL_H
 #define CLI_ENROL_H
@@ -38,6 +40,7 @@ struct newcomer {
     size_t parameter_count;
     char broker[ENROL_BROKER_MAX];
     const struct station *like; /* whose every or parameters were taken; NULL = nobody's */
+    const struct station *trap; /* whose group `trap` it has, as far as it has the parameters */
 };
 
 /*

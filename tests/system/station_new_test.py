@@ -111,6 +111,17 @@ def test_what_is_printed(place):
     assert not place.passwords.exists()
 
 
+def test_a_trap_is_one(place):
+    """With the counts of its neighbours, and what makes its board a trap."""
+    assert place.new("--site", "tien-giang", "--kind", "trap", "--lat", "10.3", "--lon", "106.25", "--out", place.out,
+                     "--broker-passwords", place.passwords)[0] == 0
+    species = ["bph", "wbph", "stem_borer", "leaf_folder", "glh", "gall_midge", "zigzag", "other_insects"]
+    made = (place.registry / "x1.cfg").read_text()
+    assert f"trap : {{ species = {json.dumps(species)}; hold = \"2h\"; lamp_minutes = \"lamp_minutes\"; }};" in made
+    fields = provisioned(place.out.read_text())
+    assert fields[-9:] == [("place", "10.300000,106.250000"), *(("species", name) for name in species)]
+
+
 def test_to_stdout(place):
     assert place.new("--out", "-") == (1, "", "phusa station: --out -: the broker's entry would be printed too; add "
                                               "--broker-passwords FILE\n")

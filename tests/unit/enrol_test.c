@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,6 +21,7 @@
 #include "cli/put_file.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
+#define DAY_NS   INT64_C(86400000000000)
 #define LONG_33  "abcdefghijabcdefghijabcdefghijabc"
 
 static struct settings *settings;
@@ -99,6 +101,10 @@ static const struct {
     { { .parameters = "" }, "--parameters: unknown parameter \"\"" },
     { { .parameters = "level," }, "--parameters: unknown parameter \"\"" },
     { { .parameters = "_" }, "--parameters: unknown parameter \"_\"" },
+    { { .kind = "trap", .parameters = "lamp_minutes,battery" },
+      "--parameters: nothing that a trap counts, such as bph of trap-cai-be; its group `trap` "
+      "could "
+      "not be made" },
     { { .parameters = "level,temp,level" }, "--parameters: \"level\" stands there twice" },
     { { .broker = "mqtt.example.vn" },
       "--broker mqtt.example.vn: write HOST:PORT, such as mqtt.example.vn:8883" },
@@ -231,6 +237,76 @@ static void writes_a_provisioning(void **state)
     assert_int_equal(text[0], '#');
     assert_true(enrol_provisioning(&newcomer, "secret", "", text) > 0);
     assert_null(strstr(text, "\nca = "));
+}
+
+/* What makes a trap of its model makes one of it. */
+static void a_trap_is_one_like_its_model(void **state)
+{
+    static const char entry[] =
+        "    every = \"1d\";\n"
+        "    parameters = [\"bph\", \"wbph\", \"stem_borer\", \"leaf_folder\", \"glh\", "
+        "\"gall_midge\", \"zigzag\", \"other_insects\", \"lamp_minutes\", \"battery\"];\n"
+        "    trap : { species = [\"bph\", \"wbph\", \"stem_borer\", \"leaf_folder\", \"glh\", "
+        "\"gall_midge\", \"zigzag\", \"other_insects\"]; hold = \"2h\"; lamp_minutes = "
+        "\"lamp_minutes\"; }; }\n";
+    struct enrolment wish = complete((struct enrolment){
+        .site = "tien-giang", .kind = "trap", .lat = "10.337", .lon = "106.033" });
+    struct newcomer newcomer;
+    struct problem problem = { "" };
+    char text[ENROL_TEXT_MAX];
+    (void)state;
+    assert_true(enrol_check(&wish, settings, &newcomer, &problem));
+    assert_true(enrol_entry(&newcomer, false, text) > 0);
+    assert_string_equal(strstr(text, "    every"), entry);
+    assert_true(enrol_provisioning(&newcomer, "secret", "", text) > 0);
+    assert_non_null(
+        strstr(text, "\nplace = 10.337000,106.033000\nspecies = bph\nspecies = wbph\n"));
+    wish.every = "1h"; /* nothing else is like it; and only what it reports */
+    wish.parameters = "glh,lamp,bph";
+    wish.lat = wish.lon = NULL;
+    assert_true(enrol_check(&wish, settings, &newcomer, &problem));
+    assert_null(newcomer.like);
+    assert_true(enrol_entry(&newcomer, false, text) > 0);
+    assert_string_equal(strstr(text, "    trap"),
+                        "    trap : { species = [\"bph\", \"glh\"]; hold = \"2h\"; }; }\n");
+    assert_true(enrol_provisioning(&newcomer, "secret", "", text) > 0);
+    assert_string_equal(strstr(text, "channel = bph:count\n"),
+                        "channel = bph:count\nspecies = bph\nspecies = glh\n");
+}
+
+/* All that a group can say is said again. */
+static void a_trap_s_group_is_written_whole(void **state)
+{
+    static const struct phusa_parameter bph = { .name = { "bph", 3 } },
+                                        lamp = { .name = { "l", 1 } },
+                                        gate = { .name = { "g", 1 } };
+    static const struct phusa_parameter *const species[] = { &bph };
+    const struct station model = { .trap = { .given = true,
+                                             .cumulative = true,
+                                             .drop_corrects = true,
+                                             .limit = 9999,
+                                             .hold_ns = INT64_C(5400000000000),
+                                             .species = species,
+                                             .species_count = 1,
+                                             .lamp = &lamp,
+                                             .gate = &gate,
+                                             .service = &bph } };
+    struct newcomer newcomer = { .id = "x",
+                                 .site = "x",
+                                 .kind = "trap",
+                                 .lat = NAN,
+                                 .every_ns = DAY_NS,
+                                 .parameters = { bph.name, lamp.name, gate.name },
+                                 .parameter_count = 3,
+                                 .trap = &model };
+    char text[ENROL_TEXT_MAX];
+    (void)state;
+    assert_true(enrol_entry(&newcomer, false, text) > 0);
+    assert_string_equal(
+        strstr(text, "    trap"),
+        "    trap : { species = [\"bph\"]; counts = \"cumulative\"; falls = "
+        "\"correction\"; limit = 9999.0; hold = \"90m\"; lamp = \"l\"; gate = \"g\"; "
+        "service = \"bph\"; }; }\n");
 }
 
 /* The longest of everything has room. */
@@ -381,6 +457,8 @@ int main(void)
         cmocka_unit_test(is_like_its_neighbours),
         cmocka_unit_test(writes_an_entry),
         cmocka_unit_test(writes_a_provisioning),
+        cmocka_unit_test(a_trap_is_one_like_its_model),
+        cmocka_unit_test(a_trap_s_group_is_written_whole),
         cmocka_unit_test(has_room),
         cmocka_unit_test(names_spans),
         cmocka_unit_test(hashes_as_mosquitto_does),
