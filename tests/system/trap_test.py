@@ -33,11 +33,12 @@ STATIONS = """stations : (
 
 
 class TrapSim(phusarun.Part):
-    def __init__(self, folder, clock):
+    def __init__(self, folder, clock, nights=(DARK,)):
         super().__init__("trapsim", folder)
         self.where = f"unix:{self.folder}/line"
-        night = ",".join(map(str, [DARK, *TAKEN.values()]))
-        self.argv = ["--at", self.where, "--classes", len(TAKEN), "--night", night, "--clock", clock]
+        self.argv = ["--at", self.where, "--classes", len(TAKEN), "--clock", clock]
+        for begin in nights:
+            self.argv += ["--night", ",".join(map(str, [begin, *TAKEN.values()]))]
 
     def start(self):
         self.launch([phusarun.ROOT / "tools" / "trapsim", *map(str, self.argv)])
