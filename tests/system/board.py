@@ -17,7 +17,10 @@ from station_test import receipt
 HOST = "10.0.2.2"  # this machine, as the board sees it
 NAME = "broker.test"  # of the broker, in its certificate
 PAGE_BYTES, BLOCK = 8192, 4096
-LOG_FIRST = 8  # block; firmware/port/mps2/flash.h
+KEEP_FIRST, LOG_FIRST = 2, 8  # blocks; firmware/port/mps2/flash.h
+PSRAM, LOG_END = 0x21000000, 16 << 20  # where the flash lies, and how much it is
+BLANKS = 8  # so many blank blocks are the end of what is used
+STORE_S = 30.0  # longest wait for a store
 NTP_EPOCH = 2208988800  # seconds from 1900 to 1970
 QEMU = "qemu-system-arm"
 STATION, SITE = "apacp", "apalachicola"
@@ -114,6 +117,7 @@ class Board(phusarun.Part):
         self.console = self.folder / "console.log"
         self.console_socket = self.folder / "console"
         self.monitor = self.folder / "monitor"
+        self.debugger = self.folder / "debugger"
         self.image = image(kind)
         self.flash = self.folder / "flash.bin"
 
@@ -134,6 +138,7 @@ class Board(phusarun.Part):
                      "-nic", "user,model=lan9118,ipv6=off",
                      "-chardev", f"socket,id=console,path={self.console_socket},server=on,wait=off,"
                      f"logfile={self.console},logappend=on", "-serial", "chardev:console",
+                     "-chardev", f"socket,id=debugger,path={self.debugger},server=on,wait=off", "-gdb", "chardev:debugger",
                      "-serial", self.bus or "null", *words])
         return self
 
@@ -200,14 +205,42 @@ class Board(phusarun.Part):
         for name, least in MEMORY_LEAST.items():
             assert left.get(name, least) >= least, left
 
-    def log_area(self, path):
-        """Copies the log's area out of the flash, as far as it is used: a file like that of a station on a computer."""
+    def cut_at_store(self, place, count):
+        """Kills it right behind an instruction: the one that stores something into a place, (address, bytes), for the
+        count-th time from now on."""
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(STORE_S)
+            link.connect(str(self.debugger))
+            with link.makefile("rwb", buffering=0) as talk:
+                hear_debugger(talk)  # it stands still from here on, unless it is told to go on
+                for order in count * [b"Z2,%x,%x" % place, b"c", b"z2,%x,%x" % place, b"s"]:  # stops before the store
+                    talk.write(b"$%s#%02x" % (order, sum(order) % 256))
+                    answer = hear_debugger(talk)
+                    assert answer == b"OK" or answer.startswith(b"T05"), answer
+                self.kill()
+
+    def log_area(self, path, first=0):
+        """Copies the log's area out of the flash, from block first as far as it is used: a file like that of a station
+        on a computer. Returns the number of the last block in use, or first."""
+        used = bytearray()
         with open(self.flash, "rb") as flash:
-            flash.seek(LOG_FIRST * BLOCK)
-            data = flash.read()
-        used = len(data.rstrip(b"\0"))
-        Path(path).write_bytes(data[: -(-max(used, 1) // BLOCK) * BLOCK + BLOCK])
-        return path
+            flash.seek((LOG_FIRST + first) * BLOCK)
+            while any(used[-BLANKS * BLOCK:]) or len(used) < BLANKS * BLOCK:
+                used += flash.read(BLOCK)
+        Path(path).write_bytes(used)
+        return first + max(-(-len(used.rstrip(b"\0")) // BLOCK) - 1, 0)
+
+
+def hear_debugger(talk):
+    """What QEMU's debugger says next. A packet is $ text # sum of its bytes, two digits; each is confirmed by a +."""
+    text = b""
+    while not text.endswith(b"#"):
+        byte = talk.read(1)
+        assert byte, "QEMU has gone"
+        text = text + byte if text or byte == b"$" else b""
+    talk.read(2)
+    talk.write(b"+")
+    return text[1:-1]
 
 
 class Receiver:
@@ -283,6 +316,13 @@ def certificate(folder, name, signer, host, until="20491231235959Z"):
     request(folder, name, host)
     sign(folder, name, f"subjectAltName=DNS:{host}\nextendedKeyUsage=serverAuth\nkeyUsage=critical,digitalSignature\n"
          "basicConstraints=critical,CA:FALSE\n", signer, until)
+
+
+def trusted(folder):
+    """Makes an authority and a certificate of its, "good", for our broker. Returns the authority's certificate."""
+    authority(folder, "ours")
+    certificate(folder, "good", "ours", NAME)
+    return folder / "ours.pem"
 
 
 class TlsBroker(phusarun.Broker):
