@@ -4,8 +4,10 @@
 #include "check_items.h"
 
 #define ALL_BYTES    256u
-#define MARGIN_MS    500 /* beside the time that bytes take on their line */
-#define SETTLE_MS    20u /* a pin, its wire and its filter */
+#define HELD_BYTES   300u /* an answer of Modbus has 256, and the main loop may be late */
+#define MARGIN_MS    2000 /* beside the time that bytes take on their line */
+#define LINE_MS      100u /* a wire is as fast as its line; an emulated one may be late */
+#define SETTLE_MS    20u  /* a pin, its wire and its filter */
 #define TOGGLES      5u
 #define BREAK_US     12000u /* SDI-12's */
 #define CURRENT_MAX  25000  /* microamperes: no loop gives more */
@@ -29,7 +31,7 @@ static bool configure(const struct check *check)
 /* Configures it when what an item before this one sent has come back. */
 static bool begin_anew(struct check *check)
 {
-    return configure(check) && check_pause(check, SETTLE_MS) && configure(check);
+    return configure(check) && check_pause(check, LINE_MS) && configure(check);
 }
 
 static size_t fetch(const struct check *check, void *bytes, size_t capacity)
@@ -55,6 +57,14 @@ static int64_t wait_sent(struct check *check, int64_t limit_ms)
         }
     }
     return check_since_ms(check, begun);
+}
+
+/* Writes when the line is free, and waits until all has left. */
+static bool push(struct check *check, const void *bytes, size_t length)
+{
+    return wait_sent(check, line_ms(check, ALL_BYTES) + MARGIN_MS) >= 0 &&
+           bus_of(check)->write(bus_of(check)->context, bytes, length) == HAL_OK &&
+           wait_sent(check, line_ms(check, length) + MARGIN_MS) >= 0;
 }
 
 static void fill(struct check *check)
@@ -137,13 +147,28 @@ static struct check_finding loops(struct check *check)
                                                               : check_failed("others came back");
 }
 
+/* What comes while nobody reads. */
+static struct check_finding holds(struct check *check)
+{
+    if (!check->port->bus_loops) {
+        return check_skipped("no loop-back is connected");
+    }
+    fill(check);
+    if (!begin_anew(check) || !push(check, check->bytes, ALL_BYTES) ||
+        !push(check, check->bytes, HELD_BYTES - ALL_BYTES) || !check_pause(check, LINE_MS)) {
+        return check_failed("an operation failed");
+    }
+    size_t got = collect(check, HELD_BYTES);
+    return got == HELD_BYTES ? check_passed()
+                             : check_failed_at("of 300 bytes were there", (int64_t)got);
+}
+
 static struct check_finding forgets(struct check *check)
 {
     if (!check->port->bus_loops) {
         return check_skipped("no loop-back is connected");
     }
-    if (!begin_anew(check) || bus_of(check)->write(bus_of(check)->context, "old", 3) != HAL_OK ||
-        wait_sent(check, line_ms(check, 3) + MARGIN_MS) < 0 || !check_pause(check, SETTLE_MS) ||
+    if (!begin_anew(check) || !push(check, "old", 3) || !check_pause(check, LINE_MS) ||
         !configure(check)) {
         return check_failed("an operation failed");
     }
@@ -311,6 +336,7 @@ const struct check_item check_bus_items[] = {
     { "bus: nothing comes from a silent line, and no call waits", is_silent },
     { "bus: 256 bytes leave, and it is said when they have", sends },
     { "bus: what is sent comes back", loops },
+    { "bus: 300 bytes wait until they are read", holds },
     { "bus: what came before is forgotten when it is configured", forgets },
     { "bus: a break ends by itself", breaks },
     { NULL, NULL },

@@ -67,6 +67,7 @@ enum defect {
     SENT_EARLY,
     SENT_NEVER,
     LOSES_BYTES,
+    SMALL_RING,
     KEEPS_OLD,
     NO_END_OF_BREAK,
     PIN_STUCK,
@@ -265,6 +266,8 @@ static size_t bus_read(void *context, void *bytes, size_t capacity)
 static void loop_back(struct fake_bus *bus, const uint8_t *bytes, size_t length)
 {
     int64_t while_it_leaves = (1 - (int64_t)length) * bus->character_ns;
+    size_t held = bus->in_count - bus->in_taken, room = held < 256 ? 256 - held : 0;
+    length = rig.defect == SMALL_RING && length > room ? room : length;
     fake_bus_put(bus, bytes, length - (rig.defect == LOSES_BYTES), while_it_leaves);
 }
 
@@ -504,6 +507,7 @@ static void test_each_defect_is_found(void **state)
         [SENT_EARLY] = "bus: 256 bytes leave",
         [SENT_NEVER] = "bus: 256 bytes leave",
         [LOSES_BYTES] = "bus: what is sent comes back",
+        [SMALL_RING] = "bus: 300 bytes wait",
         [KEEPS_OLD] = "bus: what came before is forgotten",
         [NO_END_OF_BREAK] = "bus: a break ends",
         [PIN_STUCK] = "pins: an input follows",

@@ -10,7 +10,8 @@
 #include "phusa/number.h"
 #include "registers.h"
 
-#define RING_BYTES   256u /* a power of two */
+#define TYPED_MAX    128u /* bytes: two lines, typed ahead */
+#define HEARD_MAX    320u /* an answer of Modbus has 256, and what follows it may be there already */
 #define CONSOLE_BAUD 115200u
 #define CONSOLE_WAIT                                                                               \
     (INT64_C(50) * 1000000) /* ns for one byte; then the line is taken for dead                    \
@@ -20,13 +21,16 @@
 #define UART_RUN      (1u | 2u | 8u) /* send, receive, interrupt when received */
 #define UART_TX_IRQ   4u
 
-/* One writes head, the other tail. */
+/* One writes head, the other tail; one place stays free. */
 struct ring {
-    volatile uint32_t head, tail;
-    uint8_t bytes[RING_BYTES];
+    volatile uint16_t head, tail;
+    const uint16_t size;
+    uint8_t *const bytes;
 };
 
-static struct ring typed, heard;
+static uint8_t typed_bytes[TYPED_MAX], heard_bytes[HEARD_MAX];
+static struct ring typed = { .size = TYPED_MAX, .bytes = typed_bytes };
+static struct ring heard = { .size = HEARD_MAX, .bytes = heard_bytes };
 
 static struct {
     uint8_t bytes[BUS_WRITE_MAX];
@@ -42,11 +46,18 @@ static volatile uint32_t *uart(uint32_t base, uint32_t offset)
     return &REGISTER(base + offset);
 }
 
+static uint16_t behind(const struct ring *ring, uint16_t place)
+{
+    return place + 1u < ring->size ? (uint16_t)(place + 1) : 0;
+}
+
+/* What a full ring has no room for is lost, not what is in it. */
 static void ring_put(struct ring *ring, uint8_t byte)
 {
-    if (ring->head - ring->tail < RING_BYTES) {
-        ring->bytes[ring->head % RING_BYTES] = byte;
-        ring->head++;
+    uint16_t next = behind(ring, ring->head);
+    if (next != ring->tail) {
+        ring->bytes[ring->head] = byte;
+        ring->head = next;
     }
 }
 
@@ -55,8 +66,8 @@ static bool ring_take(struct ring *ring, uint8_t *byte)
     if (ring->head == ring->tail) {
         return false;
     }
-    *byte = ring->bytes[ring->tail % RING_BYTES];
-    ring->tail++;
+    *byte = ring->bytes[ring->tail];
+    ring->tail = behind(ring, ring->tail);
     return true;
 }
 
