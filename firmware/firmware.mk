@@ -1,5 +1,6 @@
-# `make firmware`: the images for the Cortex-M3 board that QEMU has (mps2-an385), plain and with
-# TLS, held to their budgets. Built of our own files and of the sources of lwIP and mbedTLS,
+# `make firmware`: the images for the Cortex-M3 board that QEMU has (mps2-an385): plain, with TLS, and
+# the check list of the porting guide; held to their budgets. Built of our own files and of the
+# sources of lwIP and mbedTLS,
 # which tools/firmware-sources fetches into the build folder.
 
 FW         := $(B)/firmware
@@ -14,6 +15,7 @@ FW_tls_FLASH   := 196608
 FW_tls_RAM     := 131072
 FW_plain_STACK := 7424
 FW_tls_STACK   := 12288
+FW_check_STACK := $(FW_plain_STACK)
 
 FW_CPU     := -mcpu=cortex-m3 -mthumb
 # What -Os does all the same for speed costs half a kilobyte.
@@ -29,8 +31,9 @@ FW_LINK    := $(FW_CPU) $(FW_SMALL) -g -flto=1 -Wno-stringop-overflow -nostartfi
 FW_TLS_ONLY   := $(addprefix $(FW_PORT)/,tls.c entropy_test.c desk.c light.c line.c) firmware/port/technician.c \
                  firmware/port/trap_rig.c
 FW_PLAIN_ONLY := $(addprefix $(FW_PORT)/,tls_none.c desk_none.c light_none.c)
+FW_CHECK_ONLY := $(FW_PORT)/check_main.c $(wildcard firmware/port/check*.c)
 FW_OURS      := $(filter-out src/shared/crc32c.c,$(SHARED)) $(wildcard firmware/core/*.c) $(wildcard firmware/drivers/*.c)
-FW_BOARD     := $(filter-out $(FW_TLS_ONLY) $(FW_PLAIN_ONLY),$(wildcard $(FW_PORT)/*.c))
+FW_BOARD     := $(filter-out $(FW_TLS_ONLY) $(FW_PLAIN_ONLY) $(FW_CHECK_ONLY),$(wildcard $(FW_PORT)/*.c))
 
 # Theirs, as far as it is used.
 FW_LWIP := $(addprefix core/,def dns inet_chksum init ip mem memp netif pbuf tcp tcp_in tcp_out timeouts udp \
@@ -44,7 +47,9 @@ FW_plain_OBJECTS := $(patsubst %.c,$(FW)/plain/%.o,$(FW_OURS) $(FW_BOARD) $(FW_P
                     $(patsubst %,$(FW)/plain/lwip/%.o,$(FW_LWIP))
 FW_tls_OBJECTS   := $(patsubst %.c,$(FW)/tls/%.o,$(FW_OURS) $(FW_BOARD) $(FW_TLS_ONLY)) \
                     $(patsubst %,$(FW)/tls/lwip/%.o,$(FW_LWIP)) $(patsubst %,$(FW)/tls/mbedtls/%.o,$(FW_MBEDTLS))
-FW_IMAGES := $(FW)/station-plain.elf $(FW)/station-tls.elf
+# The plain image with another main.
+FW_check_OBJECTS := $(filter-out %/$(FW_PORT)/main.o,$(FW_plain_OBJECTS)) $(patsubst %.c,$(FW)/plain/%.o,$(FW_CHECK_ONLY))
+FW_IMAGES := $(addprefix $(FW)/station-,plain.elf tls.elf check.elf)
 
 .PHONY: firmware
 firmware:
@@ -52,13 +57,14 @@ firmware:
 	@tools/firmware-sources $(FW_SOURCES)
 	@$(MAKE) --no-print-directory $(FW_IMAGES)
 	@tools/firmware-size $(FW_CROSS)size $(FW)/station-plain.elf $(FW_plain_FLASH) $(FW_plain_RAM) \
-	    $(FW)/station-tls.elf $(FW_tls_FLASH) $(FW_tls_RAM)
+	    $(FW)/station-tls.elf $(FW_tls_FLASH) $(FW_tls_RAM) $(FW)/station-check.elf $(FW_plain_FLASH) $(FW_plain_RAM)
 
 $(FW)/station-%.elf: $(FW_PORT)/link.ld $(FW)/flags
 	$(if $(V),,@echo '  link  $@')
 	$(Q)$(FW_CROSS)gcc $(FW_LINK) -Wl,--defsym=STACK_BYTES=$(FW_$*_STACK) -Wl,-Map=$(@:.elf=.map) -o $@ $(filter %.o,$^) -lm
 $(FW)/station-plain.elf: $(FW_plain_OBJECTS)
 $(FW)/station-tls.elf: $(FW_tls_OBJECTS)
+$(FW)/station-check.elf: $(FW_check_OBJECTS)
 
 # The small image: fewer channels, no console, and lwIP does not check itself.
 FW_plain_IMAGE := -DSTATION_CHANNELS_MAX=16 -DSTATION_BUFFER_BYTES=2560 -DDEVICE_MAP_POINTS_MAX=24 -DLWIP_NOASSERT

@@ -73,7 +73,7 @@ def test_what_needs_no_heap_is_linked(tmp_path):
     assert link(tmp_path, "return strcmp(text, from) + abs(atoi(from));") is None
 
 
-@pytest.mark.parametrize("kind", ["plain", "tls"])
+@pytest.mark.parametrize("kind", ["plain", "tls", "check"])
 def test_images_have_no_heap(kind):
     image = board.image(kind)
     assert board.symbols(image, "main") or board.symbols(image, "start"), "no symbols: nothing would be found"

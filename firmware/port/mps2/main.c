@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "board.h"
+#include "basics.h"
 #include "desk.h"
 #include "entropy.h"
 #include "flash.h"
@@ -33,77 +33,6 @@ static struct {
     uint32_t events; /* of the network, as told */
     uint64_t covered;
 } station;
-
-static void say(const char *text)
-{
-    console_text(text);
-    console_text("\r\n");
-}
-
-static const char *reset_text(void)
-{
-    struct hal_board board = board_hal();
-    switch (board.why(board.context)) {
-    case HAL_RESET_POWER:
-        return "power";
-    case HAL_RESET_WATCHDOG:
-        return "watchdog";
-    case HAL_RESET_COMMAND:
-        return "command";
-    case HAL_RESET_BROWNOUT:
-        return "brownout";
-    case HAL_RESET_OTHER:
-        return "fault";
-    }
-    return "";
-}
-
-static void feed(void)
-{
-    struct hal_board board = board_hal();
-    board.feed(board.context);
-}
-
-static void light(enum board_pin pin, bool on)
-{
-    struct hal_pins pins = board_pins();
-    pins.set(pins.context, pin, on);
-}
-
-/* Nothing more can be done but say why. */
-static _Noreturn void stand_still(const char *why)
-{
-    console_text("station: ");
-    say(why);
-    light(BOARD_PIN_TROUBLE, true);
-    for (;;) {
-        feed();
-        board_sleep();
-    }
-}
-
-/* The small records. Without them the station forgets settings and counts, and works. */
-static void open_keep(void)
-{
-    struct hal_flash flash = flash_area(FLASH_KEEP_FIRST, FLASH_KEEP_BLOCKS);
-    if (keep_open(&station.keep, &flash) != KEEP_OK) {
-        say("station: the small records cannot be read");
-    }
-}
-
-/* Counts the starts by itself: what is made of them must differ before the core has begun. */
-static uint32_t count_start(void)
-{
-    uint32_t starts = 0;
-    size_t length = 0;
-    (void)keep_read(&station.keep, KEEP_BOARD, &starts, sizeof starts, &length);
-    starts++;
-    if (keep_write(&station.keep, KEEP_BOARD, &starts, sizeof starts) != KEEP_OK ||
-        keep_sync(&station.keep) != KEEP_OK) {
-        say("station: the small records cannot be kept");
-    }
-    return starts;
-}
 
 static void fill_options(const struct report_channels *channels, struct station_options *options)
 {
@@ -223,16 +152,8 @@ int main(void)
 {
     const char *why = "";
     struct hal_flash page = flash_area(FLASH_PAGE_FIRST, FLASH_PAGE_BLOCKS);
-    board_start();
-    console_start();
-    say("Phu Sa station " PHUSA_VERSION);
-    enum provision_status status = provision_read(&page, &station.provision);
-    if (status != PROVISION_OK) {
-        stand_still(provision_text(status));
-    }
-    flash_tear(station.provision.tear_one_in, station.provision.tear_seed);
-    open_keep();
-    uint32_t start = count_start();
+    begin_image("Phu Sa station " PHUSA_VERSION, &page, &station.provision);
+    uint32_t start = open_records(&station.keep);
     entropy_start(station.provision.seed, start);
     random_start(station.provision.seed, sizeof station.provision.seed, start);
     start_core(&page, start);
