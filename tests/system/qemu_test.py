@@ -140,6 +140,35 @@ def answer(client, name):
     return next((one for one in found if one["id"] == name), None)
 
 
+def test_settings_that_would_cut_it_off_are_rolled_back(scene):
+    """By time, and by a power cut in the middle of their trial; the board is heard again, and says so."""
+    scene.broker = scene.add(phusarun.Broker(scene.folder / "broker", [STATION]))
+    station = board.Board(scene.folder / "board")
+    station.provision(STATION, f"{board.NAME}:{scene.broker.port}", *options(scene.broker, time_server(scene)))
+    scene.add(station)
+    receiver = Receiver(scene.client())
+    receiver.client.listen(f"phusa/1/{SITE}/{STATION}/rsp")
+    until(lambda: receiver.work() or receiver.reports, "a report")
+    away = {"every": 2, "broker": {"host": board.HOST, "port": phusarun.free_port()}}
+    for name, trial_s, why in (("t1", 30, "no receipt came in time"), ("t2", 600, "the station started anew")):
+        connected, away_before = (station.says().count(text) for text in ("connected from", "is not reachable"))
+        receiver.client.send({"id": name, "do": "set", "trial_s": trial_s, "settings": away},
+                             f"phusa/1/{SITE}/{STATION}/cmd")
+        station.wait_for("is not reachable", count=away_before + 1)
+        if name == "t2":
+            station.kill()
+            station.start()
+        until(lambda n=name: answer_is(receiver.client, {"id": n, "ok": False, "error": f"rolled back: {why}"}),
+              f"{name} is rolled back", 90)
+        station.wait_for("connected from", count=connected + 1)
+    newest = max(receiver.reports)
+    until(lambda: receiver.work() or max(receiver.reports) > newest + 2, "reports as before")
+
+
+def answer_is(client, wanted):
+    return wanted in [json.loads(payload) for topic, payload, _ in client.heard if topic.endswith("/rsp")]
+
+
 def refused(scene, station, why):
     """Refused again and again, told each time, and more and more seldom; nothing was said to the broker."""
     station.wait_for(why, count=4)
