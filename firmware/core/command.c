@@ -8,24 +8,24 @@ enum kind { ID, TEXT, WHOLE, NUMBER, FLAG, OBJECT, ARRAY };
 
 static const struct {
     const char *name;
-    enum kind kind;
-    size_t place;
-    unsigned has;
+    uint8_t kind; /* enum kind */
+    uint8_t has;
+    uint16_t place;
 } members[] = {
-    { "id", ID, offsetof(struct command, id), 0 },
-    { "do", ID, offsetof(struct command, action), 0 },
-    { "parameter", TEXT, offsetof(struct command, parameter), 0 },
-    { "step", TEXT, offsetof(struct command, step), 0 },
-    { "operator", TEXT, offsetof(struct command, operator_name), 0 },
-    { "settings", OBJECT, offsetof(struct command, settings), 0 },
-    { "coefficients", ARRAY, offsetof(struct command, coefficients), 0 },
-    { "on", FLAG, offsetof(struct command, on), COMMAND_HAS_ON },
-    { "from", WHOLE, offsetof(struct command, from), COMMAND_HAS_FROM },
-    { "to", WHOLE, offsetof(struct command, to), COMMAND_HAS_TO },
-    { "minutes", WHOLE, offsetof(struct command, minutes), COMMAND_HAS_MINUTES },
-    { "seconds", WHOLE, offsetof(struct command, seconds), COMMAND_HAS_SECONDS },
-    { "trial_s", WHOLE, offsetof(struct command, trial_s), COMMAND_HAS_TRIAL },
-    { "reference", NUMBER, offsetof(struct command, reference), COMMAND_HAS_REFERENCE },
+    { "id", ID, 0, offsetof(struct command, id) },
+    { "do", ID, 0, offsetof(struct command, action) },
+    { "parameter", TEXT, 0, offsetof(struct command, parameter) },
+    { "step", TEXT, 0, offsetof(struct command, step) },
+    { "operator", TEXT, 0, offsetof(struct command, operator_name) },
+    { "settings", OBJECT, 0, offsetof(struct command, settings) },
+    { "coefficients", ARRAY, 0, offsetof(struct command, coefficients) },
+    { "on", FLAG, COMMAND_HAS_ON, offsetof(struct command, on) },
+    { "from", WHOLE, COMMAND_HAS_FROM, offsetof(struct command, from) },
+    { "to", WHOLE, COMMAND_HAS_TO, offsetof(struct command, to) },
+    { "minutes", WHOLE, COMMAND_HAS_MINUTES, offsetof(struct command, minutes) },
+    { "seconds", WHOLE, COMMAND_HAS_SECONDS, offsetof(struct command, seconds) },
+    { "trial_s", WHOLE, COMMAND_HAS_TRIAL, offsetof(struct command, trial_s) },
+    { "reference", NUMBER, COMMAND_HAS_REFERENCE, offsetof(struct command, reference) },
 };
 #define MEMBERS (sizeof members / sizeof members[0])
 

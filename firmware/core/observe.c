@@ -40,7 +40,13 @@ void observe_amount(struct amount *amount, double value, double raw, uint8_t sta
 
 double observe_tidy(double sum)
 {
-    return fabs(sum) < TIDY_MAX ? floor(sum * TIDY_SCALE + 0.5) / TIDY_SCALE : sum;
+    if (!(fabs(sum) < TIDY_MAX)) {
+        return sum;
+    }
+    double scaled = sum * TIDY_SCALE + 0.5;
+    int64_t whole = (int64_t)scaled; /* towards zero: one too many below it */
+    whole -= (double)whole > scaled;
+    return (double)whole / TIDY_SCALE;
 }
 
 bool observe_reached(const struct observation *observation, const struct amount *amount,

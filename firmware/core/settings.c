@@ -160,7 +160,7 @@ static bool value_right(size_t field, double value)
 {
     /* Written so that NaN is refused. */
     return value >= least_of(field) && value <= most_of(field) &&
-           (fields[field].kind <= POSITIVE || !(fabs(value - floor(value)) > 0));
+           (fields[field].kind <= POSITIVE || !(fabs(value - (double)(int64_t)value) > 0));
 }
 
 /* The value of a field: a number, or true and false where it is a flag. */
