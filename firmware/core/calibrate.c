@@ -6,12 +6,19 @@
 
 #define VERSION 1u
 
+const double calibrate_none[CALIBRATE_ORDER] = { 0, 1, 0, 0 };
+
 void calibrate_begin(struct calibration *calibration, struct phusa_text name)
 {
-    *calibration = (struct calibration){ .name_length = (uint8_t)name.length,
-                                         .now = { 0, 1, 0, 0 },
-                                         .before = { 0, 1, 0, 0 } };
+    *calibration = (struct calibration){ .name_length = (uint8_t)name.length };
     memcpy(calibration->name, name.data, name.length);
+    memcpy(calibration->now, calibrate_none, sizeof calibrate_none);
+    memcpy(calibration->before, calibrate_none, sizeof calibrate_none);
+}
+
+bool calibrate_changes(const double coefficients[CALIBRATE_ORDER])
+{
+    return memcmp(coefficients, calibrate_none, sizeof calibrate_none) != 0;
 }
 
 double calibrate_apply(const double coefficients[CALIBRATE_ORDER], double raw)

@@ -50,6 +50,12 @@ enum calibrate_result {
 /* The calibration that changes nothing, of a parameter. name at most CALIBRATE_NAME_MAX bytes. */
 void calibrate_begin(struct calibration *calibration, struct phusa_text name);
 
+/* The coefficients with which every value is its raw number. */
+extern const double calibrate_none[CALIBRATE_ORDER];
+
+/* False if these are the same. */
+bool calibrate_changes(const double coefficients[CALIBRATE_ORDER]);
+
 /* The value for a raw number. */
 double calibrate_apply(const double coefficients[CALIBRATE_ORDER], double raw);
 

@@ -54,8 +54,12 @@ void orders_step(struct station_core *station, struct hal_time now);
 
 /* --- trial.c ------------------------------------------------------------------------ */
 
-/* Lays the kept settings over the station's own. False if its own are not valid. */
+/* Lays the kept settings over the station's own; calibrations are known. False if its own are not
+ * valid. */
 bool trial_begin(struct station_core *station);
+
+/* Reports hold what the calibrations in force want. */
+void trial_calibrated(struct station_core *station);
 
 /* The distance of the schedule's moments by the settings in force. */
 int64_t settings_tick_ns(const struct station_core *station);

@@ -15,6 +15,7 @@
 #include "command.h"
 #include "inside.h"
 #include "print.h"
+#include "report.h"
 
 #define VERSION               1u
 #define MAINTENANCE_MINUTES   60u
@@ -37,6 +38,7 @@ struct order {
     const struct command *command;
     struct hal_time now;
     struct print *print; /* members of the answer, each with a comma before it */
+    bool asks;           /* it orders nothing */
     char why[SETTINGS_WHY_MAX];
 };
 
@@ -318,6 +320,7 @@ static const char *do_reboot(struct order *order)
 
 static const char *do_report(struct order *order)
 {
+    order->asks = true;
     order->station->status_due = true;
     diagnostics_print(order->station, order->now, order->print);
     return NULL;
@@ -331,20 +334,30 @@ static uint32_t bit_of(size_t channel)
     return UINT32_C(1) << channel;
 }
 
+static struct phusa_text name_of(const struct calibration *calibration)
+{
+    return (struct phusa_text){ calibration->name, calibration->name_length };
+}
+
+/* The calibration of slot number index; false: there is none. */
+static bool read_calibration(const struct station_core *station, unsigned index,
+                             struct calibration *calibration)
+{
+    uint8_t bytes[CALIBRATE_BYTES_MAX];
+    size_t length = kept_bytes(station, KEEP_CALIBRATION + index, bytes, sizeof bytes);
+    return length > 0 && calibrate_unpack(bytes, length, calibration);
+}
+
 /* The slot that holds a channel's calibration, or one that is free; 0: there is none. */
 static unsigned calibration_slot(const struct station_core *station, struct phusa_text name,
                                  struct calibration *calibration)
 {
-    uint8_t bytes[CALIBRATE_BYTES_MAX];
     unsigned free_slot = 0;
     for (unsigned i = 0; i < KEEP_CALIBRATIONS && station->ports.keep != NULL; i++) {
-        unsigned slot = KEEP_CALIBRATION + i;
-        size_t length = kept_bytes(station, slot, bytes, sizeof bytes);
-        if (length == 0 || !calibrate_unpack(bytes, length, calibration)) {
-            free_slot = free_slot == 0 ? slot : free_slot;
-        } else if (phusa_text_equal(
-                       (struct phusa_text){ calibration->name, calibration->name_length }, name)) {
-            return slot;
+        if (!read_calibration(station, i, calibration)) {
+            free_slot = free_slot == 0 ? KEEP_CALIBRATION + i : free_slot;
+        } else if (phusa_text_equal(name_of(calibration), name)) {
+            return KEEP_CALIBRATION + i;
         }
     }
     calibrate_begin(calibration, name);
@@ -356,18 +369,16 @@ static void use_calibration(struct station_core *station, size_t channel,
 {
     struct orders *orders = &station->orders;
     memcpy(orders->coefficients[channel], calibration->now, sizeof calibration->now);
-    orders->calibrated |= bit_of(channel);
+    orders->calibrated &= ~bit_of(channel);
+    orders->calibrated |= calibrate_changes(calibration->now) ? bit_of(channel) : 0;
 }
 
 static void recall_calibrations(struct station_core *station)
 {
-    uint8_t bytes[CALIBRATE_BYTES_MAX];
     struct calibration calibration;
     for (unsigned i = 0; i < KEEP_CALIBRATIONS; i++) {
-        size_t length = kept_bytes(station, KEEP_CALIBRATION + i, bytes, sizeof bytes);
-        if (length > 0 && calibrate_unpack(bytes, length, &calibration)) {
-            struct phusa_text name = { calibration.name, calibration.name_length };
-            size_t channel = channel_named(station, name);
+        if (read_calibration(station, i, &calibration)) {
+            size_t channel = channel_named(station, name_of(&calibration));
             if (channel < station->options.channel_count) {
                 use_calibration(station, channel, &calibration);
             }
@@ -438,14 +449,22 @@ static void end_procedure(struct station_core *station)
     keep_procedure(station);
 }
 
-static void print_coefficients(struct print *print, const char *name, const double *coefficients)
+static void print_numbers(struct print *print, const double *numbers, size_t count)
 {
-    print_member(print, name);
-    for (size_t i = 0; i < CALIBRATE_ORDER; i++) {
+    for (size_t i = 0; i < count; i++) {
         print_word(print, i == 0 ? "[" : ",");
-        print_double(print, coefficients[i]);
+        print_double(print, numbers[i]);
     }
     print_word(print, "]");
+}
+
+/* What a calibration changed. */
+static void print_change(struct print *print, const struct calibration *calibration)
+{
+    print_member(print, "before");
+    print_numbers(print, calibration->before, CALIBRATE_ORDER);
+    print_member(print, "after");
+    print_numbers(print, calibration->now, CALIBRATE_ORDER);
 }
 
 static const char *keep_calibration(struct order *order, size_t channel, unsigned slot,
@@ -461,9 +480,9 @@ static const char *keep_calibration(struct order *order, size_t channel, unsigne
         return "the calibration could not be kept";
     }
     use_calibration(order->station, channel, calibration);
+    trial_calibrated(order->station);
     end_procedure(order->station);
-    print_coefficients(order->print, "before", calibration->before);
-    print_coefficients(order->print, "after", calibration->now);
+    print_change(order->print, calibration);
     return NULL;
 }
 
@@ -535,7 +554,8 @@ static const char *calibrate_end(struct order *order, size_t channel, unsigned s
 static const char *calibrate_set(struct order *order, size_t channel, unsigned slot,
                                  struct calibration *calibration)
 {
-    double coefficients[CALIBRATE_ORDER] = { 0, 1, 0, 0 };
+    double coefficients[CALIBRATE_ORDER];
+    memcpy(coefficients, calibrate_none, sizeof coefficients);
     struct phusa_text array = order->command->coefficients;
     size_t count = command_numbers(array, coefficients, CALIBRATE_ORDER);
     if (array.data != NULL && count < 2) {
@@ -550,20 +570,90 @@ static const char *calibrate_set(struct order *order, size_t channel, unsigned s
     return keep_calibration(order, channel, slot, calibration);
 }
 
+/* Seconds; 0: the clock was unset. */
+static void print_time(struct print *print, const struct calibration *calibration)
+{
+    print_uint(print, (uint64_t)(calibration->time_ns / SECOND));
+}
+
+/* Which parameters have one, and since when. */
+static const char *show_calibrations(struct order *order)
+{
+    struct calibration calibration;
+    const char *before = "";
+    print_member(order->print, "calibrations");
+    print_word(order->print, "{");
+    for (unsigned i = 0; i < KEEP_CALIBRATIONS; i++) {
+        if (read_calibration(order->station, i, &calibration)) {
+            print_word(order->print, before);
+            print_quoted(order->print, name_of(&calibration));
+            print_word(order->print, ":");
+            print_time(order->print, &calibration);
+            before = ",";
+        }
+    }
+    print_word(order->print, "}");
+    return NULL;
+}
+
+static bool reports_raw(const struct station_core *station, size_t channel)
+{
+    bool found = false;
+    for (size_t i = 0; i < station->value_count; i++) {
+        found |= station->values[i].channel == channel && station->values[i].kind == REPORT_RAW;
+    }
+    return found;
+}
+
+/* All that is kept of a parameter's calibration. */
+static const char *calibrate_show(struct order *order, size_t channel,
+                                  const struct calibration *calibration)
+{
+    struct print *print = order->print;
+    print_member(print, "parameter");
+    print_quoted(print, name_of(calibration));
+    print_change(print, calibration);
+    print_member(print, "points");
+    print_word(print, "[");
+    for (size_t i = 0; i < calibration->point_count; i++) {
+        const double point[2] = { calibration->points[i].raw, calibration->points[i].reference };
+        print_word(print, i == 0 ? "" : ",");
+        print_numbers(print, point, 2);
+    }
+    print_word(print, "]");
+    print_member(print, "operator");
+    print_quoted(print,
+                 (struct phusa_text){ calibration->operator_name, calibration->operator_length });
+    print_member(print, "time");
+    print_time(print, calibration);
+    print_member(print, "raw_sent");
+    print_word(print, reports_raw(order->station, channel) ? "true" : "false");
+    return NULL;
+}
+
 static const char *do_calibrate(struct order *order)
 {
     const struct command *command = order->command;
     struct station_core *station = order->station;
     struct calibration calibration;
+    bool show = phusa_text_equal(command->step, PHUSA_TEXT("show"));
+    order->asks = show;
+    if (show && command->parameter.data == NULL) {
+        return show_calibrations(order);
+    }
     size_t channel = channel_named(station, command->parameter);
     if (channel == station->options.channel_count) {
         return "parameter: one of this station's expected";
+    }
+    unsigned slot = calibration_slot(station, command->parameter, &calibration);
+    if (show) {
+        return calibration.operator_length > 0 ? calibrate_show(order, channel, &calibration)
+                                               : "never calibrated";
     }
     if (command->operator_name.length == 0 ||
         command->operator_name.length > CALIBRATE_OPERATOR_MAX) {
         return "operator: a name of 1 to 32 bytes expected";
     }
-    unsigned slot = calibration_slot(station, command->parameter, &calibration);
     if (slot == 0) {
         return "no more calibrations can be kept here";
     }
@@ -586,7 +676,7 @@ static const char *do_calibrate(struct order *order)
         end_procedure(station);
         return NULL;
     }
-    return "step: begin, point, finish, cancel or set expected";
+    return "step: begin, point, finish, cancel, set or show expected";
 }
 
 /* --- a command
@@ -614,18 +704,19 @@ static const char *run(struct order *order)
 }
 
 /* A good answer and its members are printed already. */
-static void answer(struct station_core *station, const struct command *command, struct print *print,
-                   const char *error)
+static void answer(const struct order *order, const char *error)
 {
+    struct print *print = order->print;
+    struct phusa_text id = order->command->id;
     if (error != NULL) {
         *print = (struct print){ .buffer = print->buffer, .capacity = print->capacity };
-        begin_answer(print, command->id, error);
+        begin_answer(print, id, error);
     }
     print_word(print, "}");
-    if (!phusa_text_equal(command->action, PHUSA_TEXT("report"))) {
-        remember(station, command->id, (struct phusa_text){ print->buffer, print->length });
+    if (!order->asks) { /* else it may be asked again */
+        remember(order->station, id, (struct phusa_text){ print->buffer, print->length });
     }
-    send_answer(station, print->buffer, print->full ? 0 : print->length);
+    send_answer(order->station, print->buffer, print->full ? 0 : print->length);
 }
 
 void orders_take(struct station_core *station, size_t length, struct hal_time now)
@@ -651,7 +742,8 @@ void orders_take(struct station_core *station, size_t length, struct hal_time no
     }
     struct order order = { .station = station, .command = &command, .now = now, .print = &print };
     begin_answer(&print, command.id, NULL);
-    answer(station, &command, &print, run(&order));
+    const char *error = run(&order);
+    answer(&order, error);
 }
 
 /* --- in time
@@ -721,12 +813,12 @@ bool orders_begin(struct station_core *station, struct hal_time now)
     for (size_t i = 0; i < station->options.channel_count; i++) {
         station->names[i] = station->options.channels[i].name;
     }
+    recall_calibrations(station); /* reports hold what they want */
     if (!trial_begin(station)) {
         return false;
     }
     recall_answer(station);
     recall_maintenance(station, now);
-    recall_calibrations(station);
     recall_procedure(station, now);
     return true;
 }

@@ -25,7 +25,7 @@ static bool has_value(const struct station_channel_settings *channel, unsigned k
     return (channel->statistics >> (kind - REPORT_MINIMUM) & 1u) != 0;
 }
 
-size_t report_values(const struct station_settings *settings, size_t channels,
+size_t report_values(const struct station_settings *settings, size_t channels, uint32_t raw,
                      struct station_value values[STATION_CHANNELS_MAX])
 {
     size_t count = 0;
@@ -37,6 +37,12 @@ size_t report_values(const struct station_settings *settings, size_t channels,
             if (has_value(&settings->channels[i], kind) && count < STATION_CHANNELS_MAX) {
                 values[count++] = (struct station_value){ (uint8_t)i, (uint8_t)kind };
             }
+        }
+    }
+    for (size_t i = 0; i < channels; i++) {
+        bool lacking = (raw >> i & 1u) != 0 && !has_value(&settings->channels[i], REPORT_RAW);
+        if (lacking && count < STATION_CHANNELS_MAX) {
+            values[count++] = (struct station_value){ (uint8_t)i, REPORT_RAW };
         }
     }
     return count;

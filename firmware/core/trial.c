@@ -70,15 +70,37 @@ int64_t settings_tick_ns(const struct station_core *station)
                                : station->settings.sample_every_ns;
 }
 
-/* Names of the values in a report, for the log. False, and nothing is changed, if they do not fit.
+/* The channels whose raw values are reported unasked: what a calibration changes is kept as it was.
+ */
+static uint32_t raw_channels(const struct station_core *station)
+{
+    uint32_t channels = station->orders.calibrated;
+    for (size_t i = 0; i < station->options.channel_count; i++) {
+        bool too_long = station->names[i].length > SETTINGS_STATISTIC_NAME_MAX;
+        channels &= ~((uint32_t)too_long << i);
+    }
+    return channels;
+}
+
+/*
+ * Names of the values in a report, for the log. False, and nothing is changed, if they do not fit;
+ * raw values that nobody asked for are rather left out.
  */
 static bool lay_out(struct station_core *station, const struct station_settings *settings)
 {
     uint8_t layout[STATION_LOG_LAYOUT_MAX];
     struct station_value values[STATION_CHANNELS_MAX];
-    size_t count = report_values(settings, station->options.channel_count, values);
-    size_t length = report_layout(station->options.channels, values, count, layout, sizeof layout);
-    if (length == 0 || !station_log_layout_fits(&station->ports.flash, length)) {
+    size_t count, length;
+    bool fits, again;
+    uint32_t raw = raw_channels(station);
+    do {
+        count = report_values(settings, station->options.channel_count, raw, values);
+        length = report_layout(station->options.channels, values, count, layout, sizeof layout);
+        fits = length > 0 && station_log_layout_fits(&station->ports.flash, length);
+        again = !fits && raw != 0;
+        raw = 0;
+    } while (again);
+    if (!fits) {
         return false;
     }
     memcpy(station->layout, layout, length);
@@ -89,12 +111,23 @@ static bool lay_out(struct station_core *station, const struct station_settings 
 }
 
 /* False, and all is as before, if the log has no room for the names. */
+static bool lay_out_anew(struct station_core *station, const struct station_settings *settings)
+{
+    return lay_out(station, settings) &&
+           station_log_relayout(&station->log, station->layout, station->layout_length) ==
+               STATION_LOG_OK;
+}
+
+void trial_calibrated(struct station_core *station)
+{
+    (void)lay_out_anew(station, &station->settings); /* these have room: they are in force */
+}
+
+/* False, and all is as before, if the log has no room for the names. */
 static bool put_in_force(struct station_core *station, const struct settings_changes *changes,
                          const struct station_settings *settings, struct hal_time now)
 {
-    if (!lay_out(station, settings) ||
-        station_log_relayout(&station->log, station->layout, station->layout_length) !=
-            STATION_LOG_OK) {
+    if (!lay_out_anew(station, settings)) {
         return false;
     }
     bool same = same_times(settings, &station->settings);

@@ -3,10 +3,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "phusa/number.h"
 
 #define COEFFICIENTS_MAX 4
-#define TRIAL_MAX_S      86400 /* the longest that a station takes */
+#define TRIAL_MAX_S      86400               /* the longest that a station takes */
+#define TIME_MAX_S       INT64_C(4102444800) /* 2100: later ones are no times */
 #define NAME_COLUMNS     29
 #define BIT(option)      (1u << (option))
 
@@ -225,6 +227,17 @@ static bool put_coefficients(struct building *building)
     return true;
 }
 
+/* All that were made, in short. */
+static enum cli_exit build_calibrations(struct building *building)
+{
+    if (!is_word(building, 1, "show")) {
+        problem_set(building->problem, "calibrate: write show, or PARAMETER %s",
+                    "begin|point|end|cancel|set|show");
+        return CLI_USAGE;
+    }
+    return put(building, building->command, "step", json_string("show")) ? CLI_GOOD : CLI_BAD;
+}
+
 static enum cli_exit build_calibrate(struct building *building)
 {
     static const struct {
@@ -238,7 +251,11 @@ static enum cli_exit build_calibrate(struct building *building)
         { "end", "finish", 0, 0, NULL, "end" },
         { "cancel", "cancel", 0, 0, NULL, "cancel" },
         { "set", "set", 0, COEFFICIENTS_MAX, put_coefficients, "set [C0 C1 [C2 [C3]]]" },
+        { "show", "show", 0, 0, NULL, "show" },
     };
+    if (building->order->count == 2) {
+        return build_calibrations(building);
+    }
     size_t count = building->order->count - 3;
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         if (!is_word(building, 2, steps[i].word)) {
@@ -255,7 +272,7 @@ static enum cli_exit build_calibrate(struct building *building)
                    : CLI_USAGE;
     }
     problem_set(building->problem,
-                "calibrate: no step \"%s\"; there are begin, point, end, cancel and set",
+                "calibrate: no step \"%s\"; there are begin, point, end, cancel, set and show",
                 word(building, 2));
     return CLI_USAGE;
 }
@@ -271,8 +288,8 @@ static const struct verb verbs[] = {
     { "resend", BIT(ORDER_FROM) | BIT(ORDER_TO), 0, 0, build_resend, " --from N --to N" },
     { "reboot", 0, 0, 0, NULL, "" },
     { "set", BIT(ORDER_TRIAL), 1, SIZE_MAX, build_set, " FILE|KEY=VALUE ..." },
-    { "calibrate", BIT(ORDER_MINUTES) | BIT(ORDER_BY), 2, 2 + COEFFICIENTS_MAX, build_calibrate,
-      " PARAMETER begin|point|end|cancel|set ..." },
+    { "calibrate", BIT(ORDER_MINUTES) | BIT(ORDER_BY), 1, 2 + COEFFICIENTS_MAX, build_calibrate,
+      " PARAMETER begin|point|end|cancel|set|show ..., or calibrate show" },
 };
 
 static const struct verb *find_verb(const struct building *building)
@@ -433,7 +450,15 @@ static void print_line(FILE *out, const char *group, const char *name, const jso
     (void)fputs(group[0] != '\0' ? "." : "", out);
     cli_print_plain(out, phusa_text_of(name));
     (void)fprintf(out, "%*s ", (int)(length < NAME_COLUMNS ? NAME_COLUMNS - length : 0), "");
-    print_value(out, value);
+    bool is_time = strcmp(name, "time") == 0 || strcmp(group, "calibrations") == 0;
+    json_int_t seconds = json_integer_value(value);
+    if (is_time && seconds > 0 && seconds <= TIME_MAX_S) {
+        char text[CLI_TIME_MAX];
+        cli_local_time(seconds * SECOND_NS, 0, text);
+        (void)fputs(text, out);
+    } else {
+        print_value(out, value);
+    }
     (void)fputc('\n', out);
 }
 

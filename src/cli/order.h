@@ -62,7 +62,7 @@ enum order_outcome order_answer_judge(const json_t *answer, int64_t *trial_s);
 /* What the station said was wrong. */
 const char *order_answer_error(const json_t *answer);
 
-/* Its values but id and ok, one a line, in the order of the answer. */
+/* Its values but id and ok, one a line, in the order of the answer; times as UTC. */
 void order_answer_print(FILE *out, json_t *answer);
 
 #endif

@@ -73,6 +73,7 @@ void station_ask_help(void)
         "       phusa station ask ID calibrate PARAMETER point VALUE [--by NAME]\n"
         "       phusa station ask ID calibrate PARAMETER end|cancel [--by NAME]\n"
         "       phusa station ask ID calibrate PARAMETER set [C0 C1 [C2 [C3]]] [--by NAME]\n"
+        "       phusa station ask ID calibrate [PARAMETER] show\n"
         "\n"
         "Has a station do something, over the broker of the configuration and with phusad's\n"
         "rights there, and prints what it answers. FILE holds the settings as a JSON object;\n"

@@ -141,6 +141,11 @@ def test_calibration(scene):
     assert 490 < reports(scene, 2)[-1]["temp"]["v"] < 510
     good(step("set", "-1000", "0.5"))
     assert -1000 < reports(scene, 2)[-1]["temp"]["v"] < -950
+    raw = reports(scene, 1)[-1]
+    assert raw["temp"]["v"] == pytest.approx(-1000 + raw["temp_raw"]["v"] / 2), "both come"
+    shown = json.loads(good(scene.ask("calibrate", "temp", "show", "--json")))
+    assert shown["operator"] == "Bảy" and shown["after"] == [-1000, 0.5, 0, 0] and shown["points"] == []
+    assert f"  calibrations.temp             {time.strftime('%Y-')}" in good(scene.ask("calibrate", "show"))
     good(step("begin"))
     good(step("cancel"))
     good(step("set"))

@@ -81,6 +81,9 @@ static void test_words_become_commands(void **state)
           "\"coefficients\":[1.0,0.5]}" },
         { "calibrate ph set", "{\"id\":\"x\",\"do\":\"calibrate\",\"parameter\":\"ph\",\"step\":"
                               "\"set\"}" },
+        { "calibrate ph show",
+          "{\"id\":\"x\",\"do\":\"calibrate\",\"parameter\":\"ph\",\"step\":\"show\"}" },
+        { "calibrate show", "{\"id\":\"x\",\"do\":\"calibrate\",\"step\":\"show\"}" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct built built = build("x", cases[i].line);
@@ -122,14 +125,17 @@ static void test_what_is_no_command(void **state)
           "broker.port=8883" },
         { "set every=1 every=2", "set: \"every=2\": that setting is given twice" },
         { "set every=\xff", "every: no UTF-8 text" },
-        { "calibrate ph", "write calibrate PARAMETER begin|point|end|cancel|set ..." },
-        { "calibrate ph stir", "calibrate: no step \"stir\"; there are begin, point, end, cancel "
-                               "and set" },
+        { "calibrate ph", "calibrate: write show, or PARAMETER begin|point|end|cancel|set|show" },
+        { "calibrate", "write calibrate PARAMETER begin|point|end|cancel|set|show ..., or "
+                       "calibrate show" },
+        { "calibrate ph show 1", "calibrate: write PARAMETER show" },
+        { "calibrate ph stir", "calibrate: no step \"stir\"; there are begin, point, end, cancel, "
+                               "set and show" },
         { "calibrate ph point", "calibrate: write PARAMETER point VALUE" },
         { "calibrate ph point acid", "calibrate: \"acid\": write a number" },
         { "calibrate ph end 3", "calibrate: write PARAMETER end" },
         { "calibrate ph set 1 2 3 4 5",
-          "write calibrate PARAMETER begin|point|end|cancel|set ..." },
+          "write calibrate PARAMETER begin|point|end|cancel|set|show ..., or calibrate show" },
         { "calibrate ph begin --by \xff", "operator: no UTF-8 text" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -293,6 +299,10 @@ static void test_a_station_is_calibrated(void **state)
     assert_string_equal(ask("calibrate salinity cancel --by Bảy"), "");
     assert_string_equal(ask("calibrate salinity set 0.5 2 --by Bảy"), "");
     assert_true(port->station.orders.coefficients[0][1] > 1.9);
+    assert_string_equal(ask("calibrate salinity show"), "");
+    assert_non_null(strstr(port->answer, "\"operator\":\"Bảy\""));
+    assert_string_equal(ask("calibrate show"), "");
+    assert_non_null(strstr(port->answer, "{\"salinity\":"));
     assert_string_equal(ask("calibrate salinity set --by Bảy"), "");
     assert_true(port->station.orders.coefficients[0][1] < 1.1);
 }
@@ -382,7 +392,8 @@ static void test_an_answer_for_people(void **state)
     static const char payload[] =
         "{\"id\":\"x\",\"ok\":true,\"clock\":\"synced\",\"up\":7,\"raw\":0.1,\"starts\":{\"power\":"
         "1,"
-        "\"b\\u001b[0m\":2},\"after\":[0,1.5],\"deep\":{\"a\":{\"b\":1}},\"trial\":false}";
+        "\"b\\u001b[0m\":2},\"after\":[0,1.5],\"deep\":{\"a\":{\"b\":1}},\"trial\":false,"
+        "\"time\":1767225600,\"calibrations\":{\"ph\":1767225661,\"level\":0}}";
     char *text = NULL;
     size_t length = 0;
     FILE *out = open_memstream(&text, &length);
@@ -397,7 +408,10 @@ static void test_an_answer_for_people(void **state)
                               "  starts.b\\x1b[0m                  2\n"
                               "  after                         [0, 1.5]\n"
                               "  deep.a                        {\"b\": 1}\n"
-                              "  trial                         false\n");
+                              "  trial                         false\n"
+                              "  time                          2026-01-01T00:00:00+00:00\n"
+                              "  calibrations.ph               2026-01-01T00:01:01+00:00\n"
+                              "  calibrations.level            0\n");
     json_decref(answer);
     free(text);
 }

@@ -310,6 +310,135 @@ static void test_two_point_calibration(void **state)
         strstr(port_ask(port, "{\"id\":\"10\"," CALIBRATE "\"set\"}"), "\"after\":[0,1,0,0]"));
 }
 
+#define SHOW "\"do\":\"calibrate\",\"step\":\"show\""
+
+/* What is kept of a calibration is told, also after a restart, as often as it is asked for. */
+static void test_calibrations_can_be_read_back(void **state)
+{
+    (void)state;
+    static const char told[] =
+        "{\"id\":\"q\",\"ok\":true,\"parameter\":\"salinity\",\"before\":[0,1,0,0],"
+        "\"after\":[-0.75,1.25,0,0],\"points\":[[1,0.5],[11,13]],\"operator\":\"Bảy\",\"time\":"
+        "1767227401,"
+        "\"raw_sent\":true}";
+    port->sample = probes;
+    assert_string_equal(port_ask(port, "{\"id\":\"1\"," SHOW "}"),
+                        "{\"id\":\"1\",\"ok\":true,\"calibrations\":{}}");
+    assert_non_null(strstr(port_ask(port, "{\"id\":\"2\"," SHOW ",\"parameter\":\"salinity\"}"),
+                           "never calibrated"));
+    assert_non_null(strstr(port_ask(port, "{\"id\":\"3\"," SHOW ",\"parameter\":\"ph\"}"),
+                           "one of this station's expected"));
+    port_ask(port, "{\"id\":\"4\"," CALIBRATE "\"begin\"}");
+    sample_once(1);
+    port_ask(port, "{\"id\":\"5\"," CALIBRATE "\"point\",\"reference\":0.5}");
+    sample_once(11);
+    port_ask(port, "{\"id\":\"6\"," CALIBRATE "\"point\",\"reference\":13}");
+    port_ask(port, "{\"id\":\"7\"," CALIBRATE "\"finish\"}");
+    long kept = port->kept.operations;
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal(port_ask(port, "{\"id\":\"q\"," SHOW ",\"parameter\":\"salinity\"}"),
+                            told);
+        assert_string_equal(
+            port_ask(port, "{\"id\":\"r\"," SHOW "}"),
+            "{\"id\":\"r\",\"ok\":true,\"calibrations\":{\"salinity\":1767227401}}");
+        assert_true(i > 0 || port->kept.operations == kept); /* a question writes nothing */
+        boot_again();
+    }
+    port->now.wall_set = false;
+    boot_again();
+    port_ask(port, "{\"id\":\"8\",\"do\":\"calibrate\",\"parameter\":\"level\","
+                   "\"operator\":\"An\",\"step\":\"set\",\"coefficients\":[0,2]}");
+    assert_string_equal(port_ask(port, "{\"id\":\"r\"," SHOW "}"),
+                        "{\"id\":\"r\",\"ok\":true,\"calibrations\":{\"salinity\":1767227401,"
+                        "\"level\":0}}");
+}
+
+static void set_salinity(const char *id, const char *coefficients)
+{
+    char command[200];
+    (void)snprintf(command, sizeof command, "{\"id\":\"%s\"," CALIBRATE "\"set\"%s}", id,
+                   coefficients);
+    assert_non_null(strstr(port_ask(port, command), "\"ok\":true"));
+}
+
+/* Beside a calibrated value stands the raw one, unasked, as long as it is another one. */
+static void test_a_calibrated_value_brings_its_raw_one(void **state)
+{
+    (void)state;
+    port->sample = probes;
+    sample_once(3);
+    assert_int_equal(port_latest(port)->report.count, 2);
+    set_salinity("1", ",\"coefficients\":[0.5,2]");
+    for (int i = 0; i < 2; i++) {
+        sample_once(4);
+        assert_int_equal(port_latest(port)->report.count, 3);
+        const struct phusa_reading *raw = port_find(port_latest(port), "salinity_raw");
+        assert_true(fabs(raw->value - 4) <= 0);
+        assert_true(phusa_text_equal(raw->unit, PHUSA_TEXT("g/L")));
+        assert_true(fabs(port_find(port_latest(port), "salinity")->value - 8.5) <= 0);
+        boot_again();
+    }
+    port_ask(port, "{\"id\":\"2\",\"do\":\"set\",\"settings\":{\"channels\":{\"salinity\":"
+                   "{\"min\":true,\"raw\":true}}}}"); /* asked for as well: once */
+    sample_once(4);
+    assert_int_equal(port_latest(port)->report.count, 4);
+    set_salinity("3", "");
+    sample_once(4);
+    assert_int_equal(port_latest(port)->report.count, 4); /* asked for */
+    port_ask(port, "{\"id\":\"4\",\"do\":\"set\",\"settings\":{\"channels\":{\"salinity\":"
+                   "{\"min\":null,\"raw\":null}}}}");
+    sample_once(4);
+    assert_int_equal(port_latest(port)->report.count, 2);
+}
+
+/* A report at once has it, too; the other channel, which does not move, is not in it. */
+static void test_an_event_brings_its_raw_value(void **state)
+{
+    (void)state;
+    port->sample = probes;
+    set_salinity("1", ",\"coefficients\":[0,2]");
+    port_ask(port, "{\"id\":\"2\",\"do\":\"set\",\"settings\":{\"sample_every\":60,"
+                   "\"channels\":{\"salinity\":{\"event_step\":1}}}}");
+    sample_once(1);
+    sample_once(1);
+    uint64_t before = port->taken_count;
+    probe = 2;
+    port_pass(port, MINUTE_NS, 10 * SECOND_NS);
+    assert_int_equal(port->taken_count, before + 1);
+    assert_int_equal(port_latest(port)->report.count, 2);
+    assert_true(fabs(port_find(port_latest(port), "salinity")->value - 4) <= 0);
+    assert_true(fabs(port_find(port_latest(port), "salinity_raw")->value - 2) <= 0);
+}
+
+/* Where a report has no room for it, the calibration still counts, and `show` says so. */
+static void test_a_raw_value_without_room_is_left_out(void **state)
+{
+    (void)state;
+    char names[STATION_CHANNELS_MAX][4];
+    port->sample = probes;
+    port->options.channel_count = STATION_CHANNELS_MAX;
+    for (size_t i = 2; i < STATION_CHANNELS_MAX; i++) {
+        (void)snprintf(names[i], sizeof names[i], "p%zu", i);
+        port->options.channels[i] = (struct station_channel){ .name = phusa_text_of(names[i]) };
+    }
+    boot_again();
+    set_salinity("1", ",\"coefficients\":[0,2]");
+    sample_once(4);
+    assert_int_equal(port_latest(port)->report.count, STATION_CHANNELS_MAX);
+    assert_true(fabs(port_find(port_latest(port), "salinity")->value - 8) <= 0);
+    assert_non_null(strstr(port_ask(port, "{\"id\":\"2\"," SHOW ",\"parameter\":\"salinity\"}"),
+                           "\"raw_sent\":false"));
+    port->options.channel_count = 1; /* a name that takes no suffix */
+    port->options.channels[0].name = PHUSA_TEXT("abcdefghijklmnopqrstuvwxyz_long");
+    boot_again();
+    assert_non_null(strstr(port_ask(port, "{\"id\":\"3\",\"do\":\"calibrate\",\"operator\":\"An\","
+                                          "\"parameter\":\"abcdefghijklmnopqrstuvwxyz_long\","
+                                          "\"step\":\"set\",\"coefficients\":[1,1]}"),
+                           "\"ok\":true"));
+    sample_once(4);
+    assert_int_equal(port_latest(port)->report.count, 1);
+}
+
 static void test_calibration_that_cannot_be_right(void **state)
 {
     (void)state;
@@ -567,6 +696,10 @@ int main(void)
         TEST(test_covered_reports_are_sent_again_when_asked),
         TEST(test_maintenance_marks_readings_and_ends_by_itself),
         TEST(test_two_point_calibration),
+        TEST(test_calibrations_can_be_read_back),
+        TEST(test_a_calibrated_value_brings_its_raw_one),
+        TEST(test_an_event_brings_its_raw_value),
+        TEST(test_a_raw_value_without_room_is_left_out),
         TEST(test_calibration_that_cannot_be_right),
         TEST(test_forgotten_calibration_ends_by_itself),
         TEST(test_settings_stay_after_a_receipt),
