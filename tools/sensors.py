@@ -214,7 +214,12 @@ class Fault:
             key, _, value = part.partition("=")
             if key not in known:
                 raise ValueError(f"{part}: write every=N, from=N, until=N or p=CHANCE")
-            known[key] = float(value) if key == "p" else int(value)
+            try:
+                known[key] = float(value) if key == "p" else int(value)
+            except ValueError:
+                raise ValueError(f"{part}: write a number") from None
+            if not (0 < known[key] <= 1 if key == "p" else known[key] >= 1):  # nor NaN
+                raise ValueError(f"{part}: {'a chance is above 0 and at most 1' if key == 'p' else 'it counts from 1'}")
         self.every, self.begin, self.until, self.chance = known["every"], known["from"], known["until"], known["p"]
 
     def hits(self, number, dice):

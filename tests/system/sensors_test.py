@@ -242,3 +242,22 @@ def test_maps_that_are_refused(tmp_path, text, words):
         capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert words in done.stderr
+
+
+@pytest.mark.parametrize("words, why", [
+    (["--bus", "tcp:1"], "--bus: tcp:1: write unix:PATH, connect:PATH or pty:LINK"),
+    (["--bus", "pty:"], "--bus: pty:: write unix:PATH, connect:PATH or pty:LINK"),
+    (["--fault", "sonde:dead:p=2"], "p=2: a chance is above 0 and at most 1"),
+    (["--fault", "sonde:dead:p=nan"], "p=nan: a chance is above 0 and at most 1"),
+    (["--fault", "sonde:dead:every=0"], "every=0: it counts from 1"),
+    (["--fault", "sonde:dead:from=soon"], "from=soon: write a number"),
+    (["--fault", "sonde:lazy"], "lazy: no fault; there are late, "),
+    (["--fault", "eye:dead"], "--fault eye: "),
+])
+def test_sensorsim_says_what_it_cannot_do(tmp_path, words, why):
+    if "--bus" not in words:
+        words = ["--bus", f"unix:{tmp_path}/bus", *words]
+    done = subprocess.run([ROOT / "tools/sensorsim", "--map", SONDE, *words], capture_output=True, text=True,
+                          timeout=LONG_S, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert why in done.stderr and "ready" not in done.stderr
