@@ -33,7 +33,7 @@ FW_TLS_ONLY   := $(addprefix $(FW_PORT)/,tls.c entropy_test.c desk.c light.c lin
 FW_PLAIN_ONLY := $(addprefix $(FW_PORT)/,tls_none.c desk_none.c light_none.c)
 FW_CHECK_ONLY := $(FW_PORT)/check_main.c $(wildcard firmware/port/check*.c)
 FW_OURS      := $(filter-out src/shared/crc32c.c,$(SHARED)) $(wildcard firmware/core/*.c) $(wildcard firmware/drivers/*.c)
-FW_BOARD     := $(filter-out $(FW_TLS_ONLY) $(FW_PLAIN_ONLY) $(FW_CHECK_ONLY),$(wildcard $(FW_PORT)/*.c))
+FW_BOARD     := $(filter-out $(FW_TLS_ONLY) $(FW_PLAIN_ONLY) $(FW_CHECK_ONLY),$(wildcard $(FW_PORT)/*.c)) firmware/port/lights.c
 
 # Theirs, as far as it is used.
 FW_LWIP := $(addprefix core/,def dns inet_chksum init ip mem memp netif pbuf tcp tcp_in tcp_out timeouts udp \

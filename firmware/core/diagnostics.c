@@ -120,13 +120,32 @@ static void print_starts(const struct station_core *station, struct print *print
     print_word(print, "}");
 }
 
+/* Who refused whom, and how often there was no way at all: more counters. */
+static void print_troubles(const struct hal_network *network, struct print *print)
+{
+    static const char *const names[] = {
+        [HAL_TROUBLE_AUTHORITY] = "refused_authority",
+        [HAL_TROUBLE_HOST] = "refused_host",
+        [HAL_TROUBLE_DATE] = "refused_date",
+        [HAL_TROUBLE_TLS] = "refused_tls",
+        [HAL_TROUBLE_PASSWORD] = "refused_password",
+        [HAL_TROUBLE_REFUSED] = "refused_station",
+        [HAL_TROUBLE_LINK] = "link_failed",
+    };
+    for (int i = 0; network->troubles != NULL && i < HAL_TROUBLES; i++) {
+        print_member(print, names[i]);
+        print_uint(print, network->troubles(network->context, (enum hal_trouble)i));
+    }
+}
+
 #define COUNTER(name, member)                                                                      \
     {                                                                                              \
         name, offsetof(struct station_counters, member)                                            \
     }
 
-static void print_counters(const struct station_counters *counters, struct print *print)
+static void print_counters(const struct station_core *station, struct print *print)
 {
+    const struct station_counters *counters = &station->counters;
     static const struct {
         const char *name;
         size_t place;
@@ -164,6 +183,7 @@ static void print_counters(const struct station_counters *counters, struct print
         print_word(print, "\":");
         print_uint(print, count);
     }
+    print_troubles(&station->ports.network, print);
     print_word(print, "}");
 }
 
@@ -212,5 +232,5 @@ void diagnostics_print(const struct station_core *station, struct hal_time now, 
     print_uint(print, station->ports.keep != NULL ? keep_erases(station->ports.keep) : 0);
     print_settings(station, print);
     print_unwired(station, print);
-    print_counters(&station->counters, print);
+    print_counters(station, print);
 }

@@ -94,6 +94,18 @@ struct hal_flash {
 enum hal_leaf { HAL_LEAF_OBS, HAL_LEAF_STATUS, HAL_LEAF_RSP };
 enum hal_inbound { HAL_INBOUND_NONE, HAL_INBOUND_ACK, HAL_INBOUND_CMD };
 
+/* Why there is no connection. */
+enum hal_trouble {
+    HAL_TROUBLE_AUTHORITY, /* refused by us: the certificate is not of our authority */
+    HAL_TROUBLE_HOST,      /* ... is for another host */
+    HAL_TROUBLE_DATE,      /* ... has expired, or is not valid yet */
+    HAL_TROUBLE_TLS,       /* ... or there is no TLS that we trust */
+    HAL_TROUBLE_PASSWORD,  /* the broker refuses user or password */
+    HAL_TROUBLE_REFUSED,   /* ... or the station for another reason */
+    HAL_TROUBLE_LINK,      /* no way to the broker, no answer, the connection was lost */
+    HAL_TROUBLES
+};
+
 struct hal_network {
     void *context;
     /* A number that changes with every new connection; 0 while there is none. */
@@ -115,6 +127,8 @@ struct hal_network {
      * password and authority stay. The texts are copied. NULL: the port has one broker.
      */
     void (*connect)(void *context, const char *host, uint16_t port);
+    /* How often it was met since the start. NULL: the port does not count. */
+    uint32_t (*troubles)(void *context, enum hal_trouble which);
 };
 
 /* --- bus ---------------------------------------------------------------------

@@ -27,6 +27,8 @@ STATION, SITE = "apacp", "apalachicola"
 CHANNELS = ["temp", "salinity"]
 RAM = 0x20000000  # where the stack lies, below everything else: firmware/port/mps2/link.ld
 PAINT = b"\x5a"  # of stack that was never used: firmware/port/mps2/start.c
+LIGHTS = 0x4002F004  # the register of the lights: firmware/port/mps2/registers.h
+LIGHT_LINK, LIGHT_TROUBLE = 1, 2  # firmware/port/mps2/board.h
 HEAP_END_BYTES = 24  # of lwIP's heap: its last mark, and what it may lose to alignment
 MEMORY_LEAST = {"stack": 768, "lwIP": 256, "TLS": 2048}  # bytes that must be left
 
@@ -185,6 +187,10 @@ class Board(phusarun.Part):
                 answers = (line for line in map(json.loads, talk) if "return" in line or "error" in line)
                 assert "return" in next(answers) and "return" in next(answers)
         return copy.read_bytes()
+
+    def lights(self):
+        """Those that are on."""
+        return struct.unpack("<I", self.memory(LIGHTS, 4))[0]
 
     def never_used(self):
         """{memory: bytes} that nothing has touched since the start, of the stack and of each heap that the image has.

@@ -363,7 +363,7 @@ static struct check_port whole_port(void)
     port.sensors = (struct hal_sensors){ .begin = begin_round, .sample = sample };
     port.channels = 3;
     port.sensors_ms = 2000;
-    port.network = (struct hal_network){ NULL, connection, publish, receive, connect_again };
+    port.network = (struct hal_network){ NULL, connection, publish, receive, connect_again, NULL };
     port.network_ms = 5000;
     return port;
 }

@@ -18,6 +18,12 @@ void fake_network_link(struct fake_network *network, bool up)
     }
 }
 
+void fake_network_fail(struct fake_network *network, enum hal_trouble why)
+{
+    network->connection = 0;
+    network->troubles[why]++;
+}
+
 bool fake_network_put(struct fake_network *network, enum hal_inbound kind, const void *bytes,
                       size_t length)
 {
@@ -91,7 +97,13 @@ static void connect(void *context, const char *host, uint16_t port)
     fake_network_link(network, true);
 }
 
+static uint32_t troubles(void *context, enum hal_trouble which)
+{
+    const struct fake_network *network = context;
+    return network->troubles[which];
+}
+
 struct hal_network fake_network_hal(struct fake_network *network)
 {
-    return (struct hal_network){ network, connection, publish, receive, connect };
+    return (struct hal_network){ network, connection, publish, receive, connect, troubles };
 }

@@ -31,6 +31,7 @@ struct fake_network {
     size_t inbound_length;
     enum hal_inbound inbound_kind;
     unsigned too_long; /* dropped: longer than the station's buffer */
+    uint32_t troubles[HAL_TROUBLES];
     /* What the station asked for. */
     unsigned connects;
     char host[FAKE_NETWORK_HOST]; /* "": the one it was made for */
@@ -42,6 +43,9 @@ void fake_network_init(struct fake_network *network, uint64_t seed);
 
 /* Makes a new connection, if the broker can be reached, or ends the one there is. */
 void fake_network_link(struct fake_network *network, bool up);
+
+/* Ends the connection there is, or an attempt at one, for that reason. */
+void fake_network_fail(struct fake_network *network, enum hal_trouble why);
 
 /* Puts a message there, in place of one that waits; false if it does not fit. */
 bool fake_network_put(struct fake_network *network, enum hal_inbound kind, const void *bytes,

@@ -11,6 +11,7 @@
 #include "keep.h"
 #include "light.h"
 #include "network.h"
+#include "port/lights.h"
 #include "provision.h"
 #include "random.h"
 #include "report.h"
@@ -33,6 +34,8 @@ static struct {
     uint32_t events; /* of the network, as told */
     uint64_t covered;
 } station;
+
+static struct lights lights = { .link = BOARD_PIN_LINK, .trouble = BOARD_PIN_TROUBLE };
 
 static void fill_options(const struct report_channels *channels, struct station_options *options)
 {
@@ -89,6 +92,12 @@ __attribute__((noinline)) static void start_core(const struct hal_flash *page, u
     }
 }
 
+static void show_link(void)
+{
+    struct hal_pins pins = board_pins();
+    lights_step(&lights, &pins, network_hal().connection(NULL) != 0, network_events());
+}
+
 /* A line for each change of the link; the lights say the same. */
 static void tell_link(int64_t mono_ns)
 {
@@ -97,8 +106,6 @@ static void tell_link(int64_t mono_ns)
     }
     station.events = network_events();
     enum network_trouble trouble = network_trouble();
-    light(BOARD_PIN_LINK, trouble == NETWORK_GOOD);
-    light(BOARD_PIN_TROUBLE, trouble != NETWORK_GOOD);
     console_text("link: ");
     console_text(network_trouble_text(trouble));
     if (trouble == NETWORK_GOOD) {
@@ -139,6 +146,7 @@ static _Noreturn void run(void)
             next = wake < now.mono_ns + STEP_MAX ? wake : now.mono_ns + STEP_MAX;
         }
         desk_step(now);
+        show_link();
         tell_link(now.mono_ns);
         tell_receipt(now.mono_ns);
         feed();

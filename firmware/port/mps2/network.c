@@ -536,10 +536,22 @@ static void hal_connect(void *context, const char *host, uint16_t port)
     net.next_attempt_ns = net.now_ns;
 }
 
+static uint32_t hal_troubles(void *context, enum hal_trouble which)
+{
+    const uint32_t *met = net.counters.troubles;
+    (void)context;
+    if (which != HAL_TROUBLE_LINK) {
+        return met[NETWORK_WRONG_AUTHORITY + (int)which];
+    }
+    return met[NETWORK_NO_ADDRESS] + met[NETWORK_NO_NAME] + met[NETWORK_UNREACHABLE] +
+           met[NETWORK_NO_ANSWER] + met[NETWORK_LOST];
+}
+
 struct hal_network network_hal(void)
 {
     return (struct hal_network){ .connection = hal_connection,
                                  .publish = hal_publish,
                                  .receive = hal_receive,
-                                 .connect = hal_connect };
+                                 .connect = hal_connect,
+                                 .troubles = hal_troubles };
 }

@@ -18,7 +18,7 @@ enum network_trouble {
     NETWORK_NO_NAME,
     NETWORK_UNREACHABLE,
     NETWORK_NO_ANSWER,
-    NETWORK_WRONG_AUTHORITY, /* the certificate is not signed by ours */
+    NETWORK_WRONG_AUTHORITY, /* refusals, in the order of hal_trouble; not signed by ours */
     NETWORK_WRONG_HOST,
     NETWORK_WRONG_DATE, /* the certificate has expired, or is not valid yet */
     NETWORK_NO_TLS,     /* another failure of the handshake */

@@ -58,7 +58,9 @@ struct network {
 
     pthread_mutex_t lock; /* guards what follows */
     enum state state;
-    bool failed; /* the state became IDLE because something went wrong */
+    bool failed;    /* the state became IDLE because something went wrong */
+    bool untrusted; /* TLS does not trust the broker of this attempt */
+    uint32_t troubles[HAL_TROUBLES];
     bool event;
     uint32_t connection;
     unsigned pending;
@@ -89,16 +91,24 @@ static void set_down(struct network *network, enum state state, const char *what
     problem_set(&network->reason, "%s%s%s", what, why == NULL ? "" : ": ", why == NULL ? "" : why);
 }
 
-static void fail(struct network *network, enum state state, const char *what, const char *why)
+static void fail_for(struct network *network, enum hal_trouble trouble, enum state state,
+                     const char *what, const char *why)
 {
     pthread_mutex_lock(&network->lock);
     if (network->state != LEAVING) {
+        bool untrusted = network->untrusted && trouble == HAL_TROUBLE_LINK;
+        network->troubles[untrusted ? HAL_TROUBLE_TLS : trouble]++;
         set_down(network, state, what, why);
     } else {
         network->state = IDLE;
     }
     pthread_mutex_unlock(&network->lock);
     wake(network);
+}
+
+static void fail(struct network *network, enum state state, const char *what, const char *why)
+{
+    fail_for(network, HAL_TROUBLE_LINK, state, what, why);
 }
 
 static const char *failure_text(const MQTTAsync_failureData *data)
@@ -160,9 +170,31 @@ static void on_connected(void *context, MQTTAsync_successData *data)
     }
 }
 
+/* By the code of CONNACK (MQTT 3.1.1, table 3.1). */
+static enum hal_trouble trouble_of(const MQTTAsync_failureData *data)
+{
+    if (data == NULL || data->code < 1 || data->code > 5) {
+        return HAL_TROUBLE_LINK;
+    }
+    return data->code >= 4 ? HAL_TROUBLE_PASSWORD : HAL_TROUBLE_REFUSED;
+}
+
 static void on_connect_failed(void *context, MQTTAsync_failureData *data)
 {
-    fail(context, IDLE, "cannot connect", failure_text(data));
+    fail_for(context, trouble_of(data), IDLE, "cannot connect", failure_text(data));
+}
+
+/* OpenSSL says no more than this of a certificate that it does not trust. */
+static int on_tls_error(const char *text, size_t length, void *context)
+{
+    struct network *network = context;
+    (void)length;
+    if (strstr(text, "certificate verify failed") != NULL) {
+        pthread_mutex_lock(&network->lock);
+        network->untrusted = true;
+        pthread_mutex_unlock(&network->lock);
+    }
+    return 1;
 }
 
 static void on_connection_lost(void *context, char *cause)
@@ -353,6 +385,8 @@ static int start_connect(struct network *network)
     tls.trustStore = options->ca != NULL && *options->ca != '\0' ? options->ca : NULL;
     tls.enableServerCertAuth = 1;
     tls.verify = 1;
+    tls.ssl_error_cb = on_tls_error;
+    tls.ssl_error_context = network;
     connect.MQTTVersion = MQTTVERSION_3_1_1;
     connect.cleansession = 1;
     connect.keepAliveInterval = KEEPALIVE_S;
@@ -375,6 +409,7 @@ static void attempt(struct network *network, int64_t mono_ns)
 {
     pthread_mutex_lock(&network->lock);
     network->state = CONNECTING;
+    network->untrusted = false;
     pthread_mutex_unlock(&network->lock);
     network->attempt_ns = mono_ns;
     int code = start_connect(network);
@@ -552,11 +587,21 @@ static void hal_connect(void *context, const char *host, uint16_t port)
     network->next_attempt_ns = 0;
 }
 
+static uint32_t hal_troubles(void *context, enum hal_trouble which)
+{
+    struct network *network = context;
+    pthread_mutex_lock(&network->lock);
+    uint32_t count = network->troubles[which];
+    pthread_mutex_unlock(&network->lock);
+    return count;
+}
+
 struct hal_network network_hal(struct network *network)
 {
     return (struct hal_network){ .context = network,
                                  .connection = hal_connection,
                                  .publish = hal_publish,
                                  .receive = hal_receive,
-                                 .connect = hal_connect };
+                                 .connect = hal_connect,
+                                 .troubles = hal_troubles };
 }
