@@ -244,12 +244,14 @@ static void tell_sensors(const struct view *view, int language)
 {
     static const struct phrase phrase = { { "Cảm biến: % trên % trả lời",
                                             "Sensors: % of % answer" } },
+                               none = { { "Cảm biến: trạm chưa khai báo cảm biến nào",
+                                          "Sensors: the station has been told of none" } },
                                unwired = { { "; không có cảm biến nào đo %",
                                              "; no sensor gives %" } };
     struct words words = { .count = 0 }, channel = { .count = 0 };
     add_number(&words, view->console->answered);
     add_number(&words, view->console->scanned);
-    tell(view->console, language, &phrase, &words);
+    tell(view->console, language, view->console->scanned > 0 ? &phrase : &none, &words);
     if (view->facts.unwired.length > 0) {
         add_text(&channel, view->facts.unwired);
         tell(view->console, language, &unwired, &channel);
@@ -258,7 +260,7 @@ static void tell_sensors(const struct view *view, int language)
 
 static void tell_clock(const struct view *view, int language)
 {
-    static const struct phrase unset = { { "Đồng hồ: chưa đặt", "Clock: not set" } },
+    static const struct phrase unset = { { "Đồng hồ: chưa có giờ", "Clock: not set" } },
                                begin = { { "Đồng hồ: ", "Clock: " } },
                                synced = { { " (đã đồng bộ)", " (synchronised)" } },
                                held = { { " (tự chạy, chưa đồng bộ)",
@@ -275,7 +277,7 @@ static void tell_clock(const struct view *view, int language)
 static void tell_flash(const struct view *view, int language)
 {
     static const struct phrase phrase = {
-        { "Bộ nhớ: % lỗi nhật ký, % lỗi bản ghi nhỏ, đã xóa % lần",
+        { "Bộ nhớ: % lỗi ghi số liệu, % lỗi ghi cài đặt (đã dùng % lượt xóa)",
           "Flash: % errors of the log, % of small records, % erases" }
     };
     struct words words = { .count = 0 };
@@ -288,7 +290,7 @@ static void tell_flash(const struct view *view, int language)
 static void tell_held(const struct view *view, int language)
 {
     static const struct phrase phrase = {
-        { "Dữ liệu giữ: % bản tin, % ngày; % chưa có biên nhận, % đã mất",
+        { "Dữ liệu giữ: % bản tin, % ngày; % bản tin chờ biên nhận, % đã mất",
           "Data held: % reports, % days; % without receipt, % lost" }
     };
     struct words words = { .count = 0 };
@@ -302,23 +304,57 @@ static void tell_held(const struct view *view, int language)
 
 static void tell_receipt(const struct view *view, int language)
 {
-    static const struct phrase never = { { "Biên nhận: chưa có từ khi khởi động",
+    static const struct phrase never = { { "Biên nhận của trung tâm: chưa có từ khi khởi động",
                                            "Receipt: none since the start" } },
-                               last = { { "Biên nhận: %% trước", "Receipt: %% ago" } };
+                               last = { { "Biên nhận của trung tâm: %% trước",
+                                          "Receipt: %% ago" } };
     struct words words = { .count = 0 };
     add_duration(&words, language, view->now.mono_ns - view->facts.receipt_ns);
     tell(view->console, language, view->facts.receipted ? &last : &never, &words);
 }
 
+/* Why there is no connection, as often as each was met. */
+static void tell_troubles(const struct view *view, int language)
+{
+    static const struct phrase troubles[] = {
+        [HAL_TROUBLE_AUTHORITY] = { { "; chứng thư của máy chủ không do trung tâm cấp: % lần",
+                                      "; certificate not of our authority: % times" } },
+        [HAL_TROUBLE_HOST] = { { "; chứng thư của máy chủ mang tên máy khác: % lần",
+                                 "; certificate for another host: % times" } },
+        [HAL_TROUBLE_DATE] = { { "; chứng thư của máy chủ hết hạn hoặc chưa có hiệu lực: % lần",
+                                 "; certificate out of date: % times" } },
+        [HAL_TROUBLE_TLS] = { { "; kết nối bảo mật (TLS) không đáng tin: % lần",
+                                "; no TLS that we trust: % times" } },
+        [HAL_TROUBLE_PASSWORD] = { { "; máy chủ không nhận tên hoặc mật khẩu của trạm: % lần",
+                                     "; user or password refused: % times" } },
+        [HAL_TROUBLE_REFUSED] = { { "; máy chủ từ chối trạm này: % lần",
+                                    "; the broker refuses this station: % times" } },
+        [HAL_TROUBLE_LINK] = { { "; không tới được máy chủ hoặc mất kết nối: % lần",
+                                 "; no way to the broker, or lost: % times" } },
+    };
+    for (int i = 0; i < HAL_TROUBLES; i++) {
+        if (view->facts.troubles[i] > 0) {
+            struct words words = { .count = 0 };
+            add_number(&words, view->facts.troubles[i]);
+            tell(view->console, language, &troubles[i], &words);
+        }
+    }
+}
+
 static void tell_link(const struct view *view, int language)
 {
-    static const struct phrase up = { { "Đường truyền: đang nối (lần thứ %)",
+    static const struct phrase up = { { "Đường truyền: đã nối (lần thứ %)",
                                         "Link: connected (time %)" } },
-                               down = { { "Đường truyền: đứt (đã nối % lần)",
-                                          "Link: down (% connections so far)" } };
+                               down = {
+                                   { "Đường truyền: không nối được (từ khi khởi động đã nối % lần)",
+                                     "Link: down (% connections so far)" }
+                               };
     struct words words = { .count = 0 };
     add_number(&words, view->facts.connections);
     tell(view->console, language, view->facts.connected ? &up : &down, &words);
+    if (!view->facts.connected) {
+        tell_troubles(view, language);
+    }
 }
 
 static void (*const tellers[TOPICS])(const struct view *view, int language) = {
@@ -398,13 +434,13 @@ static void say_trap(const struct field_console *console, struct hal_time now)
 static void tell_head(const struct view *view, int language)
 {
     static const struct phrase phrase = {
-        { "TRẠM %/% - phần mềm %, phần cứng %\r\nKhởi động lần %, chạy được %%, do ",
-          "STATION %/% - firmware %, hardware %\r\nStart number %, up %%, after " }
+        { "TRẠM %/% - phần mềm %, phần cứng %\r\nKhởi động lần thứ %, lý do: %; đã chạy %%\r\n",
+          "STATION %/% - firmware %, hardware %\r\nStart number %, after %; up %%\r\n" }
     };
     static const struct phrase reasons[] = {
         [HAL_RESET_POWER] = { { "có điện lại", "power-up" } },
-        [HAL_RESET_WATCHDOG] = { { "bộ canh chừng (watchdog)", "a watchdog reset" } },
-        [HAL_RESET_COMMAND] = { { "lệnh", "a command" } },
+        [HAL_RESET_WATCHDOG] = { { "chương trình bị treo (watchdog)", "a watchdog reset" } },
+        [HAL_RESET_COMMAND] = { { "có lệnh", "a command" } },
         [HAL_RESET_BROWNOUT] = { { "sụt điện áp", "a brownout" } },
         [HAL_RESET_OTHER] = { { "nguyên nhân khác", "another cause" } },
     };
@@ -416,10 +452,9 @@ static void tell_head(const struct view *view, int language)
     add_text(&words, facts->firmware);
     add_text(&words, facts->hardware);
     add_number(&words, facts->boot);
+    add_word(&words, reasons[why].text[language]);
     add_duration(&words, language, facts->up_ns);
     tell(view->console, language, &phrase, &words);
-    tell(view->console, language, &reasons[why], NULL);
-    write_word(view->console, "\r\n");
 }
 
 /* Ready, or what stands in its way. */
@@ -484,15 +519,89 @@ static void begin_scan(struct field_console *console, bool reporting, struct hal
     console->scan_until_ns = now.mono_ns + FIELD_CONSOLE_SCAN_NS;
 }
 
+static void tell_place(const struct field_console *console, int language,
+                       const struct field_device *device)
+{
+    static const struct phrase buses[] = {
+        [FIELD_MODBUS] = { { "  Modbus", "  Modbus" } },
+        [FIELD_SDI12] = { { "  SDI-12", "  SDI-12" } },
+        [FIELD_INPUT] = { { "  Ngõ vào", "  Input" } },
+        [FIELD_UART] = { { "  UART", "  UART" } },
+    };
+    static const struct phrase address = { { " địa chỉ %", " address %" } },
+                               name = { { ", %: ", ", %: " } };
+    struct words words = { .count = 0 };
+    tell(console, language, &buses[device->bus], NULL);
+    if (device->address.length > 0) {
+        add_text(&words, device->address);
+        tell(console, language, &address, &words);
+    }
+    words.count = 0;
+    add_text(&words, device->name);
+    tell(console, language, &name, &words);
+}
+
+static void tell_answer(const struct field_console *console, int language,
+                        const struct field_device *device)
+{
+    static const struct phrase answers[] = {
+        [FIELD_ANSWERS] = { { "TRẢ LỜI", "ANSWERS" } },
+        [FIELD_CURRENT] = { { "ĐO ĐƯỢC, dòng % mA", "MEASURES, % mA" } },
+        [FIELD_NOTHING] = { { "không có gì để hỏi, chỉ đếm", "nothing to ask, it only counts" } },
+        [FIELD_SILENT] = { { "IM LẶNG (xem nguồn điện, dây nối, địa chỉ, tốc độ)",
+                             "SILENT (see power, wires, address, speed)" } },
+        [FIELD_NOISE] = { { "SAI: có tín hiệu nhưng không phải câu trả lời (xem dây A/B, tốc độ)",
+                            "WRONG: something came that is no answer (see wires A/B, speed)" } },
+        [FIELD_DAMAGED] = { { "SAI: câu trả lời bị hỏng trên đường dây (xem dây nối, chống nhiễu)",
+                              "WRONG: its answer was damaged on the line (see wires, shield)" } },
+        [FIELD_STRANGER] = { { "SAI: thiết bị khác trả lời (xem địa chỉ)",
+                               "WRONG: another device answers (see addresses)" } },
+        [FIELD_MALFORMED] = { { "SAI: câu trả lời không đúng dạng (có đúng loại thiết bị không?)",
+                                "WRONG: its answer is not in form (is it the right model?)" } },
+        [FIELD_REFUSED] = { { "SAI: thiết bị từ chối, mã lỗi % (có đúng loại thiết bị không?)",
+                              "WRONG: it refuses, code % (is it the right model?)" } },
+        [FIELD_BAD_CURRENT] = { { "SAI: dòng % mA (đứt dây, chập dây, hoặc đầu đo báo lỗi)",
+                                  "WRONG: % mA (broken or shorted wire, or it reports a fault)" } },
+        [FIELD_NOT_SENT] = { { "CHƯA HỎI ĐƯỢC: cổng của trạm không gửi được",
+                               "NOT ASKED: the station's port cannot send" } },
+        [FIELD_LINE_TAKEN] = { { "CHƯA HỎI ĐƯỢC: đường dây đang bận đo",
+                                 "NOT ASKED: the line is busy with measuring" } },
+    };
+    struct words words = { .count = 0 };
+    if (device->answer == FIELD_REFUSED) {
+        add_number(&words, device->exception);
+    } else {
+        add_double(&words, floor(device->milliamperes * 100 + 0.5) / 100);
+    }
+    tell(console, language, &answers[device->answer], &words);
+}
+
+static void tell_round(const struct field_console *console, int language,
+                       const struct field_device *device)
+{
+    static const struct phrase rounds[] = {
+        [FIELD_NO_ROUND] = { { "", "" } },
+        [FIELD_NOT_ASKED] = { { "; lần đo tốt gần nhất: chưa hỏi",
+                                "; last good round: not asked yet" } },
+        [FIELD_NEVER_GOOD] = { { "; lần đo tốt gần nhất: chưa có",
+                                 "; last good round: none yet" } },
+        [FIELD_GOOD] = { { "; lần đo tốt gần nhất: %% trước", "; last good round: %% ago" } },
+    };
+    struct words words = { .count = 0 };
+    add_duration(&words, language, device->age_ns);
+    tell(console, language, &rounds[device->round], &words);
+    write_word(console, "\r\n");
+}
+
 static void say_device(const struct field_console *console, const struct field_device *device)
 {
-    static const struct phrase answers = { { "  % %: %, trả lời", "  % %: %, answers" } },
-                               silent = { { "  % %: %, IM LẶNG", "  % %: %, SILENT" } };
-    struct words words = { .count = 0 };
-    add_text(&words, device->bus);
-    add_number(&words, device->address);
-    add_text(&words, device->name);
-    say(console, device->answers ? &answers : &silent, &words);
+    for (int language = VI; language < LANGUAGES; language++) {
+        if (speaks(console, language)) {
+            tell_place(console, language, device);
+            tell_answer(console, language, device);
+            tell_round(console, language, device);
+        }
+    }
 }
 
 static void end_scan(struct field_console *console, struct hal_time now)
@@ -508,9 +617,10 @@ static void end_scan(struct field_console *console, struct hal_time now)
 
 bool field_console_step(struct field_console *console, struct hal_time now)
 {
-    static const struct phrase late = { { "Hết giờ chờ.", "It took too long." } };
+    static const struct phrase late = { { "Hết giờ chờ; các cảm biến còn lại chưa được hỏi.",
+                                          "It took too long; the other sensors were not asked." } };
     while (console->scanning) {
-        struct field_device device = { .answers = false };
+        struct field_device device = { .answer = FIELD_SILENT };
         enum hal_result result =
             console->scanned < FIELD_CONSOLE_DEVICES_MAX
                 ? console->port.scan(console->port.context, console->scanned, &device)
@@ -527,7 +637,7 @@ bool field_console_step(struct field_console *console, struct hal_time now)
             return false;
         }
         console->scanned++;
-        console->answered += device.answers;
+        console->answered += device.answer < FIELD_SILENT;
         say_device(console, &device);
     }
     return false;

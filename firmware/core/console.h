@@ -7,10 +7,10 @@
  *   help | status (or ready) | scan | clock | flash | link | last | lamp [on|off|auto [minutes]] |
  *   identify [seconds] | language vi|en|both
  *
- * status scans the sensors, then says what is good, notable or bad, and whether the station is
- * ready to be left alone. Ready: each sensor that is wired answers and each channel has
- * one, the clock is set, the flash
- * did all it was asked, the link is up, and the last receipt is no older than two reports.
+ * scan asks each device that is wired, now, and says how long ago it was last measured well. status
+ * scans, too, then says what is good, notable or bad, and whether the station is ready to be left
+ * alone. Ready: each device answers and each channel has one, the clock is set, the flash did all
+ * it was asked, the link is up, and the last receipt is no older than two reports.
  *
  * A line ends with CR, LF or both; backspace and Ctrl-U edit it, Ctrl-C gives up (a scan, too);
  * escape sequences and what is not ASCII are passed over. Longer lines than
@@ -45,18 +45,51 @@ struct field_facts {
     uint32_t erases;                  /* of the small records' area */
     struct phusa_text unwired;        /* the first channel that no sensor gives; empty: none */
     bool connected;
-    uint32_t connections;    /* since the start */
-    bool receipted;          /* a receipt came since the start ... */
-    int64_t receipt_ns;      /* monotonic: the last one */
-    int64_t every_ns;        /* distance of reports: so often a receipt is due */
-    const struct trap *trap; /* NULL: this station is none */
+    uint32_t connections;            /* since the start */
+    uint32_t troubles[HAL_TROUBLES]; /* likewise */
+    bool receipted;                  /* a receipt came since the start ... */
+    int64_t receipt_ns;              /* monotonic: the last one */
+    int64_t every_ns;                /* distance of reports: so often a receipt is due */
+    const struct trap *trap;         /* NULL: this station is none */
 };
 
-/* One device that is wired. */
+/* Where a device is wired. */
+enum field_bus { FIELD_MODBUS, FIELD_SDI12, FIELD_INPUT, FIELD_UART };
+
+/* What came of asking it. */
+enum field_answer {
+    FIELD_ANSWERS,
+    FIELD_CURRENT,     /* it is a current loop, and measures */
+    FIELD_NOTHING,     /* there is nothing to ask: it only counts */
+    FIELD_SILENT,      /* from here on bad */
+    FIELD_NOISE,       /* something came that is no answer */
+    FIELD_DAMAGED,     /* by its checksum */
+    FIELD_STRANGER,    /* another device answered */
+    FIELD_MALFORMED,   /* an answer, but not of the right form */
+    FIELD_REFUSED,     /* the device says that it cannot */
+    FIELD_BAD_CURRENT, /* none that a transmitter in order gives */
+    FIELD_NOT_SENT,    /* the station's port does not work */
+    FIELD_LINE_TAKEN   /* it could not be asked: the line is in use all the time */
+};
+
+/* What the rounds of measuring say of it. */
+enum field_round {
+    FIELD_NO_ROUND,  /* nothing: nobody asks it in rounds */
+    FIELD_NOT_ASKED, /* since the start */
+    FIELD_NEVER_GOOD,
+    FIELD_GOOD /* at least once */
+};
+
+/* One device that is wired, and how it is. */
 struct field_device {
-    struct phusa_text bus, name;
-    uint32_t address;
-    bool answers;
+    enum field_bus bus;
+    struct phusa_text address; /* empty: it has none */
+    struct phusa_text name;
+    enum field_answer answer;
+    uint32_t exception;  /* of FIELD_REFUSED: Modbus' code, 0 = none */
+    double milliamperes; /* of FIELD_CURRENT and FIELD_BAD_CURRENT */
+    enum field_round round;
+    int64_t age_ns; /* of FIELD_GOOD: how long ago it was */
 };
 
 /* One value of the last report. */
@@ -75,8 +108,8 @@ struct field_port {
     void (*write)(void *context, const char *bytes, size_t length);
     void (*facts)(void *context, struct field_facts *facts);
     /*
-     * Asks device number index, from 0. HAL_OK: *device says how it is; HAL_AGAIN: not known yet;
-     * anything else: there are no more.
+     * Asks device number index, from 0, which takes a while. HAL_OK: *device says how it is, until
+     * the next call; HAL_AGAIN: not known yet; anything else: there are no more.
      */
     enum hal_result (*scan)(void *context, size_t index, struct field_device *device);
     /* Value number index of the last report; false: there are no more. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "current_loop.h"
+#include "hub_inside.h"
 
 #define MILLI  INT64_C(1000000)
 #define SECOND INT64_C(1000000000)
@@ -10,10 +11,7 @@
 #define EXCHANGE_MAX                                                                               \
     (4 * SECOND) /* of Modbus beside its timeout: a busy line, sending, a babbler */
 #define COMMANDS_MAX (30 * SECOND) /* of SDI-12 beside the wait: 11 commands, all repeated */
-#define NO_JOB       HUB_JOBS_MAX
 #define NO_ROUND     INT64_MIN
-
-enum job_state { JOB_DONE, JOB_TODO, JOB_RUNNING, JOB_WAITING };
 
 /* TT 10/2021: state of a device. */
 enum { STATE_MEASURING = 0, STATE_CALIBRATING = 1, STATE_FAULT = 2 };
@@ -213,19 +211,18 @@ static void refuse(struct hub *hub, struct hub_job *job, bool later)
 /* --- Modbus --------------------------------------------------------------------------------------
  */
 
-/* True if the answer to something else may still be on its way from the device. */
-static bool is_tainted(const struct hub *hub, const struct hub_job *job)
+bool hub_is_tainted(const struct hub *hub, const struct hub_job *job)
 {
     const struct hub_device *device = &hub->devices[job->device];
     return hub->now.mono_ns < device->clean_ns && &hub->jobs[device->last] != job;
 }
 
-static int64_t late_until(const struct hub *hub, const struct hub_job *job)
+int64_t hub_late_until(const struct hub *hub, const struct hub_job *job)
 {
     return hub->devices[job->device].begun_ns + 2 * MILLI * device_of(hub, job)->timeout_ms;
 }
 
-static void begin_modbus(struct hub *hub, struct hub_lane *lane, const struct hub_job *job)
+void hub_begin_modbus(struct hub *hub, struct hub_lane *lane, const struct hub_job *job)
 {
     struct hub_device *device = &hub->devices[job->device];
     int64_t timeout = device_of(hub, job)->timeout_ms * MILLI;
@@ -233,7 +230,7 @@ static void begin_modbus(struct hub *hub, struct hub_lane *lane, const struct hu
     device->last = (uint8_t)(job - hub->jobs);
     if (hub->now.mono_ns < device->clean_ns) {
         device->clean_ns =
-            late_until(hub, job); /* an earlier answer may come in place of this one's */
+            hub_late_until(hub, job); /* an earlier answer may come in place of this one's */
     }
     modbus_begin(&lane->machine.modbus, &job->request, timeout, hub->now.mono_ns);
 }
@@ -244,15 +241,20 @@ static void refuse_exception(struct hub *hub, struct hub_lane *lane, struct hub_
     refuse(hub, job, code == MODBUS_EXCEPTION_ACKNOWLEDGE || code == MODBUS_EXCEPTION_DEVICE_BUSY);
 }
 
-/* False while it is under way. */
-static bool step_modbus(struct hub *hub, struct hub_lane *lane, struct hub_job *job)
+enum hub_trouble hub_modbus_trouble(enum modbus_result result)
 {
-    static const enum hub_trouble TROUBLES[] = {
+    static const uint8_t TROUBLES[] = {
         [MODBUS_SILENT] = HUB_SILENT,         [MODBUS_NOISE] = HUB_NOISE,
         [MODBUS_BAD_CRC] = HUB_BAD_CRC,       [MODBUS_BAD_ADDRESS] = HUB_BAD_ADDRESS,
         [MODBUS_BAD_ANSWER] = HUB_BAD_ANSWER, [MODBUS_EXCEPTION] = HUB_REFUSED,
         [MODBUS_BUS_FAILED] = HUB_BUS_FAILED,
     };
+    return (enum hub_trouble)TROUBLES[result];
+}
+
+/* False while it is under way. */
+static bool step_modbus(struct hub *hub, struct hub_lane *lane, struct hub_job *job)
+{
     enum modbus_result result = modbus_step(&lane->machine.modbus, hub->now.mono_ns);
     if (result == MODBUS_BUSY) {
         return false;
@@ -264,9 +266,9 @@ static bool step_modbus(struct hub *hub, struct hub_lane *lane, struct hub_job *
     } else if (result == MODBUS_EXCEPTION) {
         refuse_exception(hub, lane, job);
     } else {
-        hub->devices[job->device].clean_ns = late_until(hub, job);
+        hub->devices[job->device].clean_ns = hub_late_until(hub, job);
         lane->configured = result != MODBUS_BUS_FAILED;
-        fail_attempt(hub, job, TROUBLES[result]);
+        fail_attempt(hub, job, hub_modbus_trouble(result));
     }
     return true;
 }
@@ -300,14 +302,19 @@ static void take_measurement(struct hub *hub, struct hub_lane *lane, struct hub_
     job->state = JOB_DONE;
 }
 
-static bool step_sdi12(struct hub *hub, struct hub_lane *lane, struct hub_job *job)
+enum hub_trouble hub_sdi12_trouble(enum sdi12_result result)
 {
-    static const enum hub_trouble TROUBLES[] = {
+    static const uint8_t TROUBLES[] = {
         [SDI12_SILENT] = HUB_SILENT,         [SDI12_BAD_ADDRESS] = HUB_BAD_ADDRESS,
         [SDI12_BAD_CRC] = HUB_BAD_CRC,       [SDI12_BAD_ANSWER] = HUB_BAD_ANSWER,
         [SDI12_ABORTED] = HUB_REFUSED,       [SDI12_TOO_SLOW] = HUB_REFUSED,
         [SDI12_BUS_FAILED] = HUB_BUS_FAILED,
     };
+    return (enum hub_trouble)TROUBLES[result];
+}
+
+static bool step_sdi12(struct hub *hub, struct hub_lane *lane, struct hub_job *job)
+{
     enum sdi12_result result = sdi12_step(&lane->machine.sdi12, hub->now.mono_ns);
     if (result == SDI12_BUSY) {
         return false;
@@ -318,7 +325,7 @@ static bool step_sdi12(struct hub *hub, struct hub_lane *lane, struct hub_job *j
         refuse(hub, job, result == SDI12_ABORTED); /* how many values come has no checksum */
     } else {
         lane->configured = result != SDI12_BUS_FAILED;
-        fail_attempt(hub, job, TROUBLES[result]);
+        fail_attempt(hub, job, hub_sdi12_trouble(result));
     }
     return true;
 }
@@ -349,7 +356,7 @@ static bool may_begin(const struct hub *hub, const struct hub_job *job, size_t l
     if (job->state != JOB_TODO || hub->devices[job->device].ailing != ailing) {
         return false;
     }
-    return device->protocol == DEVICE_MODBUS ? !is_tainted(hub, job)
+    return device->protocol == DEVICE_MODBUS ? !hub_is_tainted(hub, job)
                                              : !measures(hub, lane, device->measurement.address);
 }
 
@@ -381,7 +388,7 @@ static size_t pick(const struct hub *hub, size_t lane)
     return healthy != NO_JOB ? healthy : ailing;
 }
 
-static bool configure(struct hub *hub, size_t index)
+bool hub_configure(struct hub *hub, size_t index)
 {
     struct hub_lane *lane = &hub->lanes[index];
     const struct device_bus *bus = &hub->map->buses[index];
@@ -406,7 +413,7 @@ static void begin_job(struct hub *hub, size_t index, size_t number)
     struct hub_job *job = &hub->jobs[number];
     bool collect = job->state == JOB_WAITING;
     lane->next = (uint8_t)((number + 1) % hub->job_count);
-    if (!configure(hub, index)) {
+    if (!hub_configure(hub, index)) {
         fail_attempt(hub, job, HUB_BUS_FAILED);
         return;
     }
@@ -414,7 +421,7 @@ static void begin_job(struct hub *hub, size_t index, size_t number)
     job->state = JOB_RUNNING;
     hub->devices[job->device].asked++;
     if (hub->map->buses[index].protocol == DEVICE_MODBUS) {
-        begin_modbus(hub, lane, job);
+        hub_begin_modbus(hub, lane, job);
     } else {
         begin_sdi12(hub, lane, job, collect);
     }
@@ -459,7 +466,7 @@ static int64_t next_due(const struct hub *hub, size_t lane)
 static int64_t step_lane(struct hub *hub, size_t index)
 {
     struct hub_lane *lane = &hub->lanes[index];
-    if (!step_job(hub, lane, index)) {
+    if (lane->lent || !step_job(hub, lane, index)) {
         return hub->now.mono_ns + POLL;
     }
     size_t number = pick(hub, index);

@@ -90,6 +90,7 @@ struct hub_pulse {
 struct hub_lane {
     const struct hal_bus *bus; /* NULL = the port has none */
     bool configured;
+    bool lent;    /* to whoever asks a device by hand (ask.h): rounds wait */
     uint8_t job;  /* under way; HUB_JOBS_MAX = none */
     uint8_t next; /* the job to look at first */
     union {

@@ -1,6 +1,6 @@
 /*
- * A scan tells how the devices did in the latest round of the hub: asking them in between would
- * take what its pulse inputs counted from the next report.
+ * A scan asks the devices of the hub one after the other, in the gaps of its rounds (ask.h). Beside
+ * it stands how long ago the rounds had a good answer: that is noticed here, at each step.
  */
 #include "technician.h"
 
@@ -43,47 +43,162 @@ static void give_facts(void *context, struct field_facts *facts)
         .every_ns = station->settings.every_ns,
         .trap = parts->trap,
     };
+    const struct hal_network *network = &station->ports.network;
+    for (int i = 0; network->troubles != NULL && i < HAL_TROUBLES; i++) {
+        facts->troubles[i] = network->troubles(network->context, (enum hal_trouble)i);
+    }
 }
 
-/* The trap's classifier stands behind the devices of the hub. */
+/* --- the scan --------------------------------------------------------------------------- */
+
+/* Answers with values: devices that refuse answer, too. */
+static uint32_t good_answers(const struct hub_device *device)
+{
+    return device->answered - device->troubles[HUB_REFUSED];
+}
+
+static void notice_measurements(struct technician *technician)
+{
+    const struct hub *hub = technician->parts.hub;
+    for (size_t i = 0; hub != NULL && i < hub->map->device_count; i++) {
+        struct technician_measured *measured = &technician->measured[i];
+        uint32_t good = good_answers(hub_device(hub, i));
+        if (good != measured->good) {
+            *measured = (struct technician_measured){ good, technician->now.mono_ns };
+        }
+    }
+}
+
+static void fill_round(const struct technician *technician, size_t index,
+                       struct field_device *device)
+{
+    const struct technician_measured *measured = &technician->measured[index];
+    if (device->bus == FIELD_INPUT) {
+        return; /* read without being asked */
+    }
+    if (measured->good > 0) {
+        device->round = FIELD_GOOD;
+        device->age_ns = technician->now.mono_ns - measured->at_ns;
+    } else {
+        bool asked = hub_device(technician->parts.hub, index)->asked > 0;
+        device->round = asked ? FIELD_NEVER_GOOD : FIELD_NOT_ASKED;
+    }
+}
+
+static void fill_place(struct technician *technician, size_t index, struct field_device *device)
+{
+    const struct device *wired = &technician->parts.hub->map->devices[index];
+    device->name = wired->name;
+    if (wired->protocol == DEVICE_MODBUS) {
+        device->bus = FIELD_MODBUS;
+        device->address = (struct phusa_text){ technician->digits,
+                                               phusa_uint_print(wired->slave, technician->digits) };
+    } else if (wired->protocol == DEVICE_SDI12) {
+        device->bus = FIELD_SDI12;
+        device->address = (struct phusa_text){ &wired->measurement.address, 1 };
+    } else {
+        device->bus = FIELD_INPUT;
+    }
+}
+
+static enum field_answer failure(enum hub_trouble trouble)
+{
+    switch (trouble) {
+    case HUB_NOISE:
+        return FIELD_NOISE;
+    case HUB_BAD_CRC:
+        return FIELD_DAMAGED;
+    case HUB_BAD_ADDRESS:
+        return FIELD_STRANGER;
+    case HUB_BAD_ANSWER:
+        return FIELD_MALFORMED;
+    case HUB_REFUSED:
+        return FIELD_REFUSED;
+    case HUB_BUS_FAILED:
+        return FIELD_NOT_SENT;
+    default:
+        return FIELD_SILENT;
+    }
+}
+
+static void fill_answer(const struct technician *technician, struct field_device *device)
+{
+    const struct ask *ask = &technician->ask;
+    const struct technician_measured *measured = &technician->measured[ask->device];
+    device->exception = ask->exception;
+    device->milliamperes = ask->current_ua / 1000.0;
+    switch (ask->result) {
+    case ASK_ANSWERS:
+        device->answer = ask->has_current ? FIELD_CURRENT : FIELD_ANSWERS;
+        break;
+    case ASK_NOTHING:
+        device->answer = FIELD_NOTHING;
+        break;
+    case ASK_BAD_CURRENT:
+        device->answer = FIELD_BAD_CURRENT;
+        break;
+    case ASK_LINE_TAKEN: /* but a round may have asked it meanwhile */
+        device->answer = measured->good > 0 && measured->at_ns >= technician->asked_ns
+                             ? FIELD_ANSWERS
+                             : FIELD_LINE_TAKEN;
+        break;
+    default:
+        device->answer = failure(ask->trouble);
+    }
+}
+
+/* The trap's classifier stands behind the devices of the hub; it speaks without being asked. */
 static enum hal_result find_classifier(const struct technician_parts *parts, size_t index,
                                        struct field_device *device)
 {
     size_t devices = parts->hub != NULL ? parts->hub->map->device_count : 0;
-    if (parts->classifier == NULL || index != devices) {
+    const struct classifier *classifier = parts->classifier;
+    if (classifier == NULL || index != devices) {
         return HAL_GONE;
     }
-    *device = (struct field_device){ .bus = PHUSA_TEXT("uart"),
+    int64_t now_ns = parts->trap->now.mono_ns;
+    bool alive = classifier_alive(classifier, now_ns);
+    *device = (struct field_device){ .bus = FIELD_UART,
                                      .name = PHUSA_TEXT("classifier"),
-                                     .answers = classifier_alive(parts->classifier,
-                                                                 parts->trap->now.mono_ns) };
+                                     .answer = alive ? FIELD_ANSWERS : FIELD_SILENT,
+                                     .round = classifier->heard ? FIELD_GOOD : FIELD_NEVER_GOOD,
+                                     .age_ns = now_ns - classifier->heard_ns };
     return HAL_OK;
 }
 
 static enum hal_result scan(void *context, size_t index, struct field_device *device)
 {
-    static const struct phusa_text buses[] = { [DEVICE_MODBUS] = { "modbus", 6 },
-                                               [DEVICE_SDI12] = { "sdi12", 5 },
-                                               [DEVICE_INPUTS] = { "inputs", 6 } };
-    const struct technician_parts *parts = &((const struct technician *)context)->parts;
-    const struct hub *hub = parts->hub;
+    struct technician *technician = context;
+    struct hub *hub = technician->parts.hub;
     if (hub == NULL || index >= hub->map->device_count) {
-        return find_classifier(parts, index, device);
+        return find_classifier(&technician->parts, index, device);
     }
-    if (!hub_idle(hub)) {
+    if (!technician->asking) {
+        ask_begin(&technician->ask, hub, index);
+        technician->asking = true;
+        technician->asked_ns = technician->now.mono_ns;
+    }
+    bool over = ask_step(&technician->ask) != ASK_UNDER_WAY;
+    technician->asking = !over;
+    if (!over || technician->ask.device != index) { /* another one, of a scan that was given up */
         return HAL_AGAIN;
     }
-    const struct device *wired = &hub->map->devices[index];
-    *device = (struct field_device){ .bus = buses[wired->protocol],
-                                     .name = wired->name,
-                                     .address = wired->slave,
-                                     .answers = hub_device(hub, index)->heard };
-    if (wired->protocol == DEVICE_SDI12) { /* an address is a character, nearly always a digit */
-        device->address = (uint32_t)(uint8_t)wired->measurement.address -
-                          (wired->measurement.address <= '9' ? '0' : 0);
-    }
+    *device = (struct field_device){ .round = FIELD_NO_ROUND };
+    fill_place(technician, index, device);
+    fill_round(technician, index, device);
+    fill_answer(technician, device);
     return HAL_OK;
 }
+
+/* A scan was given up: the device that was being asked may still use the line. */
+static void let_end(struct technician *technician)
+{
+    if (technician->asking && !technician->console.scanning) {
+        technician->asking = ask_step(&technician->ask) == ASK_UNDER_WAY;
+    }
+}
+
+/* --- the port of the console -------------------------------------------------------------- */
 
 static bool last(void *context, size_t index, struct field_reading *reading)
 {
@@ -163,7 +278,15 @@ void technician_step(struct technician *technician, struct hal_time now)
     if (technician->light_until_ns != 0 && now.mono_ns >= technician->light_until_ns) {
         set_light(technician, 0);
     }
+    notice_measurements(technician);
     (void)field_console_step(&technician->console, now);
+    let_end(technician);
+}
+
+void technician_greet(struct technician *technician)
+{
+    struct field_port port = technician->console.port;
+    field_console_init(&technician->console, &port);
 }
 
 void technician_take(struct technician *technician, const void *bytes, size_t length,

@@ -2,6 +2,7 @@
 receipts, and trusts no broker that it should not trust."""
 import json
 import re
+import subprocess
 import time
 
 import board
@@ -10,6 +11,14 @@ import pytest
 from board import CHANNELS, SITE, STATION, Receiver, options
 from line import COLUMNS, ROOT, Stage, compare, expected_points, readings, recording, until
 
+TWO_DEVICES = """
+bus modbus baud=9600
+  device sonde address=1 timeout=500
+    channel temp register=0 type=s16 divide=100
+    channel salinity register=2 divide=100
+  device gone address=2 timeout=200
+    channel ph register=0 divide=100
+"""
 SPEED, LEAD_S = 900.0, 8.0  # a row of 15 minutes a second; for the station to be connected when the first is due
 MARCH, ROWS = 3, 20
 
@@ -71,11 +80,11 @@ def tls_broker(scene, tls, name):
     return scene.broker
 
 
-def tls_station(scene, tls, name="good", clock=time.time, **changes):
-    """A board with the TLS image at a broker with that certificate, started."""
+def tls_station(scene, tls, name="good", clock=time.time, sensors=None, **changes):
+    """A board with the TLS image at a broker with that certificate, started; sensors are a SensorSim."""
     broker = tls_broker(scene, tls, name)
-    station = board.Board(scene.folder / "board", "tls")
-    words = options(broker, time_server(scene, clock))
+    station = board.Board(scene.folder / "board", "tls", bus=sensors.buses[0] if sensors else None)
+    words = options(broker, time_server(scene, clock)) + (["--map", sensors.map] if sensors else [])
     for key, value in changes.items():
         words[words.index(key) + 1] = value
     station.provision(STATION, f"{board.NAME}:{broker.tls_port}", "--ca", tls / "ours.pem", *words)
@@ -115,14 +124,23 @@ def test_over_tls(scene, tls):
 
 def test_console_and_commands(scene, tls):
     """What a technician sees at the serial line and an operator far away is told."""
-    station = tls_station(scene, tls)
+    (scene.folder / "two.map").write_text(TWO_DEVICES)
+    log = scene.folder / "asked"
+    sensors = scene.add(phusarun.SensorSim(scene.folder / "sensors", scene.folder / "two.map", fault="gone:dead", log=log))
+    station = tls_station(scene, tls, sensors=sensors)
     receiver = Receiver(scene.client())
     receiver.client.listen(f"phusa/1/{SITE}/{STATION}/rsp")
     until(lambda: receiver.work() or len(receiver.reports) >= 2, "two reports")
     station.wait_for("receipt: the first")
+    before = asked(log)
     station.type("status")
-    until(lambda: "NOT READY: sensors" in station.shows(), "the report")  # simulated: no device answers
-    assert "CHƯA SẴN SÀNG: cảm biến" in station.shows() and "[TỐT]   Đồng hồ:" in station.shows()
+    until(lambda: "NOT READY: sensors\r\n" in station.shows(), "the report")
+    assert "CHƯA SẴN SÀNG: cảm biến\r\n" in station.shows()
+    assert "[HỎNG]  Cảm biến: 1 trên 2 trả lời" in station.shows() and "[TỐT]   Đồng hồ:" in station.shows()
+    assert re.search(r"Modbus địa chỉ 1, sonde: TRẢ LỜI; lần đo tốt gần nhất: \d+ giây trước\r", station.shows())
+    assert "Modbus address 2, gone: SILENT (see power, wires, address, speed); last good round: none yet" in station.shows()
+    now = asked(log)
+    assert now["sonde"] > before["sonde"] and now["gone"] >= before["gone"] + 2, (before, now)
     answers = []
     for number, order in enumerate(({"do": "report"}, {"do": "identify", "seconds": 1}, {"do": "dance"},
                                     {"do": "report", "padding": "x" * 4000}, {"do": "reboot"})):
@@ -133,6 +151,12 @@ def test_console_and_commands(scene, tls):
     until(lambda: "boot 2, reset command" in station.shows(), "the start that was ordered")
     until(lambda: "connected from" in station.shows(), "the connection after it")
     station.hold_memory()
+
+
+def asked(log):
+    """Requests that each simulated device has heard."""
+    devices = [json.loads(line)["device"] for line in log.read_text().splitlines()]
+    return {name: devices.count(name) for name in ("sonde", "gone")}
 
 
 def answer(client, name):
@@ -177,22 +201,33 @@ def refused(scene, station, why):
     pauses = [int(pause) for _, pause in told[:4]]
     assert pauses == sorted(pauses) and pauses[3] > pauses[0], pauses
     assert "connected from" not in station.says()
+    assert station.lights() == board.LIGHT_TROUBLE
 
 
-@pytest.mark.parametrize("name, why", [("impostor", "not of our authority"), ("other-host", "for another host")])
-def test_a_wrong_broker_is_refused(scene, tls, name, why):
+def accepted(scene, station, counter):
+    """The broker was put right: the station connects, its lights say so, and of all refusals it has counted these."""
+    scene.broker.start()
+    station.wait_for("connected from")
+    until(lambda: station.lights() == board.LIGHT_LINK, "the lights to change")
+    client = scene.client()
+    client.listen(f"phusa/1/{SITE}/{STATION}/rsp")
+    client.send({"id": "count", "do": "report"}, f"phusa/1/{SITE}/{STATION}/cmd")
+    counters = until(lambda: answer(client, "count"), "the answer to report")["counters"]
+    told = {name: count for name, count in counters.items() if name.startswith("refused_") and count > 0}
+    assert told.keys() == {counter} and told[counter] >= 4, counters
+
+
+@pytest.mark.parametrize("name, why, counter", [
+    ("impostor", "not of our authority", "refused_authority"), ("other-host", "for another host", "refused_host"),
+    ("expired", "out of date", "refused_date")])
+def test_a_wrong_broker_is_refused(scene, tls, name, why, counter):
     station = tls_station(scene, tls, name)
     refused(scene, station, why)
     assert "apacp" not in scene.broker.tail(100), "it told the impostor who it is"
     scene.broker.stop()
     scene.broker.use("good")  # the right one is taken as soon as it is there
-    scene.broker.start()
-    station.wait_for("connected from")
+    accepted(scene, station, counter)
     station.hold_memory()
-
-
-def test_an_expired_certificate_is_refused(scene, tls):
-    refused(scene, tls_station(scene, tls, "expired"), "out of date")
 
 
 def test_without_a_clock_dates_are_checked_as_soon_as_there_is_one(scene, tls):
@@ -207,3 +242,7 @@ def test_a_wrong_password_is_refused(scene, tls):
     (scene.folder / "wrong").write_text("guess\n")
     station = tls_station(scene, tls, **{"--password-file": scene.folder / "wrong"})
     refused(scene, station, "refuses user or password")
+    scene.broker.stop()
+    subprocess.run(["mosquitto_passwd", "-b", scene.broker.folder / "passwords", STATION, "guess"], check=True,
+                   capture_output=True, timeout=60)
+    accepted(scene, station, "refused_password")

@@ -55,6 +55,7 @@ class Technician:
         until(lambda: self.reaches(path), "the console opens")
         self.heard = ""
         self.until("> ")
+        assert "Gõ help" in self.heard and "^C" not in self.heard, self.heard  # it greets
 
     def reaches(self, path):
         try:
@@ -154,8 +155,8 @@ def test_a_night_across_kills_is_told_and_counted_once(stage):
     technician = Technician(path)
     report = technician.ask("status")
     technician.leave()
-    for line in ("  uart 0: classifier, answers", "[TỐT]   Cảm biến: 1 trên 1 trả lời", "[good] Sensors: 1 of 1 answer",
-                 "[TỐT]   Đồng hồ: 27/12/2025", "[good] Clock: 2025-12-27", "[TỐT]   Đường truyền: đang nối",
+    for line in ("  UART, classifier: TRẢ LỜI; lần đo tốt gần nhất: ", "  UART, classifier: ANSWERS; last good round: ", "[TỐT]   Cảm biến: 1 trên 1 trả lời", "[good] Sensors: 1 of 1 answer",
+                 "[TỐT]   Đồng hồ: 27/12/2025", "[good] Clock: 2025-12-27", "[TỐT]   Đường truyền: đã nối",
                  "[good] Data held: 1 reports, 0 days; 0 without receipt, 0 lost", "\nSẴN SÀNG\r\n", "\nREADY\r\n"):
         assert line in report, report
     light_it(stage, path)

@@ -104,8 +104,15 @@ static void begin(void)
                                         .receipted = true,
                                         .receipt_ns = 100 * SECOND,
                                         .every_ns = 300 * SECOND };
-    world.devices[0] = (struct field_device){ PHUSA_TEXT("rs485"), PHUSA_TEXT("sonde"), 17, true };
-    world.devices[1] = (struct field_device){ PHUSA_TEXT("sdi12"), PHUSA_TEXT("level"), 0, true };
+    world.devices[0] = (struct field_device){ .bus = FIELD_MODBUS,
+                                              .address = PHUSA_TEXT("17"),
+                                              .name = PHUSA_TEXT("sonde"),
+                                              .round = FIELD_GOOD,
+                                              .age_ns = 42 * SECOND };
+    world.devices[1] = (struct field_device){ .bus = FIELD_SDI12,
+                                              .address = PHUSA_TEXT("a"),
+                                              .name = PHUSA_TEXT("level"),
+                                              .round = FIELD_NOT_ASKED };
     world.device_count = 2;
     world.now = (struct hal_time){ .wall_ns = INT64_C(1734764602) * SECOND, /* 21 Dec 2024 14:03 */
                                    .mono_ns = 142 * SECOND,
@@ -147,21 +154,21 @@ static void a_ready_station_says_so_in_both_languages(void **state)
     check("status",
           "Đang hỏi cảm biến ...\r\n"
           "Asking the sensors ...\r\n"
-          "  rs485 17: sonde, trả lời\r\n"
-          "  rs485 17: sonde, answers\r\n"
-          "  sdi12 0: level, trả lời\r\n"
-          "  sdi12 0: level, answers\r\n"
+          "  Modbus địa chỉ 17, sonde: TRẢ LỜI; lần đo tốt gần nhất: 42 giây trước\r\n"
+          "  Modbus address 17, sonde: ANSWERS; last good round: 42 s ago\r\n"
+          "  SDI-12 địa chỉ a, level: TRẢ LỜI; lần đo tốt gần nhất: chưa hỏi\r\n"
+          "  SDI-12 address a, level: ANSWERS; last good round: not asked yet\r\n"
           "TRẠM my-tho/s1 - phần mềm 0.1.0, phần cứng mps2-an385\r\n"
-          "Khởi động lần 12, chạy được 3 giờ, do có điện lại\r\n"
+          "Khởi động lần thứ 12, lý do: có điện lại; đã chạy 3 giờ\r\n"
           "[TỐT]   Cảm biến: 2 trên 2 trả lời\r\n"
           "[TỐT]   Đồng hồ: 21/12/2024 14:03:22 (đã đồng bộ)\r\n"
-          "[TỐT]   Bộ nhớ: 0 lỗi nhật ký, 0 lỗi bản ghi nhỏ, đã xóa 41 lần\r\n"
-          "[TỐT]   Dữ liệu giữ: 5120 bản tin, 17.8 ngày; 3 chưa có biên nhận, 0 đã mất\r\n"
-          "[TỐT]   Biên nhận: 42 giây trước\r\n"
-          "[TỐT]   Đường truyền: đang nối (lần thứ 2)\r\n"
+          "[TỐT]   Bộ nhớ: 0 lỗi ghi số liệu, 0 lỗi ghi cài đặt (đã dùng 41 lượt xóa)\r\n"
+          "[TỐT]   Dữ liệu giữ: 5120 bản tin, 17.8 ngày; 3 bản tin chờ biên nhận, 0 đã mất\r\n"
+          "[TỐT]   Biên nhận của trung tâm: 42 giây trước\r\n"
+          "[TỐT]   Đường truyền: đã nối (lần thứ 2)\r\n"
           "SẴN SÀNG\r\n"
           "STATION my-tho/s1 - firmware 0.1.0, hardware mps2-an385\r\n"
-          "Start number 12, up 3 h, after power-up\r\n"
+          "Start number 12, after power-up; up 3 h\r\n"
           "[good] Sensors: 2 of 2 answer\r\n"
           "[good] Clock: 2024-12-21 14:03:22 (synchronised)\r\n"
           "[good] Flash: 0 errors of the log, 0 of small records, 41 erases\r\n"
@@ -176,7 +183,8 @@ static void what_is_wrong_is_named(void **state)
     (void)state;
     begin();
     world.console.language = FIELD_VIETNAMESE;
-    world.devices[1].answers = false;
+    world.devices[1].answer = FIELD_SILENT;
+    world.devices[1].round = FIELD_NEVER_GOOD;
     world.now.wall_set = world.now.wall_synced = false;
     world.facts.why = HAL_RESET_WATCHDOG;
     world.facts.up_ns = 90 * SECOND;
@@ -185,18 +193,20 @@ static void what_is_wrong_is_named(void **state)
     world.facts.overwritten = 9;
     world.facts.receipted = world.facts.connected = false;
     world.facts.connections = 0;
-    check("ready", "Đang hỏi cảm biến ...\r\n"
-                   "  rs485 17: sonde, trả lời\r\n"
-                   "  sdi12 0: level, IM LẶNG\r\n"
-                   "TRẠM my-tho/s1 - phần mềm 0.1.0, phần cứng mps2-an385\r\n"
-                   "Khởi động lần 12, chạy được 90 giây, do bộ canh chừng (watchdog)\r\n"
-                   "[HỎNG]  Cảm biến: 1 trên 2 trả lời\r\n"
-                   "[HỎNG]  Đồng hồ: chưa đặt\r\n"
-                   "[HỎNG]  Bộ nhớ: 2 lỗi nhật ký, 1 lỗi bản ghi nhỏ, đã xóa 41 lần\r\n"
-                   "[CHÚ Ý] Dữ liệu giữ: 5120 bản tin, 17.8 ngày; 3 chưa có biên nhận, 9 đã mất\r\n"
-                   "[HỎNG]  Biên nhận: chưa có từ khi khởi động\r\n"
-                   "[HỎNG]  Đường truyền: đứt (đã nối 0 lần)\r\n"
-                   "CHƯA SẴN SÀNG: cảm biến, đồng hồ, bộ nhớ, biên nhận, đường truyền\r\n");
+    check("ready",
+          "Đang hỏi cảm biến ...\r\n"
+          "  Modbus địa chỉ 17, sonde: TRẢ LỜI; lần đo tốt gần nhất: 42 giây trước\r\n"
+          "  SDI-12 địa chỉ a, level: IM LẶNG (xem nguồn điện, dây nối, địa chỉ, tốc độ); "
+          "lần đo tốt gần nhất: chưa có\r\n"
+          "TRẠM my-tho/s1 - phần mềm 0.1.0, phần cứng mps2-an385\r\n"
+          "Khởi động lần thứ 12, lý do: chương trình bị treo (watchdog); đã chạy 90 giây\r\n"
+          "[HỎNG]  Cảm biến: 1 trên 2 trả lời\r\n"
+          "[HỎNG]  Đồng hồ: chưa có giờ\r\n"
+          "[HỎNG]  Bộ nhớ: 2 lỗi ghi số liệu, 1 lỗi ghi cài đặt (đã dùng 41 lượt xóa)\r\n"
+          "[CHÚ Ý] Dữ liệu giữ: 5120 bản tin, 17.8 ngày; 3 bản tin chờ biên nhận, 9 đã mất\r\n"
+          "[HỎNG]  Biên nhận của trung tâm: chưa có từ khi khởi động\r\n"
+          "[HỎNG]  Đường truyền: không nối được (từ khi khởi động đã nối 0 lần)\r\n"
+          "CHƯA SẴN SÀNG: cảm biến, đồng hồ, bộ nhớ, biên nhận, đường truyền\r\n");
 }
 
 static void a_held_clock_and_an_old_receipt(void **state)
@@ -223,7 +233,8 @@ static void a_station_without_sensors_is_not_ready(void **state)
     begin();
     world.console.language = FIELD_ENGLISH;
     world.device_count = 0;
-    check("scan", "Asking the sensors ...\r\n[bad]  Sensors: 0 of 0 answer\r\n");
+    check("scan", "Asking the sensors ...\r\n"
+                  "[bad]  Sensors: the station has been told of none\r\n");
 }
 
 static void a_channel_without_a_sensor_is_named(void **state)
@@ -245,13 +256,78 @@ static void a_slow_scan_is_waited_for_but_not_for_ever(void **state)
     world.console.language = FIELD_ENGLISH;
     world.busy = 30;
     check("scan", "Asking the sensors ...\r\n"
-                  "  rs485 17: sonde, answers\r\n"
-                  "  sdi12 0: level, answers\r\n"
+                  "  Modbus address 17, sonde: ANSWERS; last good round: 42 s ago\r\n"
+                  "  SDI-12 address a, level: ANSWERS; last good round: not asked yet\r\n"
                   "[good] Sensors: 2 of 2 answer\r\n");
     world.busy = SIZE_MAX;
     check("scan", "Asking the sensors ...\r\n"
-                  "It took too long.\r\n"
+                  "It took too long; the other sensors were not asked.\r\n"
                   "[bad]  Sensors: 0 of 1 answer\r\n");
+}
+
+/* Each way to answer and not to answer, and where a device is wired, in both languages. */
+static void every_device_says_how_it_is(void **state)
+{
+    (void)state;
+    static const struct {
+        struct field_device device;
+        bool good;
+        const char *lines;
+    } cases[] = {
+        { { .bus = FIELD_INPUT, .answer = FIELD_CURRENT, .milliamperes = 12.3449 },
+          true,
+          "  Ngõ vào, d: ĐO ĐƯỢC, dòng 12.34 mA\r\n"
+          "  Input, d: MEASURES, 12.34 mA\r\n" },
+        { { .bus = FIELD_INPUT, .answer = FIELD_NOTHING },
+          true,
+          "  Ngõ vào, d: không có gì để hỏi, chỉ đếm\r\n"
+          "  Input, d: nothing to ask, it only counts\r\n" },
+        { { .bus = FIELD_UART, .answer = FIELD_NOISE },
+          false,
+          "  UART, d: SAI: có tín hiệu nhưng không phải câu trả lời (xem dây A/B, tốc độ)\r\n"
+          "  UART, d: WRONG: something came that is no answer (see wires A/B, speed)\r\n" },
+        { { .bus = FIELD_UART, .answer = FIELD_DAMAGED },
+          false,
+          "  UART, d: SAI: câu trả lời bị hỏng trên đường dây (xem dây nối, chống nhiễu)\r\n"
+          "  UART, d: WRONG: its answer was damaged on the line (see wires, shield)\r\n" },
+        { { .bus = FIELD_UART, .answer = FIELD_STRANGER },
+          false,
+          "  UART, d: SAI: thiết bị khác trả lời (xem địa chỉ)\r\n"
+          "  UART, d: WRONG: another device answers (see addresses)\r\n" },
+        { { .bus = FIELD_UART, .answer = FIELD_MALFORMED },
+          false,
+          "  UART, d: SAI: câu trả lời không đúng dạng (có đúng loại thiết bị không?)\r\n"
+          "  UART, d: WRONG: its answer is not in form (is it the right model?)\r\n" },
+        { { .bus = FIELD_UART, .answer = FIELD_REFUSED, .exception = 2 },
+          false,
+          "  UART, d: SAI: thiết bị từ chối, mã lỗi 2 (có đúng loại thiết bị không?)\r\n"
+          "  UART, d: WRONG: it refuses, code 2 (is it the right model?)\r\n" },
+        { { .bus = FIELD_INPUT, .answer = FIELD_BAD_CURRENT, .milliamperes = 0.02 },
+          false,
+          "  Ngõ vào, d: SAI: dòng 0.02 mA (đứt dây, chập dây, hoặc đầu đo báo lỗi)\r\n"
+          "  Input, d: WRONG: 0.02 mA (broken or shorted wire, or it reports a fault)\r\n" },
+        { { .bus = FIELD_UART, .answer = FIELD_NOT_SENT },
+          false,
+          "  UART, d: CHƯA HỎI ĐƯỢC: cổng của trạm không gửi được\r\n"
+          "  UART, d: NOT ASKED: the station's port cannot send\r\n" },
+        { { .bus = FIELD_UART, .answer = FIELD_LINE_TAKEN },
+          false,
+          "  UART, d: CHƯA HỎI ĐƯỢC: đường dây đang bận đo\r\n"
+          "  UART, d: NOT ASKED: the line is busy with measuring\r\n" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        begin();
+        char expected[1024] = "Đang hỏi cảm biến ...\r\nAsking the sensors ...\r\n";
+        world.devices[0] = cases[i].device;
+        world.devices[0].name = PHUSA_TEXT("d");
+        world.device_count = 1;
+        (void)strcat(expected, cases[i].lines);
+        (void)strcat(expected, cases[i].good ? "[TỐT]   Cảm biến: 1 trên 1 trả lời\r\n"
+                                               "[good] Sensors: 1 of 1 answer\r\n"
+                                             : "[HỎNG]  Cảm biến: 0 trên 1 trả lời\r\n"
+                                               "[bad]  Sensors: 0 of 1 answer\r\n");
+        check("scan", expected);
+    }
 }
 
 static void a_scan_can_be_given_up(void **state)
@@ -427,6 +503,7 @@ int main(void)
         cmocka_unit_test(a_station_without_sensors_is_not_ready),
         cmocka_unit_test(a_channel_without_a_sensor_is_named),
         cmocka_unit_test(a_slow_scan_is_waited_for_but_not_for_ever),
+        cmocka_unit_test(every_device_says_how_it_is),
         cmocka_unit_test(a_scan_can_be_given_up),
         cmocka_unit_test(the_last_report_is_shown),
         cmocka_unit_test(the_lamp_is_shown_and_ordered),

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "draws.h"
+#include "drivers/ask.h"
 #include "drivers/hub.h"
 #include "port/fake/bus.h"
 #include "port/fake/pins.h"
@@ -35,6 +36,7 @@ static struct slave slaves[SLAVES];
 static struct fake_bus rs485, wire; /* wire: SDI-12 */
 static int64_t late_ns;             /* how long late answers take */
 static struct hub hub;
+static struct ask ask;
 static struct device_map map;
 static const struct hal_bus *const BUSES[] = { &rs485.hal, &wire.hal };
 static const struct hub_options OPTIONS = { 0, 0 };
@@ -117,7 +119,9 @@ static void answer_sdi12(struct fake_bus *bus, const uint8_t *bytes, size_t leng
     if (a == '9') {
         return;
     }
-    if (bytes[1] == 'M' || bytes[1] == 'C') {
+    if (bytes[1] == '!') {
+        (void)snprintf(answer, sizeof answer, "%c\r\n", a);
+    } else if (bytes[1] == 'M' || bytes[1] == 'C') {
         (void)snprintf(answer, sizeof answer, bytes[1] == 'M' ? "%c0001\r\n" : "%c00302\r\n", a);
     } else {
         (void)snprintf(answer, sizeof answer, a < '5' ? "%c+%c.5\r\n" : "%c+%c.5-0.25\r\n", a, a);
@@ -689,8 +693,15 @@ static void test_late_answers_are_not_mistaken(void **state)
     begin();
     for (int i = 0; i < 2000; i++) {
         struct hal_sensors sensors = hub_sensors(&hub);
+        bool asking = draw_below(&dice, 3) == 0;
+        if (asking) {
+            ask_begin(&ask, &hub, 0);
+        }
         while (!hub_idle(&hub)) {
             slaves[1].delay_ms = 1 + (int64_t)draw_below(&dice, 160);
+            step();
+        }
+        while (asking && ask_step(&ask) == ASK_UNDER_WAY) { /* in the gap */
             step();
         }
         for (size_t k = 0; k < 3; k++) {
@@ -711,6 +722,218 @@ static void test_late_answers_are_not_mistaken(void **state)
     }
     printf("%u good, %u not\n", good, bad);
     assert_true(good > 3000);
+}
+
+/* --- asking by hand --------------------------------------------------------------------- */
+
+/* Asks until there is a result; returns how long it took. */
+static int64_t ask_until_known(size_t device)
+{
+    int64_t begun = now_ns;
+    step();
+    ask_begin(&ask, &hub, device);
+    while (ask_step(&ask) == ASK_UNDER_WAY) {
+        assert_true(now_ns - begun < 60 * SECOND);
+        step();
+    }
+    return now_ns - begun;
+}
+
+static void expect_asked(size_t device, enum ask_result result)
+{
+    (void)ask_until_known(device);
+    assert_int_equal(ask.result, result);
+}
+
+static void expect_trouble(size_t device, enum hub_trouble trouble)
+{
+    expect_asked(device, ASK_FAILED);
+    assert_int_equal(ask.trouble, trouble);
+}
+
+/* Before any round, after one: the device says how it is, and the rounds know nothing of it. */
+static void test_asking_one_device(void **state)
+{
+    (void)state;
+    static const struct {
+        enum trouble trouble;
+        enum hub_trouble found;
+    } cases[] = { { DEAD, HUB_SILENT },          { CRC_WRONG, HUB_BAD_CRC },
+                  { SHORT, HUB_BAD_ANSWER },     { LONG, HUB_BAD_ANSWER },
+                  { STRANGER, HUB_BAD_ADDRESS }, { NOISY, HUB_NOISE },
+                  { REFUSES, HUB_REFUSED } };
+    make_hub(THREE, "temp ph do");
+    expect_asked(1, ASK_ANSWERS);
+    slaves[1].registers[0] = 11;
+    slaves[2].registers[0] = 22;
+    (void)whole_round();
+    struct hub_device before[DEVICE_MAP_DEVICES_MAX];
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        memcpy(before, hub.devices, sizeof before);
+        slaves[2].trouble = cases[i].trouble;
+        slaves[2].troubled = 0;
+        slaves[2].asked = slaves[1].asked = 0;
+        now_ns += 2 * SECOND;
+        expect_trouble(1, cases[i].found);
+        assert_int_equal(slaves[2].asked, ASK_ATTEMPTS);
+        assert_int_equal(slaves[1].asked, 0);
+        assert_int_equal(ask.exception, cases[i].trouble == REFUSES ? 2 : 0);
+        slaves[2].trouble = cases[i].trouble; /* only once: it is asked again */
+        slaves[2].troubled = 1;
+        expect_asked(1, ASK_ANSWERS);
+        for (size_t k = 0; k < 3; k++) {
+            const struct hub_device *now_is = hub_device(&hub, k);
+            assert_int_equal(now_is->asked, before[k].asked);
+            assert_int_equal(now_is->answered, before[k].answered);
+            assert_int_equal(now_is->failed_rounds, before[k].failed_rounds);
+            assert_memory_equal(now_is->troubles, before[k].troubles, sizeof before[k].troubles);
+        }
+        expect(0, 11);
+        expect(1, 22);
+    }
+    rs485.refuses = true;
+    expect_trouble(0, HUB_BUS_FAILED);
+    rs485.refuses = false;
+    expect_asked(0, ASK_ANSWERS);
+    struct phusa_text name = PHUSA_TEXT("temp");
+    hub_init(&hub, &map, NULL, 0, NULL, &OPTIONS); /* the port has no such bus */
+    assert_true(hub_bind(&hub, &name, 1));
+    expect_trouble(0, HUB_BUS_FAILED);
+}
+
+/* A round that has begun goes before; one that begins then waits for one exchange, no more. */
+static void test_rounds_go_before(void **state)
+{
+    (void)state;
+    make_hub(THREE, "temp ph do");
+    slaves[3].registers[0] = 33;
+    int64_t alone = whole_round();
+    now_ns += SECOND;
+    begin();
+    unsigned asked = slaves[1].asked;
+    ask_begin(&ask, &hub, 0);
+    int64_t begun = now_ns;
+    while (!hub_idle(&hub)) {
+        assert_int_equal(ask_step(&ask), ASK_UNDER_WAY);
+        step();
+    }
+    assert_true(now_ns - begun <= alone);
+    assert_int_equal(slaves[1].asked, asked + 1);
+    while (ask_step(&ask) == ASK_UNDER_WAY) {
+        step();
+    }
+    assert_int_equal(ask.result, ASK_ANSWERS);
+    assert_int_equal(slaves[1].asked, asked + 2);
+    slaves[1].trouble = DEAD;
+    step();
+    ask_begin(&ask, &hub, 0);
+    (void)ask_step(&ask); /* it has the line */
+    struct hal_sensors sensors = hub_sensors(&hub);
+    sensors.begin(sensors.context, now_ns);
+    begun = now_ns;
+    while (sample(2).kind == HAL_SAMPLE_PENDING) {
+        assert_true(now_ns - begun < 2 * SECOND);
+        (void)ask_step(&ask);
+        step();
+    }
+    expect(2, 33);
+    /* One wait for the device that was asked by hand; its own turn in the round comes first, too.
+     */
+    assert_true(now_ns - begun < alone + 1100 * FAKE_MILLI);
+}
+
+/* Rounds that never leave a gap: it is said that nobody was asked. */
+static void test_a_line_that_is_never_free(void **state)
+{
+    (void)state;
+    make_hub(THREE, "temp ph do");
+    struct hal_sensors sensors = hub_sensors(&hub);
+    begin();
+    ask_begin(&ask, &hub, 1);
+    int64_t begun = now_ns;
+    while (ask_step(&ask) == ASK_UNDER_WAY) {
+        assert_true(now_ns - begun < ASK_LINE_NS + SECOND);
+        step();
+        if (hub_idle(&hub)) {
+            sensors.begin(sensors.context, now_ns);
+        }
+    }
+    assert_int_equal(ask.result, ASK_LINE_TAKEN);
+    assert_true(now_ns - begun >= ASK_LINE_NS);
+    (void)finish_round();
+    expect_asked(1, ASK_ANSWERS);
+}
+
+static void test_asking_sdi12(void **state)
+{
+    (void)state;
+    make_hub("bus modbus\ndevice x address=1\nchannel temp register=0\nbus sdi12\n"
+             "device b address=9\nchannel do value=1\n"
+             "device c address=6 measure=C\nchannel level value=1\n",
+             "temp do level");
+    assert_true(ask_until_known(1) < 3 * SECOND);
+    assert_int_equal(ask.result, ASK_FAILED);
+    assert_int_equal(ask.trouble, HUB_SILENT);
+    expect_asked(2, ASK_ANSWERS);
+    assert_memory_equal(wire.out + wire.out_count - 2, "6!", 2);
+    now_ns += SECOND;
+    begin();
+    int64_t took = ask_until_known(2); /* it measures for 3 s, and is left in peace meanwhile */
+    assert_int_equal(ask.result, ASK_ANSWERS);
+    assert_in_range(took, 3 * SECOND, 6 * SECOND);
+    expect(2, 6.5);
+    expect_asked(0, ASK_ANSWERS);
+}
+
+static void test_asking_inputs(void **state)
+{
+    (void)state;
+    struct fake_pins board = { .current_ua[3] = 12000, .current_ua[4] = 12000 };
+    const struct hal_pins pins = fake_pins_hal(&board);
+    make_hub("inputs\ndevice gauge\nchannel level loop=3 zero=0 full=16\n"
+             "channel depth loop=4 zero=0 full=16\n"
+             "device rain\nchannel rain pulse=1 divide=5\n",
+             "rain");
+    struct phusa_text name = PHUSA_TEXT("rain");
+    hub_init(&hub, &map, NULL, 0, &pins, &OPTIONS);
+    assert_true(hub_bind(&hub, &name, 1));
+    (void)whole_round();
+    board.edges[1] += 7;
+    expect_asked(0, ASK_ANSWERS);
+    assert_true(ask.has_current);
+    assert_int_equal(ask.current_ua, 12000);
+    board.current_ua[3] = 20;
+    expect_asked(0, ASK_BAD_CURRENT);
+    assert_int_equal(ask.current_ua, 20);
+    board.current_ua[3] = 21500;
+    expect_asked(0, ASK_BAD_CURRENT);
+    board.silent[3] = true;
+    expect_trouble(0, HUB_BUS_FAILED);
+    expect_asked(1, ASK_NOTHING);
+    assert_false(ask.has_current);
+    (void)whole_round();
+    expect(0, 1.4); /* all seven tips */
+    hub_init(&hub, &map, NULL, 0, NULL, &OPTIONS);
+    expect_trouble(0, HUB_BUS_FAILED);
+}
+
+/* Somebody plugs a dead sensor in again and asks it: the next round has its value. */
+static void test_asking_ends_being_left_alone(void **state)
+{
+    (void)state;
+    make_hub(THREE, "temp ph do");
+    slaves[1].trouble = DEAD;
+    for (int i = 0; i < HUB_BACKOFF_AFTER + 3; i++) {
+        (void)whole_round();
+    }
+    expect_trouble(0, HUB_SILENT);
+    (void)whole_round();
+    expect_kind(0, HAL_SAMPLE_FAILED);
+    slaves[1].trouble = GOOD;
+    slaves[1].registers[0] = 5;
+    expect_asked(0, ASK_ANSWERS);
+    (void)whole_round();
+    expect(0, 5);
 }
 
 /* --- anything may happen ------------------------------------------------------------ */
@@ -765,6 +988,12 @@ int main(void)
         cmocka_unit_test_setup(test_inputs, make_buses),
         cmocka_unit_test_setup(test_bounces, make_buses),
         cmocka_unit_test_setup(test_late_answers_are_not_mistaken, make_buses),
+        cmocka_unit_test_setup(test_asking_one_device, make_buses),
+        cmocka_unit_test_setup(test_rounds_go_before, make_buses),
+        cmocka_unit_test_setup(test_a_line_that_is_never_free, make_buses),
+        cmocka_unit_test_setup(test_asking_sdi12, make_buses),
+        cmocka_unit_test_setup(test_asking_inputs, make_buses),
+        cmocka_unit_test_setup(test_asking_ends_being_left_alone, make_buses),
         cmocka_unit_test_setup(test_rounds_at_random, make_buses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

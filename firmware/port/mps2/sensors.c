@@ -107,7 +107,7 @@ int64_t sensors_wait_ns(void)
     return mapped ? hub_round_max_ns(&hub) : 0;
 }
 
-const struct hub *sensors_hub(void)
+struct hub *sensors_hub(void)
 {
     return mapped ? &hub : NULL;
 }

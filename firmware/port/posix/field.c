@@ -186,7 +186,7 @@ struct hal_sensors field_sensors(struct field *field)
     return hub_sensors(&field->hub);
 }
 
-const struct hub *field_hub(const struct field *field)
+struct hub *field_hub(struct field *field)
 {
     return &field->hub;
 }

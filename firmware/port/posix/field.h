@@ -34,7 +34,7 @@ bool field_bind(struct field *field, const struct phusa_text *parameters, size_t
 struct hal_sensors field_sensors(struct field *field);
 
 /* For the technician's console. */
-const struct hub *field_hub(const struct field *field);
+struct hub *field_hub(struct field *field);
 
 /* How long a round may take at most. */
 int64_t field_round_max_ns(const struct field *field);

@@ -756,14 +756,13 @@ static void step_trap(struct unit *unit, struct hal_time now)
 /* Whoever sits down finds an empty line, whatever the one before left there. */
 static void step_console(struct unit *unit, struct hal_time now)
 {
-    static const char GIVE_UP = 3; /* Ctrl-C */
     char typed[TYPED_MAX];
     if (unit->console == NULL) {
         return;
     }
     technician_step(&unit->technician, now);
     if (console_socket_accept(unit->console)) {
-        technician_take(&unit->technician, &GIVE_UP, 1, now);
+        technician_greet(&unit->technician);
     }
     size_t length = console_socket_read(unit->console, typed, sizeof typed);
     if (length > 0) {
