@@ -141,9 +141,10 @@ static _Noreturn void listen(void)
 static size_t start_ports(const struct hal_flash *page)
 {
     struct report_channels channels;
+    uint32_t unwired = 0; /* said by sensors_start; the list finds that they give nothing */
     const char *why = "";
     if (!report_layout_read(provision.layout, provision.layout_length, &channels) ||
-        !sensors_start(&provision, page, &channels, &why) ||
+        !sensors_start(&provision, page, &channels, &unwired, &why) ||
         !network_start(&provision, page, LOG_ID, &why)) {
         stand_still(why);
     }
