@@ -13,14 +13,20 @@
 #define REGISTER(address) (*(volatile uint32_t *)(address))
 
 /* --- the processor ------------------------------------------------------------- */
-#define SYST_CSR     REGISTER(0xE000E010)
-#define SYST_RVR     REGISTER(0xE000E014)
-#define SYST_CVR     REGISTER(0xE000E018)
-#define NVIC_ISER    REGISTER(0xE000E100)
-#define SCB_AIRCR    REGISTER(0xE000ED0C)
-#define SCB_SHCSR    REGISTER(0xE000ED24)
-#define AIRCR_RESET  0x05FA0004u
-#define SYST_CSR_RUN 7u /* enabled, with its interrupt, from the processor's clock */
+#define SYST_CSR      REGISTER(0xE000E010)
+#define SYST_RVR      REGISTER(0xE000E014)
+#define SYST_CVR      REGISTER(0xE000E018)
+#define NVIC_ISER     REGISTER(0xE000E100)
+#define SCB_AIRCR     REGISTER(0xE000ED0C)
+#define SCB_SHCSR     REGISTER(0xE000ED24)
+#define MPU_CTRL      REGISTER(0xE000ED94)
+#define MPU_RBAR      REGISTER(0xE000ED9C) /* a region's address; its number and that it is valid */
+#define MPU_RASR      REGISTER(0xE000EDA0)
+#define AIRCR_RESET   0x05FA0004u
+#define MPU_REGION_0  0x10u
+#define MPU_CLOSED_32 0x9u /* 2^(4 + 1) bytes, enabled, no access to anybody */
+#define MPU_CTRL_RUN  5u   /* beside its regions all is as without it */
+#define SYST_CSR_RUN  7u   /* enabled, with its interrupt, from the processor's clock */
 
 /* --- UARTs: 0 the console, 1 the bus, 2 a trap's classifier --------------------------- */
 #define UART_CONSOLE       0x40004000u

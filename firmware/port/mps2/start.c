@@ -1,7 +1,7 @@
 /*
  * The first instructions: the watchdog is armed before anything else, memory is laid out, main
  * runs. A fault, a main that returns and a watchdog that nobody fed end in a reset, and say so to
- * the next start.
+ * the next start. The last bytes of the stack are closed: one that runs over is a fault.
  */
 #include <string.h>
 
@@ -10,6 +10,7 @@
 
 #define STACK_PATTERN 0x5a5a5a5au
 #define PAINT_ROOM    32 /* words: the compiler may make a function call of the loop */
+#define GUARD_WORDS   8  /* that are closed; where they begin is a multiple of their size */
 
 extern uint32_t data_begin[], data_end[], bss_begin[], bss_end[];
 extern uint32_t stack_bottom[], stack_top[];
@@ -24,14 +25,22 @@ void ethernet_interrupt(void);
 void line_interrupt_received(void) __attribute__((weak)); /* the small image has no such line */
 void line_interrupt_sent(void) __attribute__((weak));
 
-static void on_fault(void)
+/* The stack may be what is wrong; nobody comes back to it. */
+static inline void leave_stack(void)
 {
+    __asm volatile("mov sp, %0" ::"r"(stack_top) : "memory");
+}
+
+__attribute__((naked)) static void on_fault(void)
+{
+    leave_stack();
     board_reset_because(HAL_RESET_OTHER);
 }
 
 /* The watchdog's first word; its second would be a reset that cannot be told from others. */
-static void on_watchdog(void)
+__attribute__((naked)) static void on_watchdog(void)
 {
+    leave_stack();
     board_reset_because(HAL_RESET_WATCHDOG);
 }
 
@@ -49,13 +58,21 @@ static void paint_stack(void)
     }
 }
 
+static void guard_stack(void)
+{
+    MPU_RBAR = (uint32_t)(uintptr_t)stack_bottom | MPU_REGION_0;
+    MPU_RASR = MPU_CLOSED_32;
+    MPU_CTRL = MPU_CTRL_RUN;
+    __asm volatile("dsb\n\tisb" ::: "memory");
+}
+
 size_t board_stack_free(void)
 {
-    const uint32_t *at = stack_bottom;
+    const uint32_t *at = stack_bottom + GUARD_WORDS;
     while (at < stack_top && *at == STACK_PATTERN) {
         at++;
     }
-    return (size_t)(at - stack_bottom) * sizeof *at;
+    return (size_t)(at - stack_bottom - GUARD_WORDS) * sizeof *at;
 }
 
 void start(void)
@@ -64,6 +81,7 @@ void start(void)
     memcpy(data_begin, data_image, (size_t)(data_end - data_begin) * sizeof *data_begin);
     memset(bss_begin, 0, (size_t)(bss_end - bss_begin) * sizeof *bss_begin);
     paint_stack();
+    guard_stack();
     (void)main();
     on_fault();
 }
