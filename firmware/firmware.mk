@@ -19,7 +19,8 @@ FW_check_STACK := $(FW_plain_STACK)
 
 FW_CPU     := -mcpu=cortex-m3 -mthumb
 # What -Os does all the same for speed costs half a kilobyte.
-FW_SMALL   := -Os -fno-move-loop-invariants -fno-tree-loop-im -fno-schedule-insns2 -fno-tree-dominator-opts
+FW_SMALL   := -Os -fno-move-loop-invariants -fno-tree-loop-im -fno-schedule-insns2 -fno-tree-dominator-opts \
+              -fno-caller-saves
 FW_COMMON  := $(FW_CPU) -std=c11 $(FW_SMALL) -g -flto=1 -ffunction-sections -fdata-sections -fno-common
 FW_DEFINES := -DPHUSA_VERSION='"$(VERSION)"' -DPHUSA_BOARD_QEMU_MPS2 -Iinclude -Isrc -Ifirmware -Ifirmware/core \
               -I$(FW_PORT)/lwip

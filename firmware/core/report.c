@@ -150,15 +150,24 @@ static void add_readings(const struct station_core *station, const struct statio
     }
 }
 
-static size_t encode(struct station_core *station, const struct phusa_report *report)
+size_t report_json(const struct phusa_report *report, uint8_t *buffer, size_t capacity)
 {
     size_t length = 0;
-    enum phusa_status status =
-        station->options.format == STATION_CBOR
-            ? phusa_senml_encode_cbor(report, station->buffer, sizeof station->buffer, &length)
-            : phusa_senml_encode_json(report, (char *)station->buffer, sizeof station->buffer,
-                                      &length);
-    return status == PHUSA_OK ? length : 0;
+    return phusa_senml_encode_json(report, (char *)buffer, capacity, &length) == PHUSA_OK ? length
+                                                                                          : 0;
+}
+
+size_t report_cbor(const struct phusa_report *report, uint8_t *buffer, size_t capacity)
+{
+    size_t length = 0;
+    return phusa_senml_encode_cbor(report, buffer, capacity, &length) == PHUSA_OK ? length : 0;
+}
+
+static size_t encode(struct station_core *station, const struct phusa_report *report)
+{
+    return station->options.encode != NULL
+               ? station->options.encode(report, station->buffer, sizeof station->buffer)
+               : report_json(report, station->buffer, sizeof station->buffer);
 }
 
 size_t report_encode(struct station_core *station, const struct station_record *record,

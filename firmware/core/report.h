@@ -38,6 +38,10 @@ bool report_layout_read(const uint8_t *layout, size_t length, struct report_chan
 /* enum phusa_device_state of a channel in a record. */
 uint8_t report_device_state(const struct station_record *record, size_t channel);
 
+/* The ways of writing a report, for station_options; a port has in it the one that it names. */
+size_t report_json(const struct phusa_report *report, uint8_t *buffer, size_t capacity);
+size_t report_cbor(const struct phusa_report *report, uint8_t *buffer, size_t capacity);
+
 /*
  * Encodes a record into station->buffer. numbered = with log and seq. Returns the
  * length; 0 if the names of its block are lost or it does not fit.

@@ -39,8 +39,6 @@
 #define STATION_ANSWER_MAX 320 /* bytes of an answer that is remembered */
 #define STATION_ANSWERS    4   /* commands that are remembered: the same id is done once */
 
-enum station_format { STATION_JSON, STATION_CBOR };
-
 struct station_channel {
     struct phusa_text name; /* the parameter, at most 32 bytes */
     struct phusa_text unit; /* empty = the parameter's own; at most 16 bytes */
@@ -51,9 +49,8 @@ struct station_options {
     struct phusa_text id; /* becomes the base name "<id>:" */
     struct station_channel channels[STATION_CHANNELS_MAX];
     size_t channel_count;
-    int64_t every_ns; /* distance of reports, aligned to the hour; > 0 */
-    int64_t phase_ns; /* shifts the alignment; 0 <= phase < every */
-    enum station_format format;
+    int64_t every_ns;                        /* distance of reports, aligned to the hour; > 0 */
+    int64_t phase_ns;                        /* shifts the alignment; 0 <= phase < every */
     const char *firmware, *hardware, *reset; /* for the status message */
     uint32_t boot;           /* count of boots, from 1; 0 = the station counts them in its keep */
     int64_t resend_after_ns; /* monotonic; what stayed uncovered this long is sent again; 60 s by
@@ -63,6 +60,8 @@ struct station_options {
     int64_t sample_from_ns;  /* wall time of the first sample; 0 = the next due moment */
     int64_t sample_until_ns; /* no sample after this wall time; 0 = for ever */
 
+    /* What a report becomes, and its length, 0 if it does not fit: report_json (NULL) or _cbor. */
+    size_t (*encode)(const struct phusa_report *report, uint8_t *buffer, size_t capacity);
     int64_t sample_every_ns;  /* distance of samples; divides every; 0 = every */
     int64_t fast_every_ns;    /* of channels with an event step, while one moves; divides
                                  sample_every; 0 = never */

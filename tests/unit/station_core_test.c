@@ -15,6 +15,7 @@
 #include "port/fake/flash.h"
 #include "port/fake/network.h"
 #include "port/fake/random.h"
+#include "report.h"
 #include "station.h"
 
 #define SECOND   INT64_C(1000000000)
@@ -917,7 +918,7 @@ static void test_changed_channels_keep_old_reports_readable(void **state)
 static void test_cbor_reports(void **state)
 {
     (void)state;
-    bench->options.format = STATION_CBOR;
+    bench->options.encode = report_cbor;
     assert_int_equal(boot(bench), STATION_OK);
     connect_link(bench);
     pass(bench, 10 * HOUR, MINUTE);

@@ -44,7 +44,6 @@ static void fill_options(const struct report_channels *channels, struct station_
                                          .channel_count = channels->count,
                                          .every_ns = provision->every_ns,
                                          .phase_ns = provision->phase_ns,
-                                         .format = STATION_JSON,
                                          .firmware = PHUSA_VERSION,
                                          .hardware = "mps2-an385",
                                          .reset = reset_text(),

@@ -22,6 +22,7 @@
 #include "light_trap.h"
 #include "network_paho.h"
 #include "port/technician.h"
+#include "report.h"
 #include "source_replay.h"
 #include "source_sim.h"
 
@@ -469,7 +470,7 @@ static void fill_options(const struct fleet *fleet, const struct unit *unit,
     *station = (struct station_options){ .id = phusa_text_of(unit->registered->id),
                                          .channel_count = unit->channel_count,
                                          .every_ns = period_of(fleet, unit->registered),
-                                         .format = options->cbor ? STATION_CBOR : STATION_JSON,
+                                         .encode = options->cbor ? report_cbor : report_json,
                                          .firmware = PHUSA_VERSION,
                                          .hardware = "posix",
                                          .reset = "start",
