@@ -640,9 +640,8 @@ bool trap_missed(struct trap *trap, int64_t *end_ns)
     for (size_t i = 0; i < trap->closed_count && trap->begun; i++) {
         struct trap_closed *closed = &trap->closed[i];
         int64_t age = now.wall_ns - closed->night.end_ns;
-        if (!closed->told && (closed->late ? age > 0 : age >= MISSED_AFTER)) {
-            closed->told = true;
-            closed->told_ns = now.mono_ns;
+        if (!closed->told && !closed->handed && (closed->late ? age > 0 : age >= MISSED_AFTER)) {
+            closed->handed = true;
             *end_ns = closed->night.end_ns;
             return true;
         }

@@ -111,7 +111,8 @@ struct trap_gate {
 struct trap_closed {
     struct night night;
     bool late;       /* its end passed while the station was down */
-    bool told;       /* given as a sample, or as missed */
+    bool handed;     /* given as missed; its sample comes then, or when its moment's turn comes */
+    bool told;       /* given as a sample */
     int64_t told_ns; /* monotonic: when */
 };
 

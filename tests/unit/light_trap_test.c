@@ -614,6 +614,26 @@ static void a_night_that_ended_while_down_is_told_late(void **state)
     destroy(&bench);
 }
 
+/* A station that is behind its moments does not take it when it is handed out: its turn comes. */
+static void a_night_that_is_not_taken_waits_for_its_turn(void **state)
+{
+    (void)state;
+    struct bench bench;
+    create(&bench, at(19, 0));
+    run_to(&bench, at(19, 1));
+    bench.inputs.counters.counts[0] = 100;
+    run_to(&bench, NOON + DAY + 2 * MINUTE);
+    int64_t end_ns = 0;
+    assert_true(trap_missed(&bench.trap, &end_ns));
+    assert_true(end_ns == NOON + DAY);
+    run_to(&bench, NOON + DAY + HOUR);
+    assert_false(trap_missed(&bench.trap, &end_ns));
+    assert_night(&bench, 0, NOON + DAY, 100);
+    run_to(&bench, bench.wall_ns + MINUTE);
+    assert_int_equal(bench.trap.closed_count, 0);
+    destroy(&bench);
+}
+
 /* The power goes at each flash operation of the close of a night: it is there once, whole. */
 static void a_cut_while_a_night_closes_leaves_it_once(void **state)
 {
@@ -956,6 +976,7 @@ int main(void)
         cmocka_unit_test(a_reset_continues_the_night),
         cmocka_unit_test(a_beam_loses_no_more_than_was_not_kept),
         cmocka_unit_test(a_night_that_ended_while_down_is_told_late),
+        cmocka_unit_test(a_night_that_is_not_taken_waits_for_its_turn),
         cmocka_unit_test(a_cut_while_a_night_closes_leaves_it_once),
         cmocka_unit_test(a_night_nobody_saw_is_not_told),
         cmocka_unit_test(untold_nights_are_bounded),
