@@ -1,5 +1,6 @@
 """What the tests of the firmware have in common: the board that QEMU emulates, a time server, a
 broker with TLS, certificates. The board reaches the loopback of this machine as 10.0.2.2."""
+import contextlib
 import json
 import os
 import shutil
@@ -110,10 +111,10 @@ class TimeServer(threading.Thread):
 class Board(phusarun.Part):
     """A board with its flash; it is started and killed as often as one likes."""
 
-    def __init__(self, folder, kind="plain", bus=None):
-        """bus: where sensors listen for UART 1, as unix:PATH."""
+    def __init__(self, folder, kind="plain", bus=None, classifier=None):
+        """bus: where sensors listen for UART 1, as unix:PATH; classifier: where a trap's listens for UART 2."""
         super().__init__("board", folder)
-        self.bus = bus
+        self.bus, self.classifier = bus, classifier
         self.keyboard = None  # kept open and read: what the board says would stop otherwise
         self.screen = b""
         self.console = self.folder / "console.log"
@@ -141,7 +142,7 @@ class Board(phusarun.Part):
                      "-chardev", f"socket,id=console,path={self.console_socket},server=on,wait=off,"
                      f"logfile={self.console},logappend=on", "-serial", "chardev:console",
                      "-chardev", f"socket,id=debugger,path={self.debugger},server=on,wait=off", "-gdb", "chardev:debugger",
-                     "-serial", self.bus or "null", *words])
+                     "-serial", self.bus or "null", "-serial", self.classifier or "null", *words])
         return self
 
     def says(self):
@@ -153,21 +154,29 @@ class Board(phusarun.Part):
         if self.keyboard is None:
             self.keyboard = socket.socket(socket.AF_UNIX)
             self.keyboard.connect(str(self.console_socket))
-            threading.Thread(target=self._read, daemon=True).start()
+            threading.Thread(target=self._read, args=[self.keyboard], daemon=True).start()
         self.keyboard.sendall(line.encode() + b"\r")
 
-    def _read(self):
-        for data in iter(lambda: self.keyboard.recv(4096), b""):
-            self.screen += data
+    def _read(self, keyboard):
+        with contextlib.suppress(OSError):
+            for data in iter(lambda: keyboard.recv(4096), b""):
+                self.screen += data
 
     def shows(self):
         """What the technician has seen since the first line typed."""
         return self.screen.decode("utf-8", "replace")
 
     def stop(self, timeout=phusarun.STOP_S):
-        code = super().stop(timeout)  # which ends the reader
+        return self._hang_up(super().stop(timeout))
+
+    def kill(self):
+        return self._hang_up(super().kill())
+
+    def _hang_up(self, code):
+        """The board's end has ended the reader."""
         if self.keyboard is not None:
             self.keyboard.close()
+            self.keyboard = None
         return code
 
     def wait_for(self, text, count=1, timeout=phusarun.READY_S):
@@ -253,7 +262,7 @@ class Receiver:
     """What a collector does for the board: takes reports and gives receipts; the same number must always stand for the same values."""
 
     def __init__(self, client):
-        self.client, self.taken, self.reports = client, 0, {}
+        self.client, self.taken, self.reports, self.times = client, 0, {}, {}
         client.listen(f"phusa/1/{SITE}/{STATION}/obs")
 
     def work(self):
@@ -266,6 +275,8 @@ class Receiver:
             pack = json.loads(payload)
             report = (pack[0]["log"], {record["n"]: record["v"] for record in pack})
             assert self.reports.setdefault(pack[0]["seq"], report) == report
+            if "bt" in pack[0]:  # else the clock was unset
+                self.times[pack[0]["seq"]] = pack[0]["bt"]
         if self.taken > before and self.reports:
             upto, missing = receipt(self.reports)
             log = self.reports[upto][0]

@@ -13,12 +13,14 @@ import re
 import time
 
 import board
+import nights
 import phusarun
 from board import STATION, Receiver, options
 from line import until
 from station_test import dump
 
-SPEED = 20  # of the board's clock: a report each 50 ms
+SPEED, EVERY = 20, "1s"  # of the board's clock: a report each 50 ms
+TRAP_SPEED, TRAP_EVERY = 2500, "5m"  # the same for a trap: a night in 35 s
 START_S, LATER_S = 0.6, 0.3  # longest pause before a kill, or before it is aimed: behind the start, a first report
 LOOK_S = 0.01
 Place = collections.namedtuple("Place", "address bytes stores")
@@ -42,6 +44,7 @@ MAP = """bus modbus baud=115200
 CONNECTED = "connected from"
 RECEIPT = "receipt: the first"  # of a start
 START_MOST_S = 60.0  # longest wait for a first report
+KEPT_AFTER = 10  # reports with a time: a trap keeps what it knows each minute
 DELIVERY_S = 120.0  # longest wait for what the log still holds at the end
 OVERLAP = 4  # blocks looked at again: the last ones may have been begun and no more
 MARK = "phusa/1/test/mark"  # a topic: what is heard on it came behind all that the broker had
@@ -50,7 +53,7 @@ MARK = "phusa/1/test/mark"  # a topic: what is heard on it came behind all that 
 class Outages:
     """A board whose power fails, with all that was ever found in its log, and who gives it receipts."""
 
-    def __init__(self, stage, kind="plain", sensors=True, words=()):
+    def __init__(self, stage, kind="plain", sensors=True, trap=False, words=()):
         """kind: of the image. Without sensors the board simulates them. words: further options of tools/provision."""
         self.stage = stage
         self.authority = board.trusted(stage.folder) if kind == "tls" else None
@@ -58,10 +61,13 @@ class Outages:
         self.broker = stage.broker = stage.add(
             board.TlsBroker(folder, [STATION], stage.folder, "good") if self.authority
             else phusarun.Broker(folder, [STATION]))
-        self.clock = phusarun.Clock(start=time.time() - 30 * 86400, speed=SPEED)
+        self.clock = (phusarun.Clock(start=nights.BEGIN, speed=TRAP_SPEED) if trap
+                      else phusarun.Clock(start=time.time() - 30 * 86400, speed=SPEED))
         self.time_server = stage.add(board.TimeServer(self.clock.now))
         self.sensors = self.start_sensors() if sensors else None
-        self.station = board.Board(stage.folder / "board", kind, self.sensors and self.sensors.buses[0])
+        self.classifier = stage.add(nights.classifier(stage.folder / "classifier", self.clock)) if trap else None
+        self.station = board.Board(stage.folder / "board", kind, self.sensors and self.sensors.buses[0],
+                                   self.classifier and self.classifier.where)
         self.provision(*words)
         self.receiver = Receiver(stage.client())
         self.receiver.client.listen(MARK)
@@ -70,6 +76,7 @@ class Outages:
         self.marks = self.notes_read = 0
         self.notes = []  # of the sensors
         self.fell = collections.Counter()
+        self.first_night, self.caught = 0, ""
 
     def start_sensors(self):
         device_map = self.stage.folder / "line.map"
@@ -84,14 +91,27 @@ class Outages:
         words += ("--address", *ADDRESS)
         words += ("--ca", self.authority) if self.authority else ()
         words += ("--map", self.sensors.map) if self.sensors else ()
+        words += nights.WORDS if self.classifier else ()
+        channels += nights.CHANNELS if self.classifier else ()
+        every = TRAP_EVERY if self.classifier else EVERY
         self.station.provision(STATION, f"{board.NAME}:{port}",
-                               *options(self.broker, self.time_server, SPEED, channels=channels), *words)
+                               *options(self.broker, self.time_server, int(self.clock.speed), every, channels), *words)
 
     def run(self, seconds):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.receiver.work()
             time.sleep(LOOK_S)
+
+    def first_look(self):
+        """Until a trap knows where its classifier's counters stand, nobody can say of which night an insect is."""
+        self.stage.add(self.station)
+        self.sensors_note(gone=False)
+        self.classifier.wait_for_client()
+        until(lambda: self.receiver.work() or len(self.receiver.times) >= KEPT_AFTER, "some reports with a time")
+        self.first_night = nights.first_whole(self.clock)
+        self.station.kill()
+        self.sensors_note(gone=True)
 
     # --- a cut ---
 
@@ -120,7 +140,7 @@ class Outages:
         time after it was killed, and may have answered meanwhile."""
         line = self.sensors_note(gone=True)
         asked = next((note["time"] for note in reversed(self.notes) if "request" in note), -math.inf)
-        on_line = line["owed"] + line["half"] > 0 or 0 <= killed - asked < ANSWER_S * SPEED
+        on_line = line["owed"] + line["half"] > 0 or 0 <= killed - asked < ANSWER_S * self.clock.speed
         unsent = self.find() - self.heard()
         if aim in ("logging", "sending"):
             return aim
@@ -172,11 +192,15 @@ class Outages:
         measured, each report once, and no number is missing. Returns how many reports the log held."""
         self.find()
         assert self.held, "the log is empty"
-        receipts = self.station.says().count(RECEIPT)
+        receipts, night = self.station.says().count(RECEIPT), nights.under_way(self.clock)
         self.stage.add(self.station)
-        until(lambda: self.receiver.work() or (self.receiver.reports.keys() >= self.held.keys()
-                                               and self.station.says().count(RECEIPT) > receipts),
-              "all reports to arrive and a receipt to come back", DELIVERY_S)
+
+        def whole():
+            self.receiver.work()
+            return (self.receiver.reports.keys() >= self.held.keys() and self.station.says().count(RECEIPT) > receipts
+                    and (not self.classifier or nights.is_told(self.receiver, night)))
+
+        until(whole, "all reports to arrive and a receipt to come back", DELIVERY_S)
         self.station.hold_memory()
         self.station.kill()
         area = self.stage.folder / "whole.log"
@@ -188,6 +212,8 @@ class Outages:
         assert all(reports[seq] == logged.get(seq) == report for seq, report in self.held.items())
         assert all(logged[seq] == report for seq, report in reports.items())
         self.hold_values(everything)
+        if self.classifier:
+            self.caught = "; " + nights.hold(everything, self.first_night, night)
         boots = [int(n) for n in re.findall(r"boot (\d+),", self.station.says())]
         assert boots == sorted(set(boots)), "a count of boots was given twice"
         return len(self.held)
@@ -211,7 +237,9 @@ class Outages:
 
 def campaign(stage, kills, seed, kind="plain"):
     """Kills a board so often, and counts. Returns a sentence."""
-    outages, dice = Outages(stage, kind), random.Random(seed)
+    outages, dice = Outages(stage, kind, trap=kind == "tls"), random.Random(seed)
+    if outages.classifier:
+        outages.first_look()
     aims = [AIMS[number % len(AIMS)] for number in range(kills)]
     dice.shuffle(aims)
     for aim in aims:
@@ -222,4 +250,4 @@ def campaign(stage, kills, seed, kind="plain"):
     assert all(fell[place] >= least for place in PLACES), f"less than {least} of each: {fell}"
     when = ", ".join(f"{count} {what}" for what, count in sorted(fell.items()))
     arrived = len(outages.receiver.reports)
-    return f"{kills} kills of the {kind} image ({when}), {held} reports in its log, {arrived} arrived"
+    return f"{kills} kills of the {kind} image ({when}), {held} reports in its log, {arrived} arrived{outages.caught}"

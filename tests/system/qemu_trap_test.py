@@ -29,17 +29,6 @@ def make_scene(tmp_path):
         yield stage
 
 
-class TrapBoard(board.Board):
-    """A board that is a trap, its classifier on UART 2."""
-
-    def __init__(self, folder, classifier):
-        super().__init__(folder, "tls")
-        self.classifier = classifier
-
-    def start(self, *words):
-        return super().start("-serial", self.classifier, *words)
-
-
 def build_line(scene, tls):
     """Collector, store, broker with TLS, time server and classifier by one fast clock."""
     scene.stations_file.write_text(re.sub(r"parameters = \[.*?\]", f"parameters = {CHANNELS}".replace("'", '"'), STATIONS,
@@ -52,12 +41,12 @@ def build_line(scene, tls):
     scene.collector = scene.add(phusarun.Collector(scene.folder / "collector", BUILD, parts, scene.broker, scene.store,
                                                    None, scene.clock, extra={"windows": {"kinds": ["night"]}}))
     scene.time = scene.add(board.TimeServer(scene.clock.now))
-    nights = [DARK + number * DAY for number in range(NIGHTS)]
+    nights = {DARK + number * DAY: TAKEN for number in range(NIGHTS)}
     scene.classifier = scene.add(TrapSim(scene.folder / "classifier", scene.clock, nights))
 
 
 def make_trap(scene, tls):
-    station = TrapBoard(scene.folder / "board", scene.classifier.where)
+    station = board.Board(scene.folder / "board", "tls", classifier=scene.classifier.where)
     station.provision(ID, f"{board.NAME}:{scene.broker.tls_port}", "--ca", tls / "ours.pem", "--site", SITE,
                       "--password-file", scene.broker.password_file, "--every", "1d", "--speed", SPEED, "--time",
                       f"{board.HOST}:{scene.time.port}", "--place", "10.337,106.033", "--lamp", HOURS,

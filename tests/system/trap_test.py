@@ -33,17 +33,23 @@ STATIONS = """stations : (
 
 
 class TrapSim(phusarun.Part):
-    def __init__(self, folder, clock, nights=(DARK,)):
+    """tools/trapsim; nights: {when insects begin to come: {kind: how many do}}."""
+
+    def __init__(self, folder, clock, nights):
         super().__init__("trapsim", folder)
         self.where = f"unix:{self.folder}/line"
-        self.argv = ["--at", self.where, "--classes", len(TAKEN), "--clock", clock]
-        for begin in nights:
-            self.argv += ["--night", ",".join(map(str, [begin, *TAKEN.values()]))]
+        self.argv = ["--at", self.where, "--classes", len(next(iter(nights.values()))), "--clock", clock]
+        for begin, insects in nights.items():
+            self.argv += ["--night", ",".join(map(str, [begin, *insects.values()]))]
 
     def start(self):
         self.launch([phusarun.ROOT / "tools" / "trapsim", *map(str, self.argv)])
         self.wait_until(lambda: "ready" in self.tail(), "before it was ready")
         return self
+
+    def wait_for_client(self):
+        """Which gets a line of counters at once."""
+        self.wait_until(lambda: "a client has come" in self.tail(), "before a client came")
 
 
 class Technician:
@@ -107,7 +113,7 @@ def test_a_night_across_kills_is_told_and_counted_once(stage):
     clock = build_line(stage)
     listener = stage.client()
     listener.listen("phusa/1/+/+/obs")
-    classifier = stage.add(TrapSim(stage.folder / "classifier", clock))
+    classifier = stage.add(TrapSim(stage.folder / "classifier", clock, {DARK: TAKEN}))
     path = stage.folder / "console"
     station = stage.add(phusarun.StationProcess(
         stage.folder / "station", BUILD, stage.collector.config, stage.broker, station="bay-1", clock=clock,
