@@ -18,7 +18,11 @@ void calibrate_begin(struct calibration *calibration, struct phusa_text name)
 
 bool calibrate_changes(const double coefficients[CALIBRATE_ORDER])
 {
-    return memcmp(coefficients, calibrate_none, sizeof calibrate_none) != 0;
+    bool changes = false;
+    for (size_t i = 0; i < CALIBRATE_ORDER; i++) {
+        changes = changes || fabs(coefficients[i] - calibrate_none[i]) > 0;
+    }
+    return changes;
 }
 
 double calibrate_apply(const double coefficients[CALIBRATE_ORDER], double raw)
