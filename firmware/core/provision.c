@@ -20,6 +20,7 @@
 #define VERSION      1u
 #define CHUNK        64u
 #define NTP_PORT     123u
+#define STEP_MAX     1e12 /* as of a setting */
 #define SECOND       INT64_C(1000000000)
 
 enum tag {
@@ -38,9 +39,11 @@ enum tag {
     TAG_SPEED,
     TAG_MAP,
     TAG_CHANNELS,
-    TAG_TEAR, /* one in so many, and the seed: 4 bytes each */
-    TAG_TRAP, /* as trap_page.h has it */
-    TAG_PHASE /* nanoseconds, 8 bytes */
+    TAG_TEAR,    /* one in so many, and the seed: 4 bytes each */
+    TAG_TRAP,    /* as trap_page.h has it */
+    TAG_PHASE,   /* nanoseconds, 8 bytes */
+    TAG_SAMPLING /* distances of samples and of fast ones in nanoseconds, 8 bytes each, then the
+                    event step of each channel, a double */
 };
 
 struct page {
@@ -159,6 +162,25 @@ static bool take_tear(const struct page *page, size_t length, struct provision *
     return provision->tear_one_in > 0;
 }
 
+static bool take_sampling(const struct page *page, size_t length, struct provision *provision)
+{
+    uint8_t bytes[8 * (2 + STATION_CHANNELS_MAX)];
+    if (length < 16 || length % 8 != 0 || length > sizeof bytes ||
+        !read(page, page->at, bytes, length)) {
+        return false;
+    }
+    provision->sample_every_ns = (int64_t)get_u64(bytes);
+    provision->fast_every_ns = (int64_t)get_u64(bytes + 8);
+    for (size_t i = 0; i < length / 8 - 2; i++) {
+        double step = get_double(bytes + 16 + 8 * i);
+        if (!(step >= 0 && step <= STEP_MAX)) {
+            return false;
+        }
+        provision->event_steps[i] = step;
+    }
+    return true;
+}
+
 static bool take_ca(const struct page *page, size_t length, struct provision *provision)
 {
     provision->ca_offset = page->at;
@@ -216,6 +238,8 @@ static bool take_field(const struct page *page, uint8_t tag, size_t length, stru
         return length > 0 && length <= PROVISION_TRAP_MAX;
     case TAG_PHASE:
         return take_time(page, length, &p->phase_ns);
+    case TAG_SAMPLING:
+        return take_sampling(page, length, p);
     }
     return false;
 }
@@ -232,7 +256,7 @@ static enum provision_status take_next(struct page *page, struct provision *prov
     if (length > page->end - page->at) {
         return PROVISION_DAMAGED;
     }
-    if (head[0] > TAG_PHASE || (page->seen >> head[0] & 1u) != 0 ||
+    if (head[0] > TAG_SAMPLING || (page->seen >> head[0] & 1u) != 0 ||
         !take_field(page, head[0], length, provision)) {
         return PROVISION_UNKNOWN;
     }

@@ -7,6 +7,7 @@
 #define FIRMWARE_PROVISION_H
 
 #include "hal/hal.h"
+#include "log.h"
 
 #define PROVISION_ID_MAX       32
 #define PROVISION_HOST_MAX     128
@@ -37,6 +38,8 @@ struct provision {
     struct provision_address own, mask, gateway; /* own not given: DHCP */
     int64_t every_ns;                            /* distance of reports */
     int64_t phase_ns;                            /* of their moments; 0 unless given: on the hour */
+    int64_t sample_every_ns, fast_every_ns;      /* as those of station.h; 0 unless given */
+    double event_steps[STATION_CHANNELS_MAX];    /* of each channel; 0 = none */
     uint32_t speed;                  /* of the wall clock, for rehearsals; 1 unless given */
     uint32_t tear_one_in, tear_seed; /* for rehearsals: see port/mps2/flash.h; 0 = never */
     uint32_t map_offset,

@@ -4,7 +4,7 @@ import struct
 
 BYTES = 8192
 FIELDS = ("station", "site", "host", "host_address", "port", "user", "password", "ca", "seed", "time_server",
-          "own_address", "every", "speed", "map", "channels", "tear", "trap", "phase")  # by their tags, from 1
+          "own_address", "every", "speed", "map", "channels", "tear", "trap", "phase", "sampling")  # by their tags, from 1
 
 
 def crc32c(data):

@@ -113,6 +113,26 @@ def test_options_go_before_the_file(bench):
     assert (written["every"], written["password"]) == (struct.pack("<q", 30 * 10**9), b"other")
 
 
+def test_sampling(bench):
+    written = bench.page(*LEAST, "--channel", "temp", "--channel", "level:m", "--sample-every", "1m", "--fast-every", "10s",
+                         "--event-step", "level=0.25")
+    assert written["sampling"] == struct.pack("<qqdd", 60 * 10**9, 10 * 10**9, 0, 0.25)
+    assert bench.page(*LEAST, *ONE, "--event-step", "level=3")["sampling"] == struct.pack("<qqd", 0, 0, 3)
+    assert "sampling" not in bench.page(*LEAST, *ONE)
+
+
+@pytest.mark.parametrize("words, said", [
+    (["--sample-every", "7s"], "--sample-every: reports come each 300 s; write a whole part of that"),
+    (["--fast-every", "7s"], "--fast-every: samples come each 300 s; write a whole part of that"),
+    (["--sample-every", "1m", "--fast-every", "2m"], "--fast-every: samples come each 60 s; write a whole part of that"),
+    (["--event-step", "temp=1"], "--event-step temp: is not reported; there are level"),
+    (["--event-step", "level=1", "--event-step", "level=2"], "--event-step level: stands there twice"),
+])
+def test_sampling_that_cannot_be(bench, words, said):
+    assert bench.run(*LEAST, *ONE, *words) == (1, f"{MADE_UP}provision: {said}\n")
+    assert not bench.image.exists()
+
+
 def test_all_that_a_map_gives(bench):
     written = bench.page(*LEAST, "--map", MAPS / "conductivity.map")
     assert channels_of(written) == [("temp", "Cel"), ("ec", "mS/cm")]
@@ -147,6 +167,8 @@ def test_a_trap_gives_its_own_channels(bench):
     assert bench.run(*trap, *words, "--channel", "rain") == (
         1, f"provision: {bench.folder}/d.map: gives no rain; add it to the map, or name with --channel what is to be "
            "reported of what it gives: wind_speed\n")
+    assert bench.run(*trap, "--sample-every", "1h") == (
+        1, "provision: a trap (--species) tells whole nights: no --sample-every, --fast-every or --event-step\n")
     assert bench.run(*TRAP) == (1, "provision: --species: only the image with TLS can be a trap; add --ca\n")
 
 
@@ -263,6 +285,7 @@ def test_files_that_are_not_there(bench, words, said):
     (["--time", "h:123"], "argument --time: 'h' is no IPv4 address such as 192.168.1.20"),
     (["--address", "10.0.0.2", "255.255.255.0", "10.0.0.999"],
      "argument --address: '10.0.0.999' is no IPv4 address such as 192.168.1.20"),
+    (["--event-step", "level=0"], "argument --event-step: 'level=0' is not PARAMETER=STEP, a number above 0 in the channel's unit"),
     (["--tear", "0:1"], "argument --tear: '0:1' is not N:SEED, such as 40:1"),
     (["--channel", "Level"], "argument --channel: 'Level' is not PARAMETER or PARAMETER:UNIT: a-z, 0-9 and _, at most 32; "
      "a unit of at most 16 bytes"),
@@ -292,7 +315,8 @@ def test_limits_are_those_of_the_firmware():
                                    "TLS": defined("DEVICE_MAP_POINTS_MAX", header["firmware/drivers/device_map.h"])}
     assert told("LIMITS") == {"ca": defined("PROVISION_CA_MAX", header["firmware/core/provision.h"]),
                               "channels": defined("PROVISION_LAYOUT_MAX", header["firmware/core/provision.h"]),
-                              "map": defined("PROVISION_MAP_MAX", header["firmware/core/provision.h"])}
+                              "map": defined("PROVISION_MAP_MAX", header["firmware/core/provision.h"]),
+                              "sampling": 8 * (2 + told("CHANNELS_MOST")["TLS"])}
 
 
 def test_what_phusa_station_says_of_a_map(bench):

@@ -63,6 +63,25 @@ def test_reports_arrive_and_receipts_come_back(scene):
     station.hold_memory()
 
 
+def told(client):
+    """[(time, parameters)] of the reports that say when they were made."""
+    packs = [json.loads(payload) for topic, payload, _ in client.heard if topic.endswith("/obs")]
+    return [(pack[0]["bt"], {record["n"] for record in pack}) for pack in packs if "bt" in pack[0]]
+
+
+def test_what_moves_is_told_at_once(scene):
+    """Steps and distances come from the page: what moved is reported off the moments of samples, too."""
+    scene.broker = scene.add(phusarun.Broker(scene.folder / "broker", [STATION]))
+    receiver = Receiver(scene.client())
+    station = board.Board(scene.folder / "board")
+    station.provision(STATION, f"{board.NAME}:{scene.broker.port}", *options(scene.broker, time_server(scene), 10, "1m"),
+                      "--sample-every", "10s", "--fast-every", "1s", "--event-step", f"{CHANNELS[0]}=0.5")
+    scene.add(station)
+    until(lambda: receiver.work() or any(names == {CHANNELS[0]} and seconds % 10 for seconds, names in told(receiver.client)),
+          "a report at once")
+    assert all(seconds % 60 == 0 for seconds, names in told(receiver.client) if names == set(CHANNELS))
+
+
 @pytest.fixture(name="tls", scope="module")
 def make_certificates(tmp_path_factory):
     folder = tmp_path_factory.mktemp("certificates")

@@ -27,7 +27,8 @@ enum {
     CHANNELS,
     TEAR,
     TRAP,
-    PHASE
+    PHASE,
+    SAMPLING
 };
 
 static void add(struct page *page, uint8_t tag, const void *bytes, size_t length)
@@ -115,7 +116,14 @@ static void test_all(void **state)
     add(&page, TEAR, "\x28\x00\x00\x00\x07\x00\x00\x00", 8);
     add_text(&page, TRAP, "lamp");
     add(&page, PHASE, "\x00\xca\x9a\x3b\x00\x00\x00\x00", 8);
+    add(&page, SAMPLING,
+        "\x00\xca\x9a\x3b\x00\x00\x00\x00" /* 1 s */
+        "\x00\x65\xcd\x1d\x00\x00\x00\x00" /* 0.5 s */
+        "\x00\x00\x00\x00\x00\x00\xd0\x3f" /* 0.25 */,
+        24);
     assert_int_equal(read_page(&page, &provision), PROVISION_OK);
+    assert_true(provision.sample_every_ns == 1000000000 && provision.fast_every_ns == 500000000);
+    assert_true(provision.event_steps[0] == 0.25 && provision.event_steps[1] == 0);
     assert_memory_equal(provision.host_address.bytes, "\x0a\x00\x02\x02", 4);
     assert_string_equal(provision.password, "mật khẩu");
     assert_memory_equal(page.bytes + provision.ca_offset, "\x30\x82", 2);
@@ -204,7 +212,14 @@ static void test_fields_that_cannot_be(void **state)
     refuse(TRAP, many, PROVISION_TRAP_MAX + 1);
     refuse(PHASE, "\0\0\0\0\0\0\0\x80", 8);
     refuse(PHASE, "\1\0\0\0", 4);
-    refuse(19, "a", 1);
+    refuse(SAMPLING, "\0\0\0\0\0\0\0\0", 8);
+    refuse(SAMPLING, many, 24); /* no step is so large */
+    memset(many, 0, sizeof many);
+    refuse(SAMPLING, many, 20);
+    refuse(SAMPLING, many, 16 + 8 * (STATION_CHANNELS_MAX + 1));
+    memcpy(many + 16, "\0\0\0\0\0\0\xf0\xbf", 8); /* -1 */
+    refuse(SAMPLING, many, 24);
+    refuse(20, "a", 1);
     refuse(200, "a", 1);
 }
 
