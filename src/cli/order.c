@@ -130,6 +130,14 @@ static json_t *value_of(const char *text)
     return value != NULL ? value : json_string(text);
 }
 
+/* A setting is a number or a flag, or null for the station's own; only the broker's name is text.
+ */
+static bool is_setting(const char *key, const json_t *value)
+{
+    return json_is_number(value) || json_is_boolean(value) || json_is_null(value) ||
+           (json_is_string(value) && strcmp(key, "host") == 0);
+}
+
 static bool take_pair(struct building *building, json_t *settings, const char *pair)
 {
     char buffer[ORDER_BYTES_MAX];
@@ -153,7 +161,51 @@ static bool take_pair(struct building *building, json_t *settings, const char *p
         problem_set(building->problem, "set: \"%s\": that setting is given twice", pair);
         return false;
     }
-    return put(building, object, key, value_of(equals + 1));
+    json_t *value = value_of(equals + 1);
+    if (value != NULL && !is_setting(key, value)) {
+        problem_set(building->problem,
+                    "set: \"%s\": write a number, true, false or null behind =", pair);
+        json_decref(value);
+        return false;
+    }
+    return put(building, object, key, value);
+}
+
+/* The first member that is no setting, of an object and the objects in it; NULL: all are. */
+static const char *misfit_in(json_t *object)
+{
+    const char *key, *found = NULL;
+    json_t *value;
+    json_object_foreach(object, key, value)
+    {
+        if (found == NULL && !is_setting(key, value)) {
+            found = key;
+        }
+    }
+    return found;
+}
+
+/* The same of whole settings: channels and broker hold settings of their own. */
+static const char *misfit_of(json_t *settings)
+{
+    const char *key, *name, *found = NULL;
+    json_t *value, *channel;
+    json_object_foreach(settings, key, value)
+    {
+        bool channels = strcmp(key, "channels") == 0, broker = strcmp(key, "broker") == 0;
+        const char *misfit = NULL;
+        if (broker && json_is_object(value)) {
+            misfit = misfit_in(value);
+        } else if (!channels) {
+            misfit = is_setting("", value) ? NULL : key;
+        }
+        json_object_foreach(channels ? value : NULL, name, channel)
+        {
+            misfit = misfit != NULL ? misfit : misfit_in(channel);
+        }
+        found = found != NULL ? found : misfit;
+    }
+    return found;
 }
 
 static enum cli_exit settings_of_file(struct building *building, const char *path)
@@ -167,6 +219,9 @@ static enum cli_exit settings_of_file(struct building *building, const char *pat
     } else if (!json_is_object(settings)) {
         problem_set(building->problem, "set: %s: one JSON object expected, such as {\"every\":900}",
                     path);
+    } else if (misfit_of(settings) != NULL) {
+        problem_set(building->problem, "set: %s: %s: write a number, true, false or null", path,
+                    misfit_of(settings));
     } else {
         return put(building, building->command, "settings", settings) ? CLI_GOOD : CLI_BAD;
     }

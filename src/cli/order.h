@@ -3,7 +3,8 @@
  * what the station answers (`rsp`) becomes lines for people. No I/O but the file of `set`.
  *
  * What a station takes is judged by the station, whose words then say what would be right; here
- * only what would not be a command at all is refused.
+ * only what would not be a command at all is refused, and text where a setting is a number or a
+ * flag.
  */
 #ifndef CLI_ORDER_H
 #define CLI_ORDER_H

@@ -263,6 +263,7 @@ def test_without_a_broker(tmp_path, scene):
     ([STATION, "report", "--id", 'a"b'], "--id: 1 to 64 printable ASCII characters, no quote, no backslash"),
     ([STATION, "report", "--no-wait"], "--no-wait does not go with report"),
     ([STATION, "lamp", "on", "--minutes", "-3"], "--minutes -3: write a whole number"),
+    ([STATION, "set", "every=abc"], 'set: "every=abc": write a number, true, false or null behind ='),
     ([STATION, "set"] + ["every=1"] * 64, "more than 64 words; write settings into a file"),
 ], ids=lambda value: " ".join(value[:4]) if isinstance(value, list) else "")
 def test_usage_errors(words, mistake):

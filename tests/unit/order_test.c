@@ -125,6 +125,13 @@ static void test_what_is_no_command(void **state)
           "broker.port=8883" },
         { "set every=1 every=2", "set: \"every=2\": that setting is given twice" },
         { "set every=\xff", "every: no UTF-8 text" },
+        { "set every=abc", "set: \"every=abc\": write a number, true, false or null behind =" },
+        { "set every=", "set: \"every=\": write a number, true, false or null behind =" },
+        { "set ph.low=\"0\"",
+          "set: \"ph.low=\"0\"\": write a number, true, false or null behind =" },
+        { "set share=[90]", "set: \"share=[90]\": write a number, true, false or null behind =" },
+        { "set broker.port=x", "set: \"broker.port=x\": write a number, true, false or null behind "
+                               "=" },
         { "calibrate ph", "calibrate: write show, or PARAMETER begin|point|end|cancel|set|show" },
         { "calibrate", "write calibrate PARAMETER begin|point|end|cancel|set|show ..., or "
                        "calibrate show" },
@@ -159,6 +166,13 @@ static void test_settings_of_a_file(void **state)
         { "[1]", CLI_BAD, "one JSON object expected" },
         { "{\n\"every\": }", CLI_BAD, ":2: " },
         { "{\"every\":1,\"every\":2}", CLI_BAD, ":1: " },
+        { "{\"broker\":{\"host\":\"h\",\"port\":1},\"share\":null}", CLI_GOOD, "\"h\"" },
+        { "{\"broker\":null}", CLI_GOOD, "null" },
+        { "{\"share\":90,\"every\":\"15m\"}", CLI_BAD,
+          ": every: write a number, true, false or null" },
+        { "{\"host\":\"h\"}", CLI_BAD, ": host: write a number, true, false or null" },
+        { "{\"broker\":{\"host\":\"h\",\"port\":\"1\"}}", CLI_BAD, ": port: write a number" },
+        { "{\"channels\":{\"ph\":{\"low\":0},\"do\":{\"high\":\"x\"}}}", CLI_BAD, ": high: write" },
     };
     char path[] = "/tmp/phusa-order-XXXXXX", line[100];
     int fd = mkstemp(path);
@@ -186,9 +200,10 @@ static void test_no_longer_than_a_station_reads(void **state)
     assert_int_equal(ORDER_BYTES_MAX, COMMAND_BYTES_MAX);
     assert_int_equal(ORDER_ID_MAX, COMMAND_ID_MAX);
     assert_true(ORDER_ANSWER_MAX > COMMAND_RSP_MAX);
-    char line[2100] = "set a=";
-    size_t frame = strlen("{\"id\":\"x\",\"do\":\"set\",\"settings\":{\"a\":\"\"}}");
-    memset(line + 6, 'v', ORDER_BYTES_MAX - frame);
+    char line[2100] = "set broker.host=";
+    size_t frame =
+        strlen("{\"id\":\"x\",\"do\":\"set\",\"settings\":{\"broker\":{\"host\":\"\"}}}");
+    memset(line + strlen(line), 'v', ORDER_BYTES_MAX - frame);
     assert_int_equal(build("x", line).result, CLI_GOOD);
     assert_int_equal(strlen(build("x", line).text), ORDER_BYTES_MAX);
     line[strlen(line)] = 'v';
@@ -319,7 +334,7 @@ static void test_a_station_refuses_in_its_words(void **state)
         { "resend --from 50 --to 60", "none of these reports is held" },
         { "set every=0", "every: a whole number from 1 to 86400 expected" },
         { "set ph.low=0", "ph: no such channel" },
-        { "set every=soon", "every: a whole number from 1 to 86400 expected" },
+        { "set every=1.5", "every: a whole number from 1 to 86400 expected" },
         { "set every=60 --trial 29", "trial_s: 30 to 86400 expected" },
         { "calibrate ph begin --by An", "parameter: one of this station's expected" },
         { "calibrate salinity begin", "operator: a name of 1 to 32 bytes expected" },
