@@ -18,22 +18,34 @@ SHOWN = {"temp": 28.41, "salinity": 12.57, "do": 6.3, "ph": 7.85, "turb": 41.2} 
 UNITS = {"temp": "Cel", "salinity": "/1000", "do": "mg/L", "ph": "pH", "turb": "NTU"}
 
 
+def make_line(stage, image):
+    """Broker, store and collector, whose registry is a folder; returns what `station new` is told of the broker."""
+    stage.stations_file = stage.folder / "stations"
+    stage.stations_file.mkdir()
+    (stage.stations_file / "all.cfg").write_text(STATIONS)
+    if image == "plain":
+        stage.line(start=False)
+        return ["--broker", f"{board.NAME}:{stage.broker.port}"]
+    board.authority(stage.folder, "ours")
+    board.certificate(stage.folder, "good", "ours", board.NAME)
+    stage.line(start=False, broker=stage.add(board.TlsBroker(stage.folder / "broker", [], stage.folder, "good")))
+    return ["--broker", f"{board.NAME}:{stage.broker.tls_port}", "--ca", stage.folder / "ours.pem"]
+
+
 @pytest.fixture(name="workshop")
-def fixture_workshop(tmp_path):
-    """A line whose registry is a folder, and a water station that was made for a board."""
-    board.image("plain")
+def fixture_workshop(request, tmp_path):
+    """A line, and a water station that was made for a board with that image, and for the sonde."""
+    board.image(request.param)
     with Stage(tmp_path) as stage:
-        stage.stations_file = stage.folder / "stations"
-        stage.stations_file.mkdir()
-        (stage.stations_file / "all.cfg").write_text(STATIONS)
-        collector = stage.line(start=False)
+        stage.image = request.param
+        broker = make_line(stage, stage.image)
         stage.made = stage.folder / f"{NEW}.provision"
-        phusa("station", "new", "-c", collector.config, "--id", NEW, "--site", SITE, "--kind", "water", "--every", "1s",
-              "--broker", f"{board.NAME}:{stage.broker.port}", "--out", stage.made, "--broker-passwords",
-              stage.broker.folder / "passwords", "--parameters", ",".join(SHOWN), check=0)
+        phusa("station", "new", "-c", stage.collector.config, "--id", NEW, "--site", SITE, "--kind", "water", "--every", "1s",
+              *broker, "--out", stage.made, "--broker-passwords", stage.broker.folder / "passwords", "--parameters",
+              ",".join(SHOWN), check=0)
         stage.broker.signal(signal.SIGHUP)
         stage.clock = stage.add(board.TimeServer(time.time))
-        collector.start()
+        stage.collector.start()
         yield stage
 
 
@@ -41,7 +53,7 @@ def measuring_board(stage, start=True):
     """A board made of the station's file and the map, with the sonde at its UART 1."""
     rows = write_csv(stage.folder / "rows.csv", [(int(time.time()) - 60, SHOWN)])
     sensors = stage.add(phusarun.SensorSim(stage.folder / "sensors", SONDE, csv=rows))
-    station = board.Board(stage.folder / "board", bus=sensors.buses[0])
+    station = board.Board(stage.folder / "board", stage.image, bus=sensors.buses[0])
     station.provision_from(stage.made, "--map", SONDE, "--time", f"{board.HOST}:{stage.clock.port}")
     return stage.add(station, start)
 
@@ -55,6 +67,7 @@ def stored(stage):
     return found
 
 
+@pytest.mark.parametrize("workshop", ["plain", "tls"], indirect=True)
 def test_from_the_registry_to_the_reading(workshop):
     ear = workshop.client()
     ear.listen(f"phusa/1/{SITE}/{NEW}/obs")
@@ -69,6 +82,7 @@ def test_from_the_registry_to_the_reading(workshop):
     assert row["quarantined"] == 0 and row["missing_reports"] == 0
 
 
+@pytest.mark.parametrize("workshop", ["plain"], indirect=True)
 def test_a_channel_that_no_device_gives_is_named_and_the_others_are_measured(workshop):
     """As a map does that was exchanged behind the tool's back: by an older one, or by hand."""
     station = measuring_board(workshop, start=False)
