@@ -184,7 +184,7 @@ def test_refused_by_the_loader(place):
     before = place.files()
     made = place.registry / "x1.cfg"
     assert place.new("--out", place.out, "--parameters", "level,level_foo") == \
-        (1, "", f'{made}:5: unknown parameter "level_foo"; add it to the parameters\n'
+        (1, "", f'{made}:5: unknown parameter "level_foo"; did you mean "level_raw"?\n'
                 "phusa station: the configuration would be wrong with it; nothing is left of it\n")
     assert place.files() == before
 
