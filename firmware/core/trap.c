@@ -759,13 +759,18 @@ bool trap_joint_whole(const struct trap_joint *joint)
     return whole;
 }
 
+static uint8_t bit_of(size_t gate)
+{
+    return (uint8_t)(UINT32_C(1) << gate);
+}
+
 /* Those that did not answer the look before are not known any more. */
 static void begin_look(struct trap_joint *joint, struct hal_time now)
 {
     uint8_t wired = 0;
     for (size_t i = 0; i < NIGHT_GATES; i++) {
-        wired = (uint8_t)(wired | (joint->gates[i] >= 0 ? 1u << i : 0));
-        joint->heard[i] = ((unsigned)joint->looking >> i & 1u) != 0 ? NAN : joint->heard[i];
+        wired |= joint->gates[i] >= 0 ? bit_of(i) : 0;
+        joint->heard[i] = (joint->looking & bit_of(i)) != 0 ? NAN : joint->heard[i];
     }
     joint->looking = wired;
     joint->looked_ns = now.mono_ns;
@@ -785,10 +790,10 @@ void trap_look(struct trap_joint *joint, bool busy, struct hal_time now)
         begin_look(joint, now);
     }
     for (size_t i = 0; i < NIGHT_GATES && joint->looking != 0; i++) {
-        if (((unsigned)joint->looking >> i & 1u) != 0 &&
+        if ((joint->looking & bit_of(i)) != 0 &&
             ask_others(joint, (size_t)joint->gates[i], joint->look_at_ns).kind !=
                 HAL_SAMPLE_PENDING) {
-            joint->looking = (uint8_t)(joint->looking & ~(1u << i));
+            joint->looking ^= bit_of(i);
         }
     }
 }
