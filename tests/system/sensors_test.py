@@ -9,6 +9,7 @@ import subprocess
 import phusarun
 import pytest
 from line import BUILD, COLUMNS, ROOT, compare, expected_points, log_lines, readings, recording, until
+from trap_test import Technician
 
 SPEED = 900.0  # a row of 15 minutes a second
 ROWS = 10
@@ -179,6 +180,36 @@ def test_sensors_that_come_and_go(stage):
     right = {seconds: values for seconds, values in rows}
     assert all(values == right[seconds] for seconds, values in ear.reports().items())
     assert len(ear.reports()) >= 5
+
+
+def test_a_technician_asks_the_devices(stage):
+    """Before any round has, at a station that the broker refuses."""
+    ear = Ear(stage, ["temp", "ph"])
+    device_map = stage.folder / "two.map"
+    device_map.write_text("bus modbus\ndevice a address=1 timeout=10000\nchannel temp register=0 divide=10\n"
+                          "device gone address=2 timeout=100\nchannel ph register=0 divide=10\n")
+    (stage.folder / "guess").write_text("guess\n")
+    clock = phusarun.Clock(FIRST + 60, 1)  # far from the moment of the next round
+    sensors = stage.add(phusarun.SensorSim(stage.folder / "sensors", device_map, clock=clock, fault="gone:dead"))
+    path = stage.folder / "console"
+    station = stage.add(phusarun.StationProcess(
+        stage.folder / "station", BUILD, ear.config, stage.broker, station="apacp", clock=clock, console=path,
+        devices=sensors.map, bus=sensors.buses, password_file=stage.folder / "guess"))
+    technician = Technician(path)
+    assert technician.ask("scan") == "\r\n".join([
+        "scan", "Đang hỏi cảm biến ...", "Asking the sensors ...",
+        "  Modbus địa chỉ 1, a: TRẢ LỜI; lần đo tốt gần nhất: chưa hỏi",
+        "  Modbus address 1, a: ANSWERS; last good round: not asked yet",
+        "  Modbus địa chỉ 2, gone: IM LẶNG (xem nguồn điện, dây nối, địa chỉ, tốc độ); lần đo tốt gần nhất: chưa hỏi",
+        "  Modbus address 2, gone: SILENT (see power, wires, address, speed); last good round: not asked yet",
+        "[HỎNG]  Cảm biến: 1 trên 2 trả lời", "[bad]  Sensors: 1 of 2 answer", "> "])
+    refused = re.compile(r"\[HỎNG\]  Đường truyền: .*; máy chủ không nhận tên hoặc mật khẩu của trạm: [1-9]\d* lần\r\n")
+    until(lambda: refused.search(technician.ask("link")), "the refusal to be told", LONG_S)
+    technician.leave()
+    assert station.stop() == 0
+    sensors.stop()
+    told = sensors.totals()
+    assert (told["a"]["requests"], told["a"]["answers"]) == (1, 1) and told["gone"]["requests"] == 2
 
 
 def test_simulated_sensors_speak_as_the_standards_say(tmp_path):
