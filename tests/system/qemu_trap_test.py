@@ -71,7 +71,7 @@ def ask(station, line):
 
 def listen_to_the_night(station):
     """The technician asks until the classifier is heard; then all that comes from now on counts."""
-    until(lambda: "classifier, answers" in ask(station, "scan"), f"the classifier is heard\n{station.shows()}")
+    until(lambda: "classifier: ANSWERS" in ask(station, "scan"), f"the classifier is heard\n{station.shows()}")
 
 
 def test_a_night_is_counted_once(scene, tls):
