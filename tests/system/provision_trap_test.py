@@ -2,6 +2,7 @@
 import re
 import struct
 
+import page
 import pytest
 from line import phusa
 from provision_test import Bench
@@ -21,8 +22,15 @@ def fixture_bench(tmp_path_factory):
     return made
 
 
-def page(bench, *words):
-    return bench.page(*LEAST, "--ca", "ca.pem", *words)
+def written(bench, *words):
+    """{field: bytes} of the page that is made of these words."""
+    code, said = bench.run(*words)
+    assert code == 0, said
+    return page.read(bench.image)
+
+
+def write(bench, *words):
+    return written(bench, *LEAST, "--ca", "ca.pem", *words)
 
 
 def channels_of(made):
@@ -30,8 +38,8 @@ def channels_of(made):
 
 
 def test_what_is_written(bench):
-    made = page(bench, *TRAP, "--lamp", "19:00..dawn-1h", "--battery", "battery:11:12.5", "--wired", "door", "--hold",
-                "5m,1h,0s", "--channel", "bph", "--channel", "glh", "--channel", "battery:V", "--utc-offset", "+08:00")
+    made = write(bench, *TRAP, "--lamp", "19:00..dawn-1h", "--battery", "battery:11:12.5", "--wired", "door", "--hold",
+                 "5m,1h,0s", "--channel", "bph", "--channel", "glh", "--channel", "battery:V", "--utc-offset", "+08:00")
     assert struct.unpack("<q", made["phase"])[0] == NOON - 3600 * 10**9
     assert FIXED.unpack_from(made["trap"]) == (
         103370000, 1060330000, 8 * 3600, -8333333, 0, 2, 1, 4, 19 * 3600, -3600, 0, 0, 11000, 12500, 300, 3600, 0, 3600,
@@ -40,11 +48,11 @@ def test_what_is_written(bench):
 
 
 def test_what_it_reports_by_itself(bench):
-    made = page(bench, *TRAP)
+    made = write(bench, *TRAP)
     assert channels_of(made) == ["bph", "glh", "lamp_minutes", "gate_minutes", "dark_minutes", "watched_minutes"]
     assert struct.unpack("<q", made["phase"])[0] == NOON
-    assert "phase" not in page(bench, *TRAP, "--every", "1h")
-    assert not {"trap", "phase"} & page(bench, "--channel", "level").keys()
+    assert "phase" not in write(bench, *TRAP, "--every", "1h")
+    assert not {"trap", "phase"} & write(bench, "--channel", "level").keys()
 
 
 @pytest.mark.parametrize("words, said", [
@@ -81,12 +89,12 @@ def test_values_that_cannot_be(bench, words):
 def test_from_what_station_new_has_made(place, bench):
     place.new("--site", "tien-giang", "--kind", "trap", "--lat", "10.3", "--lon", "106.25", "--out", place.out,
               "--broker-passwords", place.passwords, "--ca", certificate(place.folder), check=0)
-    made = bench.page("--from", place.out)
+    made = written(bench, "--from", place.out)
     listed = phusa("station", "list", "-c", place.config, check=0)[1]
     assert re.search(r"^x1 +tien-giang +trap", listed, re.M)
     species = ["bph", "wbph", "stem_borer", "leaf_folder", "glh", "gall_midge", "zigzag", "other_insects"]
     assert FIXED.unpack_from(made["trap"])[:3] == (103000000, 1062500000, 7 * 3600)
     assert made["trap"][FIXED.size:] == b"".join(bytes([len(name)]) + name.encode() for name in species) + b"\0\0"
     assert struct.unpack("<qq", made["every"] + made["phase"]) == (86400 * 10**9, NOON)
-    fewer = bench.page("--from", place.out, "--species", "bph")
+    fewer = written(bench, "--from", place.out, "--species", "bph")
     assert fewer["trap"][FIXED.size:] == b"\x03bph\0\0"
