@@ -94,14 +94,17 @@ def channels_of(made):
 def test_what_the_file_of_the_station_says(bench):
     """Units come with it, and from the map where it has none; what the station computes itself is left out."""
     made = bench.file("s1.provision", PROVISIONED)
-    text = "bus modbus\t# RS-485\n\n device d  address=7\r\n channel level register=2 unit=m\n channel temp register=0\n"
+    text = ("bus modbus\t# RS-485\n\n device d  address=7\r\n channel level register=2 unit=m\n"
+            " channel temp register=0\n")
     written = bench.page("--from", made, "--map", bench.file("d.map", text), said=(
-        "provision: left out: level_max: the station makes it of its samples, when it is told to (`phusa station ask ID "
-        "set PARAMETER.max=true`)\n"))
+        "provision: left out: level_max: the station makes it of its samples, when it is told to (`phusa station ask "
+        "ID set PARAMETER.max=true`)\n"))
     assert channels_of(written) == [("temp", "Cel"), ("level", "m")]
-    assert written["map"] == b"bus modbus\ndevice d address=7\nchannel level register=2 unit=m\nchannel temp register=0\n"
+    assert written["map"] == (b"bus modbus\ndevice d address=7\nchannel level register=2 unit=m\n"
+                              b"channel temp register=0\n")
     assert [written[name] for name in ("station", "site", "host", "port", "user", "password", "every")] == [
-        b"s1", b"my-tho", b"mqtt.example.vn", struct.pack("<H", 8883), b"s1", b"0123456789", struct.pack("<q", 300 * 10**9)]
+        b"s1", b"my-tho", b"mqtt.example.vn", struct.pack("<H", 8883), b"s1", b"0123456789",
+        struct.pack("<q", 300 * 10**9)]
     assert len(written["seed"]) == 32 and not written.keys() & {"ca", "speed", "tear"}
 
 
@@ -151,7 +154,8 @@ def test_maps_that_come_with_it_are_in_the_catalogues_units(bench):
         assert [name for name, _ in channels_of(bench.page("--from", made, "--map", path))] == names
 
 
-TRAP = ["--station", "s1", "--site", "my-tho", "--broker", "h:1", "--every", "1d", "--place", "10.3,106.1", "--species", "bph"]
+TRAP = ["--station", "s1", "--site", "my-tho", "--broker", "h:1", "--every", "1d", "--place", "10.3,106.1",
+        "--species", "bph"]
 GUST = "bus modbus\n device vane address=1\n channel wind_speed register=0 unit=m/s\n"
 
 
@@ -197,20 +201,22 @@ def test_the_image_stays(bench):
     (b"bus modbus\0\n", [], "d.map: is no text"),
     (SDI12, [], "d.map:2: device probe: stands on SDI-12, for which no line of this board can send a break; it has "
      "Modbus on UART 1"),
-    (INPUTS, [], "d.map:3: device gauge: stands at inputs (loop=, pulse=), of which this board has none; use a device on "
-     "Modbus"),
-    (TWO_BUSES, [], "d.map:6: device second: stands on bus 2, and this board has one, UART 1; give it an address on that"),
+    (INPUTS, [], "d.map:3: device gauge: stands at inputs (loop=, pulse=), of which this board has none; use a device "
+     "on Modbus"),
+    (TWO_BUSES, [], "d.map:6: device second: stands on bus 2, and this board has one, UART 1; give it an address "
+     "on that"),
     (many(17), [], "17 channels; the plain image has room for 16, that with TLS (--ca) for 32"),
     (many(33), ["--ca", "ca.pem"], "33 channels; the TLS image has room for 32"),
-    (many(16, states=9), [], "d.map: 25 channels and states; the plain image has room for 24, that with TLS (--ca) for 40"),
+    (many(16, states=9), [],
+     "d.map: 25 channels and states; the plain image has room for 24, that with TLS (--ca) for 40"),
     (many(41), [], "d.map:43: channel is one too many; at most 40 channels and states"),
     (many(3), ["--channel", "level", "--channel", "c1", "--channel", "ph"],
      "d.map: gives no level, ph; add them to the map, or name with --channel what is to be reported of what it gives: "
      "c0, c1, c2"),
     (many(3), ["--channel", "c1", "--channel", "c1"], "channel c1: stands there twice"),
     ("bus modbus\ndevice d address=1\nchannel ec25 register=0 unit=uS/cm\n", ["--channel", "ec25:mS/cm"],
-     "d.map:3: channel ec25: is given in uS/cm, the station reports it in mS/cm; write unit=mS/cm there, and multiply=, "
-     "divide= or offset= to bring it to that"),
+     "d.map:3: channel ec25: is given in uS/cm, the station reports it in mS/cm; write unit=mS/cm there, and "
+     "multiply=, divide= or offset= to bring it to that"),
     ("bus modbus\ndevice d address=1\nchannel 3v3 register=0\n", [],
      "d.map: '3v3' is not PARAMETER or PARAMETER:UNIT: a-z, 0-9 and _, at most 32; a unit of at most 16 bytes"),
     ("bus modbus\ndevice d address=1 timeout=1\n" + "".join(
@@ -228,15 +234,16 @@ def test_maps_that_do_not_go_in(bench, content, words, said):
     (("every = 5m", "every = 5"), "s1.provision:7: every: '5' is no time such as 30s, 5m or 1h, up to 366d"),
     (("station = s1", "station = S1"), "s1.provision:2: station: 'S1' is not an id: a-z, 0-9 and -, at most 32"),
     (("user = s1", "user = s1\nuser = s1"), "s1.provision:6: user stands there twice"),
-    (("user = s1", "usr = s1"), "s1.provision:5: not a key of a provisioning file; write KEY = VALUE with one of station, "
-     "site, broker, user, every, channel, place, species, password, ca"),
+    (("user = s1", "usr = s1"), "s1.provision:5: not a key of a provisioning file; write KEY = VALUE with one of "
+     "station, site, broker, user, every, channel, place, species, password, ca"),
     (("user = s1\n", ""), "a password is of no use without --user"),
     (("user = s1", "ca = MIIB!"), "s1.provision:5: ca: is no certificate in base64 on one line"),
     (("0123456789", ""), "password takes 0 bytes; 1 to 128 have room"),
     (("0123456789", "x" * 129), "password takes 129 bytes; 1 to 128 have room"),
     (("level:m", "temp:Cel"), "channel temp: stands there twice"),
-    (("level:m", "level:" + "m" * 17), f"s1.provision:9: channel: 'level:{'m' * 17}' is not PARAMETER or PARAMETER:UNIT: "
-     "a-z, 0-9 and _, at most 32; a unit of at most 16 bytes"),
+    (("level:m", "level:" + "m" * 17),
+     f"s1.provision:9: channel: 'level:{'m' * 17}' is not PARAMETER or PARAMETER:UNIT: a-z, 0-9 and _, at most "
+     "32; a unit of at most 16 bytes"),
     (("mqtt.example.vn:8883", "--help"), "s1.provision:4: broker: '--help' is not HOST:PORT"),
 ])
 def test_files_that_do_not_go_in(bench, change, said):
@@ -253,6 +260,7 @@ def test_files_that_do_not_go_in(bench, change, said):
     (["--from", "gone"], "gone: No such file or directory"),
     (["--from", "."], ".: Is a directory"),
     (["--from", "binary"], "binary: is no text in UTF-8"),
+    ([*LEAST, "--map", "/dev/zero"], "/dev/zero: is larger than 524288 bytes"),
     ([*LEAST, "--map", "gone"], "gone: No such file or directory"),
     ([*LEAST, "--map", "."], ".: Is a directory"),
     ([*LEAST, *ONE, "--ca", "gone"], "gone: No such file or directory"),
@@ -270,7 +278,8 @@ def test_files_that_are_not_there(bench, words, said):
     bench.file("binary", b"\xff\n")
     bench.file("empty", "")
     bench.file("cut", "-----BEGIN CERTIFICATE-----\nMIIB\n")
-    bench.file("bad", "-----BEGIN CERTIFICATE-----\n" + base64.b64encode(b"x").decode()[:3] + "\n-----END CERTIFICATE-----\n")
+    short = base64.b64encode(b"x").decode()[:3]
+    bench.file("bad", f"-----BEGIN CERTIFICATE-----\n{short}\n-----END CERTIFICATE-----\n")
     code, stderr = bench.run(*words)
     assert (code, stderr.removeprefix(MADE_UP)) == (1, f"provision: {said}\n")
     assert not bench.image.exists()
@@ -278,6 +287,9 @@ def test_files_that_are_not_there(bench, words, said):
 
 @pytest.mark.parametrize("words, said", [
     (["--speed", "-3"], "argument --speed: '-3' is no whole number from 1 to 100000"),
+    (["--map", ""], "argument --map: a file is to be named"),
+    (["--ca", ""], "argument --ca: a file is to be named"),
+    (["--from", ""], "argument --from: a file is to be named"),
     (["--speed", "0"], "argument --speed: '0' is no whole number from 1 to 100000"),
     (["--every", "400d"], "argument --every: '400d' is no time such as 30s, 5m or 1h, up to 366d"),
     (["--every", "0s"], "argument --every: '0s' is no time such as 30s, 5m or 1h, up to 366d"),
@@ -288,8 +300,8 @@ def test_files_that_are_not_there(bench, words, said):
      "argument --address: '10.0.0.999' is no IPv4 address such as 192.168.1.20"),
     (["--event-step", "level=0"], "argument --event-step: 'level=0' is not PARAMETER=STEP, a number above 0 in the channel's unit"),
     (["--tear", "0:1"], "argument --tear: '0:1' is not N:SEED, such as 40:1"),
-    (["--channel", "Level"], "argument --channel: 'Level' is not PARAMETER or PARAMETER:UNIT: a-z, 0-9 and _, at most 32; "
-     "a unit of at most 16 bytes"),
+    (["--channel", "Level"], "argument --channel: 'Level' is not PARAMETER or PARAMETER:UNIT: a-z, 0-9 and _, at most "
+     "32; a unit of at most 16 bytes"),
 ])
 def test_options_that_are_wrong(bench, words, said):
     code, stderr = bench.run(*LEAST, *ONE, *words)
@@ -304,7 +316,8 @@ def test_limits_are_those_of_the_firmware():
                                                            "firmware/core/provision.h")}
 
     def told(name):
-        return {key: int(value) for key, value in re.findall(r'"(\w+)": (\d+)', re.search(rf"^{name} = (.*)", tool, re.M)[1])}
+        line = re.search(rf"^{name} = (.*)", tool, re.M)[1]
+        return {key: int(value) for key, value in re.findall(r'"(\w+)": (\d+)', line)}
 
     def defined(name, text):
         return int(re.search(rf"(?:-D|\b){name}[= ]+(\d+)", text)[1])
@@ -320,16 +333,19 @@ def test_limits_are_those_of_the_firmware():
                               "sampling": 8 * (2 + told("CHANNELS_MOST")["TLS"])}
 
 
+def check_map(path):
+    ran = subprocess.run([BUILD / "phusa-station", "--check-map", path], capture_output=True, text=True, check=False,
+                         timeout=60)
+    return ran.returncode, ran.stdout, ran.stderr
+
+
 def test_what_phusa_station_says_of_a_map(bench):
-    text = ("bus modbus\n# a comment\n device sonde address=1\n state register=4 fault=1\n channel temp register=0 unit=Cel\n"
-            "bus sdi12\n device probe address=0\n  channel level value=1 unit=m\ninputs\n device gauge\n channel ph loop=0 "
-            "zero=0 full=14\n channel rain pulse=1\n")
-    ran = subprocess.run([BUILD / "phusa-station", "--check-map", bench.file("d.map", text)], capture_output=True, text=True,
-                         check=False, timeout=60)
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert ran.stdout == ("device 3 sonde modbus 1\nstate\nchannel 5 temp register Cel\ndevice 7 probe sdi12 2\nchannel 8 level "
-                          "value m\ndevice 10 gauge inputs\nchannel 11 ph loop\nchannel 12 rain pulse\n")
-    ran = subprocess.run([BUILD / "phusa-station", "--check-map", bench.folder / "gone"], capture_output=True, text=True,
-                         check=False, timeout=60)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (
-        1, "", f"phusa-station: {bench.folder}/gone: No such file or directory\n")
+    path = bench.file("d.map", (
+        "bus modbus\n# a comment\n device sonde address=1\n state register=4 fault=1\n channel temp register=0 unit=Cel\n"
+        "bus sdi12\n device probe address=0\n  channel level value=1 unit=m\n"
+        "inputs\n device gauge\n channel ph loop=0 zero=0 full=14\n channel rain pulse=1\n"))
+    assert check_map(path) == (0, "device 3 sonde modbus 1\nstate\nchannel 5 temp register Cel\n"
+                                  "device 7 probe sdi12 2\nchannel 8 level value m\n"
+                                  "device 10 gauge inputs\nchannel 11 ph loop\nchannel 12 rain pulse\n", "")
+    gone = bench.folder / "gone"
+    assert check_map(gone) == (1, "", f"phusa-station: {gone}: No such file or directory\n")

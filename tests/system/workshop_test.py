@@ -40,8 +40,8 @@ def fixture_workshop(request, tmp_path):
         stage.image = request.param
         broker = make_line(stage, stage.image)
         stage.made = stage.folder / f"{NEW}.provision"
-        phusa("station", "new", "-c", stage.collector.config, "--id", NEW, "--site", SITE, "--kind", "water", "--every", "1s",
-              *broker, "--out", stage.made, "--broker-passwords", stage.broker.folder / "passwords", "--parameters",
+        phusa("station", "new", "-c", stage.collector.config, "--id", NEW, "--site", SITE, "--kind", "water", "--every",
+              "1s", *broker, "--out", stage.made, "--broker-passwords", stage.broker.folder / "passwords", "--parameters",
               ",".join(SHOWN), check=0)
         stage.broker.signal(signal.SIGHUP)
         stage.clock = stage.add(board.TimeServer(time.time))
@@ -75,7 +75,8 @@ def test_from_the_registry_to_the_reading(workshop):
     station.wait_for("receipt: the first")
     until(lambda: stored(workshop).keys() >= SHOWN.keys(), "all that the sonde shows to be stored")
     assert stored(workshop) == {name: {value} for name, value in SHOWN.items()}
-    told = {(record["n"], record["v"], record["u"]) for _, payload, _ in list(ear.heard) for record in json.loads(payload)}
+    records = [record for _, payload, _ in list(ear.heard) for record in json.loads(payload)]
+    told = {(record["n"], record["v"], record["u"]) for record in records}
     assert told == {(name, value, UNITS[name]) for name, value in SHOWN.items()}
     assert "sensors: none gives" not in station.says()
     row = next(row for row in workshop.collector.ledger()["stations"] if row["id"] == NEW)
