@@ -70,8 +70,8 @@ LIBRARY double sqrt(double value)
 }
 
 /* Division of long integers, which the compiler calls: as many steps as the quotient has bits. */
-LIBRARY uint64_t __udivmoddi4(uint64_t dividend, uint64_t divisor, uint64_t *rest);
-LIBRARY uint64_t __udivmoddi4(uint64_t dividend, uint64_t divisor, uint64_t *rest)
+uint64_t divide_long(uint64_t dividend, uint64_t divisor, uint64_t *rest) __asm__("__udivmoddi4");
+LIBRARY uint64_t divide_long(uint64_t dividend, uint64_t divisor, uint64_t *rest)
 {
     uint64_t quotient = 0;
     if (divisor > 0 && dividend >= divisor) {

@@ -25,23 +25,29 @@ void ethernet_interrupt(void);
 void line_interrupt_received(void) __attribute__((weak)); /* the small image has no such line */
 void line_interrupt_sent(void) __attribute__((weak));
 
-/* The stack may be what is wrong; nobody comes back to it. */
-static inline void leave_stack(void)
+static _Noreturn void reset_after_fault(void)
 {
-    __asm volatile("mov sp, %0" ::"r"(stack_top) : "memory");
+    board_reset_because(HAL_RESET_OTHER);
 }
+
+static _Noreturn void reset_by_watchdog(void)
+{
+    board_reset_because(HAL_RESET_WATCHDOG);
+}
+
+/* The stack may be what is wrong; nobody comes back to it. */
+#define LEAVE_STACK_FOR(function)                                                                  \
+    __asm volatile("mov sp, %0\n\tbx %1" ::"r"(stack_top), "r"(function))
 
 __attribute__((naked)) static void on_fault(void)
 {
-    leave_stack();
-    board_reset_because(HAL_RESET_OTHER);
+    LEAVE_STACK_FOR(reset_after_fault);
 }
 
 /* The watchdog's first word; its second would be a reset that cannot be told from others. */
 __attribute__((naked)) static void on_watchdog(void)
 {
-    leave_stack();
-    board_reset_because(HAL_RESET_WATCHDOG);
+    LEAVE_STACK_FOR(reset_by_watchdog);
 }
 
 static void on_tick(void)
@@ -83,7 +89,7 @@ void start(void)
     paint_stack();
     guard_stack();
     (void)main();
-    on_fault();
+    reset_after_fault();
 }
 
 typedef void (*handler)(void);
