@@ -35,7 +35,12 @@ static enum hal_result scan(void *context, size_t index, struct field_device *de
     if (world->busy++ % 2 == 0) {
         return HAL_AGAIN;
     }
-    *device = (struct field_device){ PHUSA_TEXT("rs485"), PHUSA_TEXT("sonde"), 1, index == 0 };
+    *device = (struct field_device){ .bus = FIELD_MODBUS,
+                                     .address = PHUSA_TEXT("1"),
+                                     .name = PHUSA_TEXT("sonde"),
+                                     .answer = index == 0 ? FIELD_ANSWERS : FIELD_SILENT,
+                                     .round = FIELD_GOOD,
+                                     .age_ns = INT64_MAX / 2 };
     return index < 2 ? HAL_OK : HAL_FAILED;
 }
 
