@@ -973,6 +973,18 @@ static void take_key(struct field_console *console, uint8_t byte, struct hal_tim
     }
 }
 
+void field_console_tell_link(struct field_console *console, struct hal_time now)
+{
+    if (console->scanning || !speaks(console, VI)) {
+        return;
+    }
+    struct view view = look(console, now);
+    write_word(console, "\r\n");
+    tell_topic(&view, VI, TOPIC_LINK);
+    prompt(console);
+    write_text(console, (struct phusa_text){ console->line, console->length });
+}
+
 void field_console_take(struct field_console *console, const void *bytes, size_t length,
                         struct hal_time now)
 {

@@ -143,6 +143,12 @@ void field_console_init(struct field_console *console, const struct field_port *
 void field_console_take(struct field_console *console, const void *bytes, size_t length,
                         struct hal_time now);
 
+/*
+ * Says unasked how the link is, in Vietnamese if that is spoken, and then again what was typed so
+ * far: for ports whose log stands on the same line, in English. Nothing during a scan.
+ */
+void field_console_tell_link(struct field_console *console, struct hal_time now);
+
 /* Goes on with a scan. Call often while it returns true. */
 bool field_console_step(struct field_console *console, struct hal_time now);
 

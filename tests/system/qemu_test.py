@@ -237,12 +237,15 @@ def accepted(scene, station, counter):
     assert told.keys() == {counter} and told[counter] >= 4, counters
 
 
-@pytest.mark.parametrize("name, why, counter", [
-    ("impostor", "not of our authority", "refused_authority"), ("other-host", "for another host", "refused_host"),
-    ("expired", "out of date", "refused_date")])
-def test_a_wrong_broker_is_refused(scene, tls, name, why, counter):
+@pytest.mark.parametrize("name, why, counter, in_vietnamese", [
+    ("impostor", "not of our authority", "refused_authority", "chứng thư của máy chủ không do trung tâm cấp: 4 lần"),
+    ("other-host", "for another host", "refused_host", "chứng thư của máy chủ mang tên máy khác: 4 lần"),
+    ("expired", "out of date", "refused_date", "chứng thư của máy chủ hết hạn hoặc chưa có hiệu lực: 4 lần")],
+    ids=["impostor", "other-host", "expired"])
+def test_a_wrong_broker_is_refused(scene, tls, name, why, counter, in_vietnamese):
     station = tls_station(scene, tls, name)
     refused(scene, station, why)
+    station.wait_for(in_vietnamese)
     assert "apacp" not in scene.broker.tail(100), "it told the impostor who it is"
     scene.broker.stop()
     scene.broker.use("good")  # the right one is taken as soon as it is there

@@ -438,6 +438,32 @@ static void help_names_every_command(void **state)
 
 #define NOT_UNDERSTOOD "Not understood. Type help for the commands.\r\n"
 
+/* In the midst of a line that is being typed. */
+static void the_link_is_told_unasked(void **state)
+{
+    (void)state;
+    begin();
+    type("clo");
+    world.length = 0;
+    world.facts.connected = false;
+    world.facts.troubles[HAL_TROUBLE_AUTHORITY] = 3;
+    field_console_tell_link(&world.console, world.now);
+    assert_string_equal(world.out,
+                        "\r\n[HỎNG]  Đường truyền: không nối được (từ khi khởi động đã nối 2 lần); "
+                        "chứng thư của máy chủ không do trung tâm cấp: 3 lần\r\n> clo");
+    world.length = 0;
+    type("ck\r");
+    assert_memory_equal(world.out, "ck\r\n[TỐT]", 9);
+    world.busy = SIZE_MAX;
+    field_console_take(&world.console, "scan\r", 5, world.now);
+    world.length = 0;
+    field_console_tell_link(&world.console, world.now);
+    field_console_take(&world.console, "\x03", 1, world.now);
+    world.console.language = FIELD_ENGLISH;
+    field_console_tell_link(&world.console, world.now);
+    assert_string_equal(world.out, "^C\r\n> ");
+}
+
 static void nonsense_is_answered_and_harmless(void **state)
 {
     (void)state;
@@ -510,6 +536,7 @@ int main(void)
         cmocka_unit_test(the_light_is_lit),
         cmocka_unit_test(the_language_is_chosen),
         cmocka_unit_test(help_names_every_command),
+        cmocka_unit_test(the_link_is_told_unasked),
         cmocka_unit_test(nonsense_is_answered_and_harmless),
         cmocka_unit_test(a_line_is_edited),
         cmocka_unit_test(a_line_too_long_is_refused_whole),

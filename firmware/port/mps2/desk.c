@@ -2,6 +2,7 @@
 
 #include "board.h"
 #include "light.h"
+#include "network.h"
 #include "port/technician.h"
 #include "sensors.h"
 #include "uart.h"
@@ -9,8 +10,13 @@
 
 #define UTC_OFFSET_S  (7 * 3600) /* Việt Nam */
 #define TYPED_AT_ONCE 32
+#define SETTLE        (INT64_C(20) * 1000000) /* until the core knows of the link, too */
 
 static struct technician technician;
+static struct {
+    uint32_t events; /* of the network */
+    int64_t at_ns;   /* when they are told; 0 = they were */
+} link;
 
 static void write_out(void *context, const char *bytes, size_t length)
 {
@@ -33,6 +39,19 @@ void desk_start(const struct provision *provision, const struct station_core *st
     technician_init(&technician, &parts, wallclock_now());
 }
 
+/* What main.c's log says of the link in English is said in Vietnamese behind it. */
+static void tell_link(struct hal_time now)
+{
+    if (network_events() != link.events) {
+        link.events = network_events();
+        link.at_ns = now.mono_ns + SETTLE;
+    }
+    if (link.at_ns != 0 && now.mono_ns >= link.at_ns) {
+        link.at_ns = 0;
+        field_console_tell_link(&technician.console, now);
+    }
+}
+
 void desk_step(struct hal_time now)
 {
     uint8_t typed[TYPED_AT_ONCE];
@@ -42,4 +61,5 @@ void desk_step(struct hal_time now)
     }
     technician_take(&technician, typed, count, now);
     technician_step(&technician, now);
+    tell_link(now);
 }
