@@ -25,7 +25,7 @@
 #define OPEN_FIXED    6
 #define CLOSED_FIXED  10
 #define URGENT_AFTER  (10 * SECOND) /* a button that bounces wears no flash out */
-#define TOLD_AFTER    (10 * SECOND) /* a sample is in the log by then */
+#define TOLD_AFTER    HOUR /* a report is in the log by then, however slow the other sensors */
 #define MISSED_AFTER  (60 * SECOND) /* by the wall: no sample of that moment will come */
 #define PAST_AFTER    (60 * SECOND) /* what is so now is not so at a moment so far back */
 #define LOOK_EVERY    (60 * SECOND) /* at wind and battery */
@@ -495,7 +495,8 @@ static void forget_told(struct trap *trap, struct hal_time now)
 {
     size_t before = trap->closed_count;
     for (size_t i = trap->closed_count; i-- > 0;) {
-        if (trap->closed[i].told && now.mono_ns - trap->closed[i].told_ns >= TOLD_AFTER) {
+        const struct trap_closed *closed = &trap->closed[i];
+        if (closed->told && (closed->over || now.mono_ns - closed->told_ns >= TOLD_AFTER)) {
             drop_closed(trap, i);
         }
     }
@@ -630,6 +631,7 @@ struct hal_sample trap_sample(struct trap *trap, int channel, int64_t at_ns)
             closed->told = true;
             closed->told_ns = now.mono_ns;
         }
+        closed->over = closed->told && at_ns > closed->night.end_ns;
     }
     return sample;
 }

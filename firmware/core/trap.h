@@ -18,9 +18,9 @@
  *
  * Nights. One is closed when the clock passes its end, and is then told: as the values of the
  * sample at exactly that moment, which falls on the station's schedule, or of a moment that was
- * missed (hal.h) if the station was down then. It is forgotten a little later. One that was
- * kept is continued after a reset, and closed if its end has passed. A night that was watched
- * for less than an hour and knows of nothing is not told. A clock set back a little changes
+ * missed (hal.h) if the station was down then. It is forgotten when its report is in the log. One
+ * that was kept is continued after a reset, and closed if its end has passed. A night that was
+ * watched for less than an hour and knows of nothing is not told. A clock set back a little changes
  * nothing: no night is closed twice. One set back by more than TRAP_BACK_MAX nights was wrong
  * before: the night under way is then named anew.
  *
@@ -113,7 +113,8 @@ struct trap_closed {
     bool late;       /* its end passed while the station was down */
     bool handed;     /* given as missed; its sample comes then, or when its moment's turn comes */
     bool told;       /* given as a sample */
-    int64_t told_ns; /* monotonic: when */
+    bool over;       /* and a later moment was asked for since: its report is in the log */
+    int64_t told_ns; /* monotonic: when it was told */
 };
 
 /* What the next look at the counters means. */

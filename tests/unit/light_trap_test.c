@@ -606,7 +606,15 @@ static void a_night_that_ended_while_down_is_told_late(void **state)
     assert_true(trap_missed(&bench.trap, &end_ns));
     assert_night(&bench, 0, end_ns, 100);
     assert_int_equal(bench.trap.night.stray, 50);
+    run_to(&bench, bench.wall_ns + 20 * MINUTE);
+    reset(&bench, MINUTE); /* the other sensors had not answered yet */
+    run_to(&bench, bench.wall_ns + 10 * SECOND);
+    assert_true(trap_missed(&bench.trap, &end_ns));
+    assert_night(&bench, 0, end_ns, 100);
     run_to(&bench, bench.wall_ns + MINUTE);
+    assert_int_equal(bench.trap.closed_count, 1);
+    (void)sample(&bench, 0, bench.wall_ns); /* now they have */
+    run_to(&bench, bench.wall_ns + 10 * SECOND);
     assert_int_equal(bench.trap.closed_count, 0);
     reset(&bench, MINUTE);
     run_to(&bench, bench.wall_ns + MINUTE);
@@ -629,7 +637,7 @@ static void a_night_that_is_not_taken_waits_for_its_turn(void **state)
     run_to(&bench, NOON + DAY + HOUR);
     assert_false(trap_missed(&bench.trap, &end_ns));
     assert_night(&bench, 0, NOON + DAY, 100);
-    run_to(&bench, bench.wall_ns + MINUTE);
+    run_to(&bench, bench.wall_ns + HOUR);
     assert_int_equal(bench.trap.closed_count, 0);
     destroy(&bench);
 }
