@@ -29,10 +29,10 @@ FW_LINK    := $(FW_CPU) $(FW_SMALL) -g -flto=1 -Wno-stringop-overflow -nostartfi
               -Wl,--no-warn-rwx-segments -T $(FW_PORT)/link.ld
 
 # Ours. Some files of the port belong to one image only.
-FW_TLS_ONLY   := $(addprefix $(FW_PORT)/,tls.c entropy_test.c desk.c light.c line.c) firmware/port/technician.c \
+FW_TLS_ONLY   := $(addprefix $(FW_PORT)/,tls.c entropy_test.c desk.c keyboard.c light.c line.c) firmware/port/technician.c \
                  firmware/port/trap_rig.c
 FW_PLAIN_ONLY := $(addprefix $(FW_PORT)/,tls_none.c desk_none.c light_none.c)
-FW_CHECK_ONLY := $(FW_PORT)/check_main.c $(wildcard firmware/port/check*.c)
+FW_CHECK_ONLY := $(addprefix $(FW_PORT)/,check_main.c keyboard.c) $(wildcard firmware/port/check*.c)
 FW_OURS      := $(filter-out src/shared/crc32c.c,$(SHARED)) $(wildcard firmware/core/*.c) $(wildcard firmware/drivers/*.c)
 FW_BOARD     := $(filter-out $(FW_TLS_ONLY) $(FW_PLAIN_ONLY) $(FW_CHECK_ONLY),$(wildcard $(FW_PORT)/*.c)) firmware/port/lights.c
 

@@ -127,6 +127,7 @@ static _Noreturn void listen(void)
 {
     char command[COMMAND_MAX + 1];
     size_t length = 0;
+    console_listen();
     say("check: hang or fault?");
     for (;;) {
         uint8_t byte;

@@ -36,6 +36,7 @@ void desk_start(const struct provision *provision, const struct station_core *st
                                       .light = BOARD_PIN_IDENTIFY,
                                       .utc_offset_s = UTC_OFFSET_S,
                                       .write = write_out };
+    console_listen();
     technician_init(&technician, &parts, wallclock_now());
 }
 

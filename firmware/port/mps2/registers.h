@@ -37,6 +37,8 @@
 #define UART_CTRL          0x08u /* bit 0 send, 1 receive, 2 interrupt when sent, 3 when received */
 #define UART_INT           0x0Cu /* bit 0 sent, 1 received; writing 1 clears */
 #define UART_BAUDDIV       0x10u
+#define UART_CTRL_SEND     1u
+#define UART_CTRL_TYPED    11u /* send, receive, interrupt when received */
 #define UART_STATE_TX_FULL 1u
 #define UART_STATE_RX_FULL 2u
 

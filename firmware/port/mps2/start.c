@@ -20,9 +20,9 @@ int main(void);
 void start(void);
 void bus_interrupt_received(void);
 void bus_interrupt_sent(void);
-void console_interrupt_received(void);
 void ethernet_interrupt(void);
-void line_interrupt_received(void) __attribute__((weak)); /* the small image has no such line */
+void console_interrupt_received(void) __attribute__((weak)); /* the small image hears neither */
+void line_interrupt_received(void) __attribute__((weak));
 void line_interrupt_sent(void) __attribute__((weak));
 
 static _Noreturn void reset_after_fault(void)

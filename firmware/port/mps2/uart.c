@@ -1,6 +1,7 @@
 /*
- * Bytes that come in are fetched by interrupts into rings, since the UARTs hold only one. The bus
- * is also written by interrupts; the console waits for its line.
+ * Bytes that come in on the bus are fetched by an interrupt into a ring, since the UART holds only
+ * one, and those that go out are handed on by one; the console waits for its line. What is typed
+ * there: keyboard.c.
  */
 #include "uart.h"
 
@@ -10,29 +11,18 @@
 #include "phusa/number.h"
 #include "registers.h"
 
-#define TYPED_MAX    128u /* bytes: two lines, typed ahead */
-#define HEARD_MAX    320u /* an answer of Modbus has 256, and what follows it may be there already */
+#define RING_BYTES   320u /* an answer of Modbus has 256, and more may follow it */
 #define CONSOLE_BAUD 115200u
 #define CONSOLE_WAIT                                                                               \
     (INT64_C(50) * 1000000) /* ns for one byte; then the line is taken for dead                    \
                              */
 #define BUS_WRITE_MAX 256u
-#define BITS_PER_BYTE 10             /* with start and stop */
-#define UART_RUN      (1u | 2u | 8u) /* send, receive, interrupt when received */
-#define UART_TX_IRQ   4u
-
-/* One writes head, the other tail; one place stays free. */
-struct ring {
-    volatile uint16_t head, tail;
-    const uint16_t size;
-    uint8_t *const bytes;
-};
-
-static uint8_t typed_bytes[TYPED_MAX], heard_bytes[HEARD_MAX];
-static struct ring typed = { .size = TYPED_MAX, .bytes = typed_bytes };
-static struct ring heard = { .size = HEARD_MAX, .bytes = heard_bytes };
+#define BITS_PER_BYTE 10                  /* with start and stop */
+#define UART_RUN      (1u | 2u | 4u | 8u) /* send, receive, an interrupt for each */
 
 static struct {
+    volatile uint32_t head, tail; /* one writes head, the other tail; one place stays free */
+    uint8_t heard[RING_BYTES];
     uint8_t bytes[BUS_WRITE_MAX];
     volatile size_t length, next;
     int64_t free_ns; /* when the last byte written has left */
@@ -46,58 +36,18 @@ static volatile uint32_t *uart(uint32_t base, uint32_t offset)
     return &REGISTER(base + offset);
 }
 
-static uint16_t behind(const struct ring *ring, uint16_t place)
-{
-    return place + 1u < ring->size ? (uint16_t)(place + 1) : 0;
-}
-
-/* What a full ring has no room for is lost, not what is in it. */
-static void ring_put(struct ring *ring, uint8_t byte)
-{
-    uint16_t next = behind(ring, ring->head);
-    if (next != ring->tail) {
-        ring->bytes[ring->head] = byte;
-        ring->head = next;
-    }
-}
-
-static bool ring_take(struct ring *ring, uint8_t *byte)
-{
-    if (ring->head == ring->tail) {
-        return false;
-    }
-    *byte = ring->bytes[ring->tail];
-    ring->tail = behind(ring, ring->tail);
-    return true;
-}
-
-static void fetch(uint32_t base, struct ring *ring)
-{
-    *uart(base, UART_INT) = 2;
-    while ((*uart(base, UART_STATE) & UART_STATE_RX_FULL) != 0) {
-        ring_put(ring, (uint8_t)*uart(base, UART_DATA));
-    }
-}
-
 static void set_up(uint32_t base, uint32_t baud)
 {
     *uart(base, UART_CTRL) = 0;
     *uart(base, UART_BAUDDIV) = CLOCK_HZ / baud;
-    *uart(base, UART_CTRL) = UART_RUN;
 }
 
 /* --- console ---------------------------------------------------------------------- */
 
-void console_interrupt_received(void);
-void console_interrupt_received(void)
-{
-    fetch(UART_CONSOLE, &typed);
-}
-
 void console_start(void)
 {
     set_up(UART_CONSOLE, CONSOLE_BAUD);
-    board_allow_interrupt(IRQ_CONSOLE_RX);
+    *uart(UART_CONSOLE, UART_CTRL) = UART_CTRL_SEND;
 }
 
 void console_write(const void *bytes, size_t length)
@@ -126,17 +76,20 @@ void console_number(uint64_t number)
     console_write(digits, length);
 }
 
-bool console_take(uint8_t *byte)
-{
-    return ring_take(&typed, byte);
-}
-
 /* --- bus ---------------------------------------------------------------------------- */
 
 void bus_interrupt_received(void);
 void bus_interrupt_received(void)
 {
-    fetch(UART_BUS, &heard);
+    *uart(UART_BUS, UART_INT) = 2;
+    while ((*uart(UART_BUS, UART_STATE) & UART_STATE_RX_FULL) != 0) {
+        uint8_t byte = (uint8_t)*uart(UART_BUS, UART_DATA);
+        uint32_t next = (bus.head + 1) % RING_BYTES;
+        if (next != bus.tail) { /* else it is lost, not what came before it */
+            bus.heard[bus.head] = byte;
+            bus.head = next;
+        }
+    }
 }
 
 static void send_more(void)
@@ -163,13 +116,13 @@ static enum hal_result bus_configure(void *context, const struct hal_line *line)
         return HAL_FAILED;
     }
     set_up(UART_BUS, line->baud);
-    *uart(UART_BUS, UART_CTRL) = UART_RUN | UART_TX_IRQ;
+    *uart(UART_BUS, UART_CTRL) = UART_RUN;
     board_allow_interrupt(IRQ_BUS_RX);
     board_allow_interrupt(IRQ_BUS_TX);
     bus.seven_bits = seven;
     bus.parity = line->parity;
     bus.byte_ns = INT64_C(1000000000) * BITS_PER_BYTE / line->baud;
-    heard.tail = heard.head;
+    bus.tail = bus.head;
     return HAL_OK;
 }
 
@@ -213,9 +166,9 @@ static size_t bus_read(void *context, void *bytes, size_t capacity)
     uint8_t *to = bytes;
     size_t count = 0;
     (void)context;
-    while (count < capacity && ring_take(&heard, &to[count])) {
-        to[count] &= bus.seven_bits ? 0x7fu : 0xffu;
-        count++;
+    while (count < capacity && bus.head != bus.tail) {
+        to[count++] = bus.heard[bus.tail] & (bus.seven_bits ? 0x7fu : 0xffu);
+        bus.tail = (bus.tail + 1) % RING_BYTES;
     }
     return count;
 }

@@ -11,6 +11,9 @@ void console_write(const void *bytes, size_t length);
 void console_text(const char *text);
 void console_number(uint64_t number);
 
+/* From now on what is typed is kept (keyboard.c, which the small image does without). */
+void console_listen(void);
+
 /* Takes a byte that was typed; false if there is none. */
 bool console_take(uint8_t *byte);
 

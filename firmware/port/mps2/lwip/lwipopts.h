@@ -32,27 +32,28 @@
 
 #define MEM_ALIGNMENT 8
 #ifdef PHUSA_TLS
-#define MEM_SIZE       8192
-#define PBUF_POOL_SIZE 16
-#define TCP_MSS        1460
-#define TCP_WND        (3 * TCP_MSS)
-#define TCP_SND_BUF    (2 * TCP_MSS)
+#define MEM_SIZE         8192
+#define PBUF_POOL_SIZE   16
+#define TCP_MSS          1460
+#define TCP_WND          (3 * TCP_MSS)
+#define TCP_SND_BUF      (2 * TCP_MSS)
+#define MEMP_NUM_TCP_SEG 40
 #else
-#define MEM_SIZE       4608
-#define PBUF_POOL_SIZE 8
-#define TCP_MSS        536
-#define TCP_WND        (3 * TCP_MSS)
-#define TCP_SND_BUF    (4 * TCP_MSS)
+#define MEM_SIZE         4608
+#define PBUF_POOL_SIZE   8
+#define TCP_MSS          536
+#define TCP_WND          (3 * TCP_MSS)
+#define TCP_SND_BUF      (4 * TCP_MSS)
+#define MEMP_NUM_TCP_SEG 24 /* a report is two or three */
 #endif
 #define MEMP_NUM_PBUF           8
 #define MEMP_NUM_UDP_PCB        4
 #define MEMP_NUM_TCP_PCB        4 /* ours, and old ones that are still closing */
 #define MEMP_NUM_TCP_PCB_LISTEN 1
-#define MEMP_NUM_TCP_SEG        40
 #define MEMP_NUM_SYS_TIMEOUT    12
 #define PBUF_POOL_BUFSIZE       396 /* a small message is one, a full frame four */
 
-#define TCP_SND_QUEUELEN   40
+#define TCP_SND_QUEUELEN   MEMP_NUM_TCP_SEG
 #define TCP_QUEUE_OOSEQ    0
 #define TCP_LISTEN_BACKLOG 0
 #define LWIP_TCP_KEEPALIVE 0
