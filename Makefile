@@ -19,7 +19,7 @@ WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 CPPFLAGS += -D_GNU_SOURCE -DPHUSA_VERSION='"$(VERSION)"' -Iinclude -Isrc -Ifirmware -Ifirmware/core
 CFLAGS  += -std=c11 $(WARN) $(OPT) $(SAN) -fno-omit-frame-pointer -pthread
 LDFLAGS += $(SAN) -pthread
-LIBS    := -lpaho-mqtt3as -lcurl -lconfig -lmicrohttpd -ljansson -lsqlite3 -lcrypto -lz -lm
+LIBS    := -lpaho-mqtt3as -lcurl -lconfig -lmicrohttpd -ljansson -lsqlite3 -lssl -lcrypto -lz -lm
 
 # One library a side: what both share, the collector, the station, and the port of the tests.
 SHARED  := $(wildcard src/shared/*.c)

@@ -5,14 +5,13 @@
  *
  * Prints its lines; exits 1 if one of them failed.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "port/check.h"
-#include "port/posix/network_paho.h"
+#include "port/posix/network_mqtt.h"
 
 #define CONNECT_MS 20000 /* within the second attempt, after a backoff */
 
@@ -26,8 +25,8 @@ static bool pause_network(void *context, uint32_t ms, bool feed)
 {
     (void)feed;
     for (int64_t end = clock_mono().ns + (int64_t)ms * MILLI_NS; clock_mono().ns < end;) {
-        network_poll(context, clock_mono().ns);
-        clock_sleep_until((mono_time){ clock_mono().ns + MILLI_NS });
+        networks_wait(context, 1);
+        networks_step(context, clock_mono().ns);
     }
     return true;
 }
@@ -38,17 +37,10 @@ static void say(void *context, const char *line)
     (void)puts(line);
 }
 
-static int check(const struct network_options *options)
+static int check(struct networks *networks, struct network *network)
 {
-    struct problem problem = { 0 };
     struct check_tally tally;
-    struct network *network = network_create(options, &problem);
-    if (network == NULL || !network_set_will(network, 1)) {
-        (void)fprintf(stderr, "port_check: %s\n", problem.text);
-        network_free(network);
-        return 2;
-    }
-    struct check_port port = { .context = network,
+    struct check_port port = { .context = networks,
                                .now = now,
                                .pause = pause_network,
                                .say = say,
@@ -57,9 +49,8 @@ static int check(const struct network_options *options)
     (void)check_run(&port, &tally);
     network_goodbye(network);
     for (int i = 0; i < 100 && network_is_up(network); i++) {
-        (void)pause_network(network, 10, true);
+        (void)pause_network(networks, 10, true);
     }
-    network_free(network);
     return tally.failed > 0;
 }
 
@@ -69,16 +60,23 @@ int main(int argc, char **argv)
         (void)fputs("port_check BROKER-URI SITE STATION USER PASSWORD\n", stderr);
         return 2;
     }
-    int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct network_options options = { .uri = argv[1],
-                                       .site = argv[2],
+    (void)signal(SIGPIPE, SIG_IGN);
+    struct network_options options = { .site = argv[2],
                                        .station = argv[3],
                                        .client_id = argv[3],
                                        .user = argv[4],
                                        .password = argv[5],
-                                       .wake_fd = wake,
                                        .jitter = 1 };
-    int code = wake < 0 ? 2 : check(&options);
-    (void)close(wake);
+    struct problem problem = { 0 };
+    struct networks *networks = networks_create(1, argv[1], NULL, &problem);
+    struct network *network =
+        networks == NULL ? NULL : network_create(networks, &options, &problem);
+    int code = 2;
+    if (network != NULL && network_set_will(network, 1)) {
+        code = check(networks, network);
+    } else {
+        (void)fprintf(stderr, "port_check: %s\n", problem.text);
+    }
+    networks_free(networks);
     return code;
 }

@@ -7,15 +7,29 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 struct flash_memory {
     uint32_t blocks;
     uint8_t *complement;
 };
 
+static size_t size_of(const struct flash_memory *flash)
+{
+    return (size_t)flash->blocks * FLASH_MEMORY_BLOCK;
+}
+
+/* Not calloc: it writes zeros into what it takes from its own heap. NULL: out of memory. */
+static uint8_t *map(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
 static bool in_range(const struct flash_memory *flash, uint32_t offset, size_t length)
 {
-    return (uint64_t)offset + length <= (uint64_t)flash->blocks * FLASH_MEMORY_BLOCK;
+    return (uint64_t)offset + length <= size_of(flash);
 }
 
 static enum hal_result memory_read(void *context, uint32_t offset, void *bytes, size_t length)
@@ -51,13 +65,22 @@ static enum hal_result memory_program(void *context, uint32_t offset, const void
     return HAL_OK;
 }
 
+static bool is_erased(const uint8_t *complement)
+{
+    return complement[0] == 0 && memcmp(complement, complement + 1, FLASH_MEMORY_BLOCK - 1) == 0;
+}
+
+/* What is erased is not touched: it would cost memory. */
 static enum hal_result memory_erase(void *context, uint32_t block)
 {
     struct flash_memory *flash = context;
     if (block >= flash->blocks) {
         return HAL_FAILED;
     }
-    memset(flash->complement + (size_t)block * FLASH_MEMORY_BLOCK, 0, FLASH_MEMORY_BLOCK);
+    uint8_t *complement = flash->complement + (size_t)block * FLASH_MEMORY_BLOCK;
+    if (!is_erased(complement)) {
+        memset(complement, 0, FLASH_MEMORY_BLOCK);
+    }
     return HAL_OK;
 }
 
@@ -74,7 +97,7 @@ struct flash_memory *flash_memory_create(uint32_t bytes)
         return NULL;
     }
     flash->blocks = bytes / FLASH_MEMORY_BLOCK;
-    flash->complement = flash->blocks < 2 ? NULL : calloc(flash->blocks, FLASH_MEMORY_BLOCK);
+    flash->complement = flash->blocks < 2 ? NULL : map(size_of(flash));
     if (flash->complement == NULL) {
         free(flash);
         return NULL;
@@ -85,7 +108,7 @@ struct flash_memory *flash_memory_create(uint32_t bytes)
 void flash_memory_free(struct flash_memory *flash)
 {
     if (flash != NULL) {
-        free(flash->complement);
+        (void)munmap(flash->complement, size_of(flash));
         free(flash);
     }
 }

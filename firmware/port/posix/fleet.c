@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 
 #include "base/files.h"
 #include "console_socket.h"
@@ -20,7 +21,7 @@
 #include "flash_file.h"
 #include "flash_memory.h"
 #include "light_trap.h"
-#include "network_paho.h"
+#include "network_mqtt.h"
 #include "port/technician.h"
 #include "report.h"
 #include "source_replay.h"
@@ -32,6 +33,7 @@
 #define CLIENT_ID_MAX 48               /* "phusa-" and a station's id */
 #define KEEP_BYTES    (16u * FLASH_FILE_BLOCK)
 #define TYPED_MAX     256 /* bytes that were typed, in one step */
+#define FILES_BESIDE  64u /* open files that do not belong to one station */
 
 struct unit {
     const struct station *registered;
@@ -54,7 +56,6 @@ struct unit {
     size_t channel_count;
     char client_id[CLIENT_ID_MAX];
     uint32_t boot;
-    int64_t wake_ns;
 };
 
 struct fleet {
@@ -62,7 +63,10 @@ struct fleet {
     struct replay_table *table;
     char **columns; /* of each parameter of the catalogue, in its order; with replay */
     size_t column_count;
+    struct networks *networks;
     struct unit *units;
+    int64_t *wake_ns; /* of each unit, when it wants its next step: side by side, since all are
+                         looked through at every step */
     size_t count;
 };
 
@@ -427,8 +431,7 @@ static uint32_t random_next(void *context)
     return value;
 }
 
-static bool open_network(const struct fleet *fleet, struct unit *unit, int wake_fd,
-                         struct problem *problem)
+static bool open_network(const struct fleet *fleet, struct unit *unit, struct problem *problem)
 {
     const struct options *options = fleet->options;
     (void)snprintf(unit->client_id, sizeof unit->client_id, "phusa-%s", unit->registered->id);
@@ -436,16 +439,13 @@ static bool open_network(const struct fleet *fleet, struct unit *unit, int wake_
     if (user == NULL && options->has_password) {
         user = unit->registered->id;
     }
-    struct network_options network = { .uri = options->broker,
-                                       .site = unit->registered->site,
+    struct network_options network = { .site = unit->registered->site,
                                        .station = unit->registered->id,
                                        .client_id = unit->client_id,
                                        .user = user,
                                        .password = options->password,
-                                       .ca = options->ca,
-                                       .wake_fd = wake_fd,
                                        .jitter = random_next(NULL) };
-    unit->network = network_create(&network, problem);
+    unit->network = network_create(fleet->networks, &network, problem);
     return unit->network != NULL;
 }
 
@@ -643,20 +643,20 @@ static bool start_unit(const struct fleet *fleet, struct unit *unit, struct prob
 }
 
 static bool open_unit(struct fleet *fleet, const struct settings *settings,
-                      const struct station *registered, int wake_fd, struct problem *problem)
+                      const struct station *registered, struct problem *problem)
 {
     struct unit *unit = &fleet->units[fleet->count++];
     unit->registered = registered;
     return open_field(fleet, unit, problem) &&
            choose_channels(fleet, &settings->catalogue, unit, problem) &&
            open_flash(fleet, unit, problem) && open_keep(fleet, unit, problem) &&
-           count_boot(fleet, unit, problem) && open_network(fleet, unit, wake_fd, problem) &&
+           count_boot(fleet, unit, problem) && open_network(fleet, unit, problem) &&
            start_unit(fleet, unit, problem);
 }
 
 /* --- all of them ----------------------------------------------------------------------- */
 
-static bool open_named(struct fleet *fleet, const struct settings *settings, int wake_fd,
+static bool open_named(struct fleet *fleet, const struct settings *settings,
                        struct problem *problem)
 {
     const struct options *options = fleet->options;
@@ -668,18 +668,17 @@ static bool open_named(struct fleet *fleet, const struct settings *settings, int
                         options->stations[i]);
             return false;
         }
-        if (!open_unit(fleet, settings, registered, wake_fd, problem)) {
+        if (!open_unit(fleet, settings, registered, problem)) {
             return false;
         }
     }
     return true;
 }
 
-static bool open_all(struct fleet *fleet, const struct settings *settings, int wake_fd,
-                     struct problem *problem)
+static bool open_all(struct fleet *fleet, const struct settings *settings, struct problem *problem)
 {
     for (size_t i = 0; i < settings->registry.count; i++) {
-        if (!open_unit(fleet, settings, &settings->registry.stations[i], wake_fd, problem)) {
+        if (!open_unit(fleet, settings, &settings->registry.stations[i], problem)) {
             return false;
         }
     }
@@ -689,8 +688,39 @@ static bool open_all(struct fleet *fleet, const struct settings *settings, int w
     return fleet->count > 0;
 }
 
+/* Each station holds its connection, its log unless that is in memory, and what it keeps. */
+static bool check_files(const struct options *options, size_t count, struct problem *problem)
+{
+    bool keeps = options->keep || options->trap != NULL;
+    size_t wanted = FILES_BESIDE + count * (1u + !options->memory + keeps);
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+        limit.rlim_cur < wanted) {
+        problem_set(problem,
+                    "%zu stations need %zu open files, and %llu are allowed: `ulimit -Hn`, of a "
+                    "service LimitNOFILE, tells how many%s",
+                    count, wanted, (unsigned long long)limit.rlim_cur,
+                    options->memory ? "" : "; with --memory a station needs one less");
+        return false;
+    }
+    return true;
+}
+
+static bool make_room(struct fleet *fleet, size_t count, struct problem *problem)
+{
+    const struct options *options = fleet->options;
+    fleet->units = calloc(count + 1, sizeof *fleet->units);
+    fleet->wake_ns = calloc(count + 1, sizeof *fleet->wake_ns);
+    if (fleet->units == NULL || fleet->wake_ns == NULL) {
+        problem_set(problem, "out of memory");
+        return false;
+    }
+    fleet->networks = networks_create(count + 1, options->broker, options->ca, problem);
+    return fleet->networks != NULL;
+}
+
 struct fleet *fleet_create(const struct options *options, const struct settings *settings,
-                           int wake_fd, struct problem *problem)
+                           struct problem *problem)
 {
     if (files_make_path(&files_posix, options->data) != 0) {
         problem_set(problem, "--data %s: %s", options->data, strerror(errno));
@@ -698,18 +728,15 @@ struct fleet *fleet_create(const struct options *options, const struct settings 
     }
     size_t count = options->all ? settings->registry.count : options->station_count;
     struct fleet *fleet = calloc(1, sizeof *fleet);
-    struct unit *units = calloc(count + 1, sizeof *units);
-    if (fleet == NULL || units == NULL) {
+    if (fleet == NULL) {
         problem_set(problem, "out of memory");
-        free(fleet);
-        free(units);
         return NULL;
     }
     fleet->options = options;
-    fleet->units = units;
-    bool good = load_table(fleet, &settings->catalogue, problem) &&
-                (options->all ? open_all(fleet, settings, wake_fd, problem)
-                              : open_named(fleet, settings, wake_fd, problem)) &&
+    bool good = check_files(options, count, problem) && make_room(fleet, count, problem) &&
+                load_table(fleet, &settings->catalogue, problem) &&
+                (options->all ? open_all(fleet, settings, problem)
+                              : open_named(fleet, settings, problem)) &&
                 check_steps(fleet, problem);
     if (!good) {
         fleet_free(fleet);
@@ -724,7 +751,6 @@ void fleet_free(struct fleet *fleet)
         return;
     }
     for (size_t i = 0; i < fleet->count; i++) {
-        network_free(fleet->units[i].network);
         flash_file_close(fleet->units[i].flash);
         flash_memory_free(fleet->units[i].memory);
         flash_file_close(fleet->units[i].kept);
@@ -735,8 +761,10 @@ void fleet_free(struct fleet *fleet)
     for (size_t i = 0; i < fleet->column_count; i++) {
         free(fleet->columns[i]);
     }
+    networks_free(fleet->networks);
     free(fleet->columns);
     replay_free(fleet->table);
+    free(fleet->wake_ns);
     free(fleet->units);
     free(fleet);
 }
@@ -771,24 +799,56 @@ static void step_console(struct unit *unit, struct hal_time now)
     }
 }
 
+/* True if more than its moments and its connection moves it. */
+static bool is_attended(const struct unit *unit)
+{
+    return unit->field != NULL || unit->trap != NULL || unit->console != NULL;
+}
+
+/* Returns when its sensors want to go on. */
+static int64_t attend(struct unit *unit, struct hal_time now, bool due, int64_t *wake_ns)
+{
+    (void)step_field(unit, now);
+    step_trap(unit, now);
+    if (due) {
+        *wake_ns = station_step(&unit->core, now);
+    }
+    int64_t field = step_field(unit, now); /* the step may have begun a round */
+    step_console(unit, now);
+    return field;
+}
+
 int64_t fleet_step(struct fleet *fleet, wall_time wall, mono_time mono, bool all)
 {
+    const struct hal_time now = hal_now(fleet, wall, mono);
+    const bool attended = fleet->count > 0 && is_attended(&fleet->units[0]); /* each or none */
     int64_t next = INT64_MAX;
+    size_t number;
+    networks_step(fleet->networks, mono.ns);
+    while (networks_take_event(fleet->networks, &number)) {
+        fleet->wake_ns[number] = mono.ns;
+    }
     for (size_t i = 0; i < fleet->count; i++) {
-        struct unit *unit = &fleet->units[i];
-        struct hal_time now = hal_now(fleet, wall, mono);
-        network_poll(unit->network, mono.ns);
-        (void)step_field(unit, now);
-        step_trap(unit, now);
-        if (network_take_event(unit->network) || all || unit->wake_ns <= mono.ns) {
-            unit->wake_ns = station_step(&unit->core, now);
+        bool due = all || fleet->wake_ns[i] <= mono.ns;
+        if (attended) {
+            int64_t field = attend(&fleet->units[i], now, due, &fleet->wake_ns[i]);
+            next = field < next ? field : next;
+        } else if (due) {
+            fleet->wake_ns[i] = station_step(&fleet->units[i].core, now);
         }
-        int64_t field = step_field(unit, now); /* the step may have begun a round */
-        step_console(unit, now);
-        next = field < next ? field : next;
-        next = unit->wake_ns < next ? unit->wake_ns : next;
+        next = fleet->wake_ns[i] < next ? fleet->wake_ns[i] : next;
     }
     return next;
+}
+
+void fleet_wait(struct fleet *fleet, int wait_ms)
+{
+    networks_wait(fleet->networks, wait_ms);
+}
+
+void fleet_part(struct fleet *fleet, mono_time mono)
+{
+    networks_step(fleet->networks, mono.ns);
 }
 
 void fleet_goodbye(struct fleet *fleet, wall_time wall, mono_time mono)

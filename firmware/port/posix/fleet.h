@@ -21,10 +21,10 @@ struct fleet_totals {
 
 /*
  * Opens every station that the options name. settings and options must outlive the
- * fleet. wake_fd is an eventfd. NULL with problem set when anything is wrong.
+ * fleet. NULL with problem set when anything is wrong.
  */
 struct fleet *fleet_create(const struct options *options, const struct settings *settings,
-                           int wake_fd, struct problem *problem);
+                           struct problem *problem);
 void fleet_free(struct fleet *fleet);
 
 /*
@@ -33,8 +33,14 @@ void fleet_free(struct fleet *fleet);
  */
 int64_t fleet_step(struct fleet *fleet, wall_time wall, mono_time mono, bool all);
 
-/* Every station says goodbye and begins to disconnect; then fleet_connected counts down. */
+/* Returns when something happened at a connection, or so many milliseconds have passed. */
+void fleet_wait(struct fleet *fleet, int wait_ms);
+
+/* Every station says goodbye and begins to disconnect. */
 void fleet_goodbye(struct fleet *fleet, wall_time wall, mono_time mono);
+
+/* After the goodbye: goes on to disconnect. Then the connected ones become fewer. */
+void fleet_part(struct fleet *fleet, mono_time mono);
 
 void fleet_total(const struct fleet *fleet, struct fleet_totals *totals);
 

@@ -1,13 +1,10 @@
 /*
  * phusa-station: the station firmware's core on a computer, for simulation, for
- * replaying recorded data, and for gateways. One thread steps every station;
- * Paho's threads only wake it.
+ * replaying recorded data, and for gateways. One thread steps every station.
  */
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -27,7 +24,6 @@ enum { EXIT_GOOD = 0, EXIT_BAD = 1, EXIT_USAGE = 2 };
 struct run {
     const struct options *options;
     struct fleet *fleet;
-    int wake_fd;
     int64_t start_ns, check_ns, report_ns, all_ns;
     struct log_complaint link;
 };
@@ -49,7 +45,7 @@ static void catch_signals(void)
     (void)sigaction(SIGPIPE, &ignore, NULL);
 }
 
-/* Each station needs two descriptors, with --memory one; the soft limit is often 1,024. */
+/* Each station needs descriptors of its own; the soft limit is often 1,024. */
 static void allow_files(void)
 {
     struct rlimit limit;
@@ -115,12 +111,7 @@ static void wait_until(const struct run *run, int64_t next_ns)
 {
     int64_t pause = next_ns - clock_mono().ns;
     pause = pause < 0 ? 0 : pause > WAIT_MAX_NS ? WAIT_MAX_NS : pause;
-    struct pollfd wake = { .fd = run->wake_fd, .events = POLLIN };
-    if (poll(&wake, 1, (int)((pause + MILLI_NS - 1) / MILLI_NS)) > 0) {
-        uint64_t count;
-        ssize_t got = read(run->wake_fd, &count, sizeof count);
-        (void)got; /* whatever the count: it is awake */
-    }
+    fleet_wait(run->fleet, (int)((pause + MILLI_NS - 1) / MILLI_NS));
 }
 
 static void loop(struct run *run)
@@ -147,6 +138,7 @@ static void say_goodbye(struct run *run)
     fleet_goodbye(run->fleet, clock_wall(&run->options->clock), clock_mono());
     do {
         wait_until(run, end);
+        fleet_part(run->fleet, clock_mono());
         fleet_total(run->fleet, &totals);
     } while (totals.connected > 0 && clock_mono().ns < end);
 }
@@ -167,15 +159,9 @@ static bool finish(struct run *run)
 static int run_fleet(const struct options *options, const struct settings *settings)
 {
     struct problem problem = { 0 };
-    struct run run = { .options = options, .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
-    if (run.wake_fd < 0) {
-        log_error("no eventfd");
-        return EXIT_BAD;
-    }
-    run.fleet = fleet_create(options, settings, run.wake_fd, &problem);
+    struct run run = { .options = options, .fleet = fleet_create(options, settings, &problem) };
     if (run.fleet == NULL) {
         log_error("%s", problem.text);
-        close(run.wake_fd);
         return EXIT_BAD;
     }
     run.start_ns = clock_mono().ns;
@@ -183,7 +169,6 @@ static int run_fleet(const struct options *options, const struct settings *setti
     loop(&run);
     bool good = finish(&run);
     fleet_free(run.fleet);
-    close(run.wake_fd);
     return good ? EXIT_GOOD : EXIT_BAD;
 }
 
