@@ -42,7 +42,7 @@ MAN1    := $(wildcard docs/*.1)
 MAN5    := $(wildcard docs/*.5)
 MAN8    := $(wildcard docs/*.8)
 
-.PHONY: all help setup run check chaos soak bench lint fuzz install clean unit faults fuzzers libfuzzers benches tools
+.PHONY: all help setup run check chaos soak fleet bench lint fuzz install clean unit faults fuzzers libfuzzers benches tools
 all: $(PROGRAMS)
 
 help:
@@ -51,6 +51,7 @@ help:
 	@echo 'make check        builds with sanitizers and runs every test and check'
 	@echo 'make chaos        breaks a whole line at random and counts what is lost   ARGS="--seed 1 --for 60" KILLS=1000'
 	@echo 'make soak         constant load: does memory stay flat?  ARGS="--for 600 --stations 10000"'
+	@echo 'make fleet        10,000 stations in one process, with the core of the boards   ARGS="--stations 2000"'
 	@echo 'make firmware     builds the Cortex-M3 images into $(B)/firmware, within their budgets'
 	@echo 'make bench        measures speed and memory         ARGS="--quick --json FILE"'
 	@echo 'make lint         format, static analysis and the rules of the house'
@@ -92,6 +93,10 @@ chaos: setup
 soak: setup
 	@$(MAKE) $(JOBS) all benches
 	@PHUSA_BUILD=$(B) tools/soak $(ARGS)
+
+fleet: setup
+	@$(MAKE) $(JOBS) all
+	@PHUSA_BUILD=$(B) tools/fleet $(ARGS)
 
 lint: setup
 	@$(MAKE) $(JOBS) all

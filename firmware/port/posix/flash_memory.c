@@ -19,12 +19,16 @@ static size_t size_of(const struct flash_memory *flash)
     return (size_t)flash->blocks * FLASH_MEMORY_BLOCK;
 }
 
-/* Not calloc: it writes zeros into what it takes from its own heap. NULL: out of memory. */
-static uint8_t *map(size_t size)
+/* Not calloc: it writes zeros into what it takes from its own heap. */
+static bool map(struct flash_memory *flash)
 {
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+    void *memory = mmap(NULL, size_of(flash), PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return memory == MAP_FAILED ? NULL : memory;
+    if (memory == MAP_FAILED) {
+        return false;
+    }
+    flash->complement = memory;
+    return true;
 }
 
 static bool in_range(const struct flash_memory *flash, uint32_t offset, size_t length)
@@ -97,8 +101,7 @@ struct flash_memory *flash_memory_create(uint32_t bytes)
         return NULL;
     }
     flash->blocks = bytes / FLASH_MEMORY_BLOCK;
-    flash->complement = flash->blocks < 2 ? NULL : map(size_of(flash));
-    if (flash->complement == NULL) {
+    if (flash->blocks < 2 || !map(flash)) {
         free(flash);
         return NULL;
     }
