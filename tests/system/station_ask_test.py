@@ -150,6 +150,8 @@ def test_calibration(scene):
     good(step("cancel"))
     good(step("set"))
     assert 0 < reports(scene, 2)[-1]["temp"]["v"] < 50
+    until(lambda: any(name == "water_temp_raw" for name, _, _ in scene.store.export()), "the raw value in the store")
+    assert not any(s["quarantined"] for s in scene.collector.ledger()["stations"]), "nobody lists it, and it is known"
 
 
 @pytest.mark.parametrize("words, error", [
