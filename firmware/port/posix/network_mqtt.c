@@ -1,8 +1,8 @@
 /*
  * Each network goes through these states; any trouble leads back to IDLE and a pause.
  *
- *   IDLE ─► WAITING ─► NAMING ─► CONNECTING ─► GREETING ─► JOINING ─► UP ─► LEAVING ─► PARTING ─►
- * ENDED
+ *   IDLE ─► WAITING ─► NAMING ─► CONNECTING ─► GREETING ─► JOINING ─► UP
+ *   UP ─► LEAVING ─► PARTING ─► ENDED
  *
  * The session is clean: receipts are retained, so nothing waits for the station
  * in the broker but commands, and a command that is hours old is better lost. What
@@ -43,12 +43,10 @@
 #define READY_MAX    256   /* events of one call */
 #define READ_BYTES   16384 /* at once */
 #define READS_MAX    4     /* of one network in one step */
-#define OUT_MAX                                                                                    \
-    65536               /* bytes that the socket has not taken; with more the core is told to wait \
-                         */
-#define HOST_MAX     80 /* a broker that the core asks for (core/settings.h), terminated */
-#define CONNECT_MAX  2048 /* bytes of CONNECT: will, user, password */
-#define SUBSCRIBE_ID 1    /* of the one SUBSCRIBE of a connection; messages have those above */
+#define OUT_MAX      65536 /* bytes that the socket has not taken; beyond them the core waits */
+#define HOST_MAX     80    /* a broker that the core asks for (core/settings.h), terminated */
+#define CONNECT_MAX  2048  /* bytes of CONNECT: will, user, password */
+#define SUBSCRIBE_ID 1     /* of the one SUBSCRIBE of a connection; messages have those above */
 #define WORD_BITS    64
 
 enum state {
