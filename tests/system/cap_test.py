@@ -212,7 +212,7 @@ def test_a_kill_at_any_moment_loses_and_repeats_nothing(tmp_path):
     with Carrier(tmp_path, **channel(tmp_path)):
         pass
     messages = list(reversed(Feed(tmp_path / "cap").messages()))
-    print(f"{kills} kills, {early} before the message was there")
+    print(f"figure: {kills} kills, {early} before the message was there")
     assert kills > 20 and len(messages) == len(letters)
     assert {m.identifier for m in messages} == {each["key"] for each in letters}
     assert len(in_force(messages)) == 12

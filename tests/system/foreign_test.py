@@ -71,4 +71,4 @@ def test_twenty_kills_lose_nothing(stage):
     until(lambda: stage.collector.metric("phusa_readings_accepted_total") >= len(wanted), f"all are taken, seed {seed}")
     assert seconds_in(stage.journal) == wanted, f"seed {seed}"
     until(lambda: len(stage.store.export()) == 2 * len(wanted), f"each is stored with its flag, seed {seed}")
-    print(f"seed {seed}: {KILLS} kills, {len(wanted)} messages")
+    print(f"figure: seed {seed}: {KILLS} kills, {len(wanted)} messages")

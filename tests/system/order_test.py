@@ -330,7 +330,7 @@ def test_order(stage, shim, strict):
     messages, bad = check_acknowledgements(story, strict)
     assert not bad, f"{len(bad)} violations\n" + "\n".join(bad[:5])
     assert messages >= 2 * NUMBERED + FOREIGN
-    print(f"{reports} reports covered by {len(list(story.receipts()))} receipts, {messages} messages acknowledged")
+    print(f"figure: {reports} reports covered by {len(list(story.receipts()))} receipts, {messages} messages acknowledged")
     a_reversed_order_is_seen(entries, stage.journal, strict)
 
 

@@ -65,7 +65,7 @@ def test_killed_on_the_way(tmp_path):
         assert len(recorded) == TRANSITIONS
         assert len(times) == TRANSITIONS
         repeated = sum(times.values()) - TRANSITIONS
-        print(f"{killer.kills} kills, {TRANSITIONS} transitions: 0 lost, {repeated} messages repeated")
+        print(f"figure: {killer.kills} kills, {TRANSITIONS} transitions: 0 lost, {repeated} messages repeated")
         assert repeated <= killer.kills
 
 

@@ -107,6 +107,6 @@ def test_what_was_receipted_survives_a_power_cut(stage):
             count = len(receipts.heard)
             until(lambda: len(receipts.heard) >= count + RECEIPTS_BEFORE_A_CUT, "it goes on")
         assert stage.collector.stop() == 0
-        print(f"seed {seed}: {CUTS} cuts of the power, {reports} reports covered by receipts before the last one")
+        print(f"figure: seed {seed}: {CUTS} cuts of the power, {reports} reports covered by receipts before the last one")
         assert reports > 100
         assert real > 0, "a cut that takes nothing away proves nothing"

@@ -114,7 +114,7 @@ def test_kills_lose_no_number(scene):
         assert [seq for _, seq, _, _ in held] == list(range(1, last - start + 2))
         assert [seconds for _, _, seconds, _ in held] == list(range(start, last + 1))
         assert {seq: (log, seconds, values) for log, seq, seconds, values in held} == scene.receiver.reports[name]
-    print(f"{KILLS} kills survived, {2 * (last - start + 1)} reports")
+    print(f"figure: {KILLS} kills survived, {2 * (last - start + 1)} reports")
 
 
 def test_dump_leaves_a_running_station_alone(scene):

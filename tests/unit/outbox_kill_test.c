@@ -329,7 +329,7 @@ static void killed_at_every_step(void **state)
             judge(kills, step_names[step]);
         }
     }
-    print_message("%zu rounds, %zu kills at %d steps: %zu lost, %zu deliveries repeated\n",
+    print_message("figure: %zu rounds, %zu kills at %d steps: %zu lost, %zu deliveries repeated\n",
                   all_rounds, all_kills, STEPS - 1, all_lost, all_repeated);
 }
 
@@ -343,8 +343,8 @@ static void killed_at_random(void **state)
         kills += run_child(STEP_NONE, 0, (int64_t)(1 + draw_below(&draws, 60000)) * 1000);
     }
     judge(kills, "at random");
-    print_message("%zu kills at random: %zu lost, %zu deliveries repeated\n", all_kills, all_lost,
-                  all_repeated);
+    print_message("figure: %zu kills at random: %zu lost, %zu deliveries repeated\n", all_kills,
+                  all_lost, all_repeated);
 }
 
 static int begin(void **state)

@@ -471,8 +471,9 @@ static void what_is_cut_is_damaged_and_what_is_flipped_does_no_harm(void **state
         damaged += try_to_restore(writer.bytes, writer.used) == PIPELINE_DAMAGED;
         writer.bytes[at] ^= bit;
     }
-    print_message("%zu bytes, one bit of each flipped: %llu noticed, no harm in the others\n",
-                  writer.used, (unsigned long long)damaged);
+    print_message(
+        "figure: %zu bytes, one bit of each flipped: %llu noticed, no harm in the others\n",
+        writer.used, (unsigned long long)damaged);
     assert_true(damaged > writer.used / 10);
     state_writer_free(&writer);
     end(&whole);

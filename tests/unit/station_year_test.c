@@ -280,12 +280,12 @@ static void a_year(uint64_t seed)
     for (uint64_t seq = 1; seq <= last; seq++) {
         unseen += seen[seq].time_ns == 0;
     }
-    print_message("seed %llu: %llu reports, %llu boots, %llu dated, %llu since boot, %llu unseen, "
-                  "%llu overwritten, %llu disconnects\n",
-                  (unsigned long long)seed, (unsigned long long)last, (unsigned long long)boots,
-                  (unsigned long long)dated, (unsigned long long)undated,
-                  (unsigned long long)unseen, (unsigned long long)overwritten,
-                  (unsigned long long)disconnects);
+    print_message(
+        "figure: seed %llu: %llu reports, %llu boots, %llu dated, %llu since boot, %llu unseen, "
+        "%llu overwritten, %llu disconnects\n",
+        (unsigned long long)seed, (unsigned long long)last, (unsigned long long)boots,
+        (unsigned long long)dated, (unsigned long long)undated, (unsigned long long)unseen,
+        (unsigned long long)overwritten, (unsigned long long)disconnects);
     assert_int_equal(aside, 0);
     assert_true(unseen <= overwritten); /* what was overwritten may have been on its way */
     assert_true(dated + undated + unseen >= last - 5 * boots - 20);
