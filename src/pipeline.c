@@ -236,7 +236,7 @@ static void take_accepted(struct pipeline *pipeline, struct station_state *stati
 {
     catch_up(pipeline, station);
     quality_judge(pipeline, station, pipeline->accepted, count);
-    quality_judge_bus(station);
+    quality_judge_bus(pipeline, station);
     quality_mark_stuck(station, pipeline->accepted, count);
     count = derive_report(pipeline, station, count);
     write_lines(pipeline, station, count, pipeline->taking);

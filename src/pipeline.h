@@ -58,7 +58,8 @@ struct pipeline_sink {
     void (*notice)(void *context, const struct notice *notice);
     void (*set_aside)(void *context, const struct set_aside *item);
     /* A single payload, behind which nothing comes: each flag is the one that a reading gives by
-     * itself, written at once, and there are no windows. */
+     * itself (the catalogue's range, its gross limits, its time, the device's state), written at
+     * once, and there are no windows. */
     bool single;
 };
 

@@ -44,12 +44,12 @@ struct qartod_series *quality_begin(const struct pipeline *pipeline,
     return qartod_create(qc, station->station->every_ns, pipeline->settings->windows.lateness_ns);
 }
 
-static struct series_quality *begin(const struct qc_settings *qc)
+static struct series_quality *begin(const struct qc_settings *qc, bool later)
 {
     struct series_quality *quality = calloc(1, sizeof *quality);
     if (quality != NULL) {
         quality->qc = qc;
-        quality->later = needs_later(qc);
+        quality->later = later;
     }
     return quality;
 }
@@ -59,10 +59,10 @@ bool quality_open(struct pipeline *pipeline, const struct station_state *station
 {
     const struct qc_settings *qc = settings_of(station->station, series->parameter);
     series->quality = NULL;
-    if (qc == NULL || pipeline->sink.single) {
+    if (qc == NULL) {
         return true;
     }
-    series->quality = begin(qc);
+    series->quality = begin(qc, needs_later(qc) && !pipeline->sink.single);
     if (series->quality != NULL && series->quality->later) {
         series->fresh = quality_begin(pipeline, station, qc);
     }
@@ -73,7 +73,7 @@ bool quality_leave(const struct pipeline *pipeline, const struct station_state *
                    struct series *series)
 {
     if (series->quality == NULL) {
-        series->quality = begin(&no_tests);
+        series->quality = begin(&no_tests, false);
     }
     if (series->quality != NULL && series->fresh == NULL) {
         series->fresh = quality_begin(pipeline, station, series->quality->qc);
@@ -258,9 +258,9 @@ static void judge(struct pipeline *pipeline, struct station_state *station,
     accepted->flag = worst(accepted->flag, (enum phusa_flag)now.aggregate);
 }
 
-void quality_judge_bus(struct station_state *station)
+void quality_judge_bus(const struct pipeline *pipeline, struct station_state *station)
 {
-    if (station->station->stuck_ns <= 0) {
+    if (station->station->stuck_ns <= 0 || pipeline->sink.single) {
         return;
     }
     const struct still *parameters[STATION_PARAMETERS_MAX];

@@ -520,7 +520,7 @@ void quality_judge(struct pipeline *pipeline, struct station_state *station,
                    struct accepted *accepted, size_t count);
 
 /* After the readings of a report: is the station's bus stuck? */
-void quality_judge_bus(struct station_state *station);
+void quality_judge_bus(const struct pipeline *pipeline, struct station_state *station);
 
 /* While it is, accepted readings are suspect at best. */
 void quality_mark_stuck(const struct station_state *station, struct accepted *accepted,

@@ -1,6 +1,7 @@
 """phusa, the command line: what it prints, where, and with which exit code."""
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -132,6 +133,46 @@ def test_decode_leaves_the_terminal_alone(config):
 def test_decode_refuses(config, payload, site, station, reason):
     code, out, err = decode(payload, "-c", config, site=site, station=station)
     assert (code, out) == (1, "") and err.startswith(f"quarantined: {reason}:"), err
+
+
+JUDGED = """stations : (
+  { id = "apacp"; site = "apalachicola"; kind = "water"; name = "Cát Point"; every = "15m"; stuck_bus = "1h";
+    parameters = ["temp", "ec", "do", "ph"]; derive = ( { parameter = "salinity"; } );
+    qc = ( { parameter = "do"; qc : { gross = { fail = [0.0, 12.0]; suspect = [0.0, 8.0]; }; rate = { fail = 1e-9; };
+             flat_line = { tolerance = 0.1; suspect_s = 900; fail_s = 1800; }; }; },
+           { parameter = "temp"; qc : { gross = { suspect = [0.0, 35.0]; }; }; },
+           { parameter = "ph"; qc : { spike = { fail = 0.1; }; }; } ); }
+);
+"""
+
+
+@pytest.mark.parametrize("measured, fields", [
+    ({"do": 8}, "do=8,do_qc=1i"), ({"do": 8.5}, "do=8.5,do_qc=3i"), ({"do": 12.5}, "do=12.5,do_qc=4i"),
+    ({"ph": 9.5}, "ph=9.5,ph_qc=1i"),  # a spike is one beside others
+    ({"temp": 36, "ec": 1}, "ec=1,ec_qc=1i,salinity=0.3925,salinity_qc=3i,temp=36,temp_qc=3i")], ids=str)
+def test_decode_flags_by_the_stations_gross_limits(config, tmp_path, measured, fields):
+    """As the pipeline judges a reading by itself, so does decode; what takes other readings to say is left out."""
+    file = tmp_path / "phusa.cfg"
+    file.write_text(config.read_text())
+    (tmp_path / "stations.cfg").write_text(JUDGED)
+    (tmp_path / "rules.cfg").write_text(RULES)
+    pack = [{"n": name, "v": value, "bt": AT} if i == 0 else {"n": name, "v": value}
+            for i, (name, value) in enumerate(measured.items())]
+    code, out, err = decode(json.dumps(pack), "-c", file)
+    out = re.sub(r"salinity=[\d.]+", "salinity=0.3925", out)  # how much is another test's matter
+    assert (code, out, err) == (0, f"water,site=apalachicola,station=apacp {fields} {AT}000000000\n", "")
+
+
+def test_decode_looks_at_no_reading_beside_another(config, tmp_path):
+    """A backlog of readings that are all alike is neither a flat line nor a stuck bus."""
+    file = tmp_path / "phusa.cfg"
+    file.write_text(config.read_text())
+    (tmp_path / "stations.cfg").write_text(JUDGED)
+    (tmp_path / "rules.cfg").write_text(RULES)
+    pack = [{"n": "do", "v": 7, "t": AT - 900 * i} for i in range(20)]
+    code, out, err = decode(json.dumps(pack), "-c", file)
+    assert (code, err) == (0, "")
+    assert [line.split()[1] for line in out.splitlines()] == ["do=7,do_qc=1i"] * 20
 
 
 def test_decode_without_configuration():

@@ -302,6 +302,16 @@ static void what_takes_no_part_is_flagged_at_once(void **state)
 
 static void a_single_payload_has_its_flags_at_once(void **state)
 {
+    static const struct {
+        int back_s;
+        double value;
+        enum phusa_flag flag;
+    } cases[] = {
+        { 0, 5, PHUSA_FLAG_GOOD },     { 100, 50, PHUSA_FLAG_FAIL }, /* no level of the catalogue */
+        { 1, 9, PHUSA_FLAG_GOOD },                                   /* a jump */
+        { 2, 11, PHUSA_FLAG_SUSPECT }, /* by its gross limits, as the next one */
+        { 3, 15, PHUSA_FLAG_FAIL },
+    };
     (void)state;
     struct world world;
     set_up(&world);
@@ -309,9 +319,30 @@ static void a_single_payload_has_its_flags_at_once(void **state)
     world.settings.windows.kinds = 1u << RULE_1H;
     bed_begin(&world.bed, &world.settings, true);
     world.bed.now_ns = BEGIN_NS;
-    expect_now(&world, "[{\"n\":\"level\",\"t\":1700000100,\"v\":5}]", BEGIN_NS, PHUSA_FLAG_GOOD);
-    expect_now(&world, "[{\"n\":\"level\",\"t\":1700000000,\"v\":50}]", BEGIN_NS - 100 * SECOND_NS,
-               PHUSA_FLAG_FAIL);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int64_t time_ns = BEGIN_NS - cases[i].back_s * SECOND_NS;
+        bed_reading(&world.bed, "level", time_ns, cases[i].value);
+        assert_int_equal(flag_at(&world, "level_qc", time_ns), cases[i].flag);
+    }
+    bed_end(&world.bed);
+}
+
+/* Many readings in it, all alike, are no flat line and no stuck bus: that takes others to say. */
+static void a_single_payload_has_no_past(void **state)
+{
+    (void)state;
+    struct world world;
+    set_up(&world);
+    *add_qc(&world, LEVEL) = all_tests;
+    world.station.stuck_ns = 600 * SECOND_NS;
+    bed_begin(&world.bed, &world.settings, true);
+    world.bed.now_ns = BEGIN_NS;
+    bed_send(&world.bed,
+             "[{\"bn\":\"level\",\"bt\":1700000100,\"bv\":5,\"v\":0},{\"t\":-900,\"v\":0},"
+             "{\"t\":-7200,\"v\":0},{\"t\":-86400,\"v\":0}]");
+    assert_int_equal(flag_at(&world, "level_qc", BEGIN_NS), PHUSA_FLAG_GOOD);
+    assert_int_equal(flag_at(&world, "level_qc", BEGIN_NS - 900 * SECOND_NS), PHUSA_FLAG_GOOD);
+    assert_int_equal(flag_at(&world, "level_qc", BEGIN_NS - 86400 * SECOND_NS), PHUSA_FLAG_GOOD);
     bed_end(&world.bed);
 }
 
@@ -733,6 +764,7 @@ int main(void)
         cmocka_unit_test(a_backlog_is_judged_in_its_own_order),
         cmocka_unit_test(what_takes_no_part_is_flagged_at_once),
         cmocka_unit_test(a_single_payload_has_its_flags_at_once),
+        cmocka_unit_test(a_single_payload_has_no_past),
         cmocka_unit_test(flags_that_fill_a_line_go_on_in_another),
         cmocka_unit_test(what_is_derived_stands_in_the_same_line),
         cmocka_unit_test(salinity_comes_from_ec25_too),
