@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/iso_time.h"
 #include "phusa/number.h"
@@ -36,6 +37,21 @@ bool csv_time(struct phusa_text text, int64_t *ns)
         return phusa_decimal_to_nanos(&decimal, ns);
     }
     return iso_time_parse(text, ns);
+}
+
+/* --- what spreadsheets and programs add ------------------------------------------------ */
+
+const char *csv_after_mark(const char *header)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    return header + (strncmp(header, mark, 3) == 0 ? 3 : 0);
+}
+
+bool csv_is_missing(struct phusa_text value)
+{
+    size_t sign = value.length > 0 && value.data[0] == '-' ? 1 : 0;
+    return value.length == 0 ||
+           (value.length == sign + 3 && strncasecmp(value.data + sign, "nan", 3) == 0);
 }
 
 /* --- lines --------------------------------------------------------------------------- */
@@ -80,7 +96,7 @@ static void complain(struct reading_file *file, const char *what)
 static bool read_header(struct reading_file *file, const char *line)
 {
     struct phusa_text fields[CSV_FIELDS_MAX];
-    int count = split(line, fields);
+    int count = split(csv_after_mark(line), fields);
     for (int column = 0; column < COLUMN_COUNT; column++) {
         file->column_of[column] = -1;
         for (int i = 0; i < count; i++) {
@@ -122,7 +138,7 @@ static const char *read_row(const struct reading_file *file, const char *line,
     if (file->column_of[COLUMN_VALUE] >= count) {
         return "the line ends before its value";
     }
-    if (value.length == 0) {
+    if (csv_is_missing(value)) {
         return NULL;
     }
     if (!phusa_double_parse(value.data, value.length, &row.sample.value)) {

@@ -16,8 +16,8 @@ struct csv_row {
 
 /*
  * Reads path ("-" = stdin) and hands each row to take, which returns NULL or what is wrong with
- * it. time is seconds since 1970 or ISO 8601 with an offset; an empty value is a missing
- * reading and passed over. Bad lines are named on stderr (the first 20 of them) and
+ * it. time is seconds since 1970 or ISO 8601 with an offset; an empty value or NaN is a
+ * missing reading and passed over. Bad lines are named on stderr (the first 20 of them) and
  * counted; the others go on. True if there was none and the file could be read.
  */
 bool csv_read(const char *path, const char *(*take)(void *context, const struct csv_row *row),
@@ -25,5 +25,11 @@ bool csv_read(const char *path, const char *(*take)(void *context, const struct 
 
 /* "2013-03-01T00:00:00+07:00", "...Z", or seconds since 1970, to nanoseconds. */
 bool csv_time(struct phusa_text text, int64_t *ns);
+
+/* The header without the mark of UTF-8 (EF BB BF) that some spreadsheets put first. */
+const char *csv_after_mark(const char *header);
+
+/* Whether a value without blanks around it is a missing one: empty, or NaN however written. */
+bool csv_is_missing(struct phusa_text value);
 
 #endif

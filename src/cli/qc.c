@@ -90,8 +90,7 @@ static int find_column(const char *header, const char *name)
 
 static bool read_header(struct table *table, const char *line)
 {
-    static const char mark[] = "\xef\xbb\xbf"; /* some spreadsheets put it first */
-    line += strncmp(line, mark, 3) == 0 ? 3 : 0;
+    line = csv_after_mark(line);
     table->time_column = find_column(line, "time");
     table->value_column = find_column(line, "value");
     if (table->time_column < 0 || table->value_column < 0) {
@@ -109,12 +108,12 @@ static bool is_word(struct phusa_text text, const char *word)
 /* NaN for what is missing; infinities stay what they are, and are missing, too. */
 static bool read_value(struct phusa_text text, double *value)
 {
-    bool minus = text.length > 0 && text.data[0] == '-';
-    struct phusa_text bare = { text.data + minus, text.length - minus };
-    if (text.length == 0 || is_word(bare, "nan")) {
+    if (csv_is_missing(text)) {
         *value = (double)NAN;
         return true;
     }
+    bool minus = text.data[0] == '-';
+    struct phusa_text bare = { text.data + minus, text.length - minus };
     if (is_word(bare, "inf") || is_word(bare, "infinity")) {
         *value = minus ? -(double)INFINITY : (double)INFINITY;
         return true;

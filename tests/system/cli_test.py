@@ -287,7 +287,14 @@ def test_replay_of_a_csv(config, tmp_path):
 
 def test_replay_passes_over_missing_values(config, tmp_path):
     rows = "1362096000,apacp,salinity,,0\n\n1362096000,apacp,salinity,\n"
-    assert replay(config, tmp_path, HEADER + rows) == (0, [], "")
+    nans = "".join(f"1362096000,apacp,salinity,{nan},0\n" for nan in ("NaN", "nan", "-nan", '"NAN"', " nan "))
+    assert replay(config, tmp_path, HEADER + rows + nans) == (0, [], "")
+
+
+@pytest.mark.parametrize("columns", [HEADER, '"time","station","parameter","value"\n'], ids=["plain", "quoted"])
+def test_replay_passes_over_the_mark_of_a_spreadsheet(config, tmp_path, columns):
+    code, changes, err = replay(config, tmp_path, "\ufeff" + columns + "1362096000,apacp,salinity,5,\n")
+    assert (code, err) == (0, "") and [change["to"] for change in changes] == ["severe"]
 
 
 def test_replay_takes_rows_in_the_order_of_time(config, tmp_path):
@@ -305,6 +312,7 @@ def test_replay_from_stdin(config):
 @pytest.mark.parametrize("bad, why", [
     ("yesterday,apacp,salinity,1", "time"), ("1362096100,nobody,salinity,1", "station"),
     ("1362096100,apacp,gold,1", "parameter"), ("1362096100,apacp,salinity,much", "value"),
+    ("1362096100,apacp,salinity,inf", "value"), ("1362096100,apacp,salinity,nano", "value"),
     ("1362096100,apacp", "value"), ("2013-03-01T00:00:00,apacp,salinity,1", "offset"),
     ("1362096100,apacp,salinity,1,9", "status")])
 def test_replay_names_bad_lines_and_goes_on(config, tmp_path, bad, why):
