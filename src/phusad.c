@@ -98,6 +98,17 @@ static void tell_subscribers(const struct subscribers *subscribers)
     }
 }
 
+/* What a check prints, in the same words. */
+static void log_warnings(const struct settings_warnings *warnings)
+{
+    for (size_t i = 0; i < warnings->count; i++) {
+        log_warning("%s", warnings->items[i]);
+    }
+    if (warnings->dropped > 0) {
+        log_warning("and %zu more warnings", warnings->dropped);
+    }
+}
+
 /* NULL after printing every mistake. */
 static struct settings *load(const char *file, struct settings_errors *errors)
 {
@@ -136,6 +147,9 @@ static int check(const char *file)
     struct settings_errors errors = { 0 };
     struct settings *settings = load(file, &errors);
     bool good = settings != NULL;
+    if (good) {
+        settings_warnings_print(&settings->warnings, stderr);
+    }
     print_verdict(file, settings);
     settings_free(settings);
     settings_errors_clear(&errors);
@@ -149,6 +163,7 @@ static void reload(struct collector *collector, const char *file)
     if (settings != NULL) {
         log_info("%s: loaded again: %zu stations, %zu rules", file, settings->registry.count,
                  settings->rulebook.count);
+        log_warnings(&settings->warnings);
         collector_reload(collector, settings);
     } else {
         collector_reload_refused(collector,
@@ -196,6 +211,7 @@ static int run(const char *file, const struct clock *clock)
     if (settings == NULL) {
         return 1;
     }
+    log_warnings(&settings->warnings);
     struct problem problem = { 0 };
     http_global_init();
     struct collector *collector = collector_create(settings, clock, &problem);

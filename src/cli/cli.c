@@ -20,6 +20,9 @@ struct settings *cli_load(const char *file, unsigned need)
     }
     settings_errors_print(&errors, stderr);
     settings_errors_clear(&errors);
+    if (settings != NULL) {
+        settings_warnings_print(&settings->warnings, stderr);
+    }
     return settings;
 }
 

@@ -33,7 +33,8 @@ int cli_station(int argc, char **argv);
 int cli_subscribers(int argc, char **argv);
 int cli_tap(int argc, char **argv);
 
-/* Loads what is needed of a configuration and prints its mistakes; NULL if there are any. */
+/* Loads what is needed of a configuration and prints its mistakes and warnings; NULL if there are
+ * mistakes. */
 struct settings *cli_load(const char *file, unsigned need);
 
 /* The same, of file or, when that is NULL, of cli_default_config. Says what is wrong as `phusa

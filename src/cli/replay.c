@@ -104,7 +104,9 @@ static struct settings *load(const char *file, bool compare)
         settings_errors_clear(errors);
         free(errors);
     }
-    if (settings == NULL && compare) {
+    if (settings != NULL) {
+        settings_warnings_print(&settings->warnings, stderr);
+    } else if (compare) {
         (void)fprintf(stderr, "phusa replay: %s: without its services no messages are counted\n",
                       file);
     }

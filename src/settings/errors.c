@@ -71,6 +71,16 @@ void settings_errors_print(const struct settings_errors *errors, FILE *out)
     }
 }
 
+void settings_warnings_print(const struct settings_warnings *warnings, FILE *out)
+{
+    for (size_t i = 0; i < warnings->count; i++) {
+        (void)fprintf(out, "%s\n", warnings->items[i]);
+    }
+    if (warnings->dropped > 0) {
+        (void)fprintf(out, "and %zu more warnings\n", warnings->dropped);
+    }
+}
+
 void settings_errors_clear(struct settings_errors *errors)
 {
     for (size_t i = 0; i < errors->count; i++) {

@@ -70,6 +70,28 @@ void loader_complain(struct loader *loader, const char *file, int line, const ch
     mistakes_add(loader->mistakes, file, line, text);
 }
 
+void loader_warn(struct loader *loader, const struct config_node *node, const char *format, ...)
+{
+    struct settings_warnings *warnings = &loader->settings->warnings;
+    if (warnings->count == SETTINGS_WARNINGS_MAX) {
+        warnings->dropped++;
+        return;
+    }
+    char text[PROBLEM_TEXT_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    const char **items = arena_extend(loader->arena, loader->warnings, warnings->count,
+                                      &loader->warning_capacity, sizeof *items);
+    if (items != NULL) {
+        items[warnings->count++] = arena_print(loader->arena, "%s:%d: warning: %s",
+                                               config_file(node), config_line(node), text);
+        loader->warnings = items;
+        warnings->items = items;
+    }
+}
+
 const struct phusa_parameter *loader_parameter(struct loader *loader,
                                                const struct config_node *node, const char *name)
 {

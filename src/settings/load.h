@@ -31,6 +31,8 @@ struct loader {
     struct settings *settings; /* being filled */
     struct arena *arena;
     struct mistakes *mistakes;
+    const char **warnings; /* as the settings have them */
+    size_t warning_capacity;
     struct config_sink sink;
     const char *folder;    /* of the configuration file with its last '/', or "" */
     const char *open_file; /* the file being read, kept */
@@ -141,7 +143,7 @@ void load_maintenance(struct loader *loader, const struct config_node *phusa,
 
 /* The levels of a rule whose subject, direction, window and parameter are set, instead of those it
  * has. */
-void load_levels(const struct config_list *list, struct rule *rule);
+void load_levels(struct loader *loader, const struct config_list *list, struct rule *rule);
 
 /* ---- load_rule_more.c: nodes are NULL when they are not given ---- */
 
@@ -239,6 +241,10 @@ void check_messages(struct loader *loader);
 /* A mistake in a file that is closed again. */
 void loader_complain(struct loader *loader, const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* Says at a node what is in order but can hardly be meant. */
+void loader_warn(struct loader *loader, const struct config_node *node, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* The station of that id, or NULL and a complaint at the node with the nearest one. */
 const struct station *loader_station(struct loader *loader, const struct config_node *node,

@@ -73,8 +73,8 @@ static void check_clear(const struct config_node *node, const struct rule_level 
 
 /* A reading outside the parameter's range fails; where failed ones take part, or readings are added
  * up or counted, or it is their change that counts, any limit can be met. */
-static void check_reachable(const struct config_node *node, const struct rule *rule,
-                            const struct rule_level *level)
+static void check_reachable(struct loader *loader, const struct config_node *node,
+                            const struct rule *rule, const struct rule_level *level)
 {
     const struct phusa_parameter *parameter = rule->parameter;
     bool added = rule->window.given &&
@@ -86,10 +86,10 @@ static void check_reachable(const struct config_node *node, const struct rule *r
     bool by_high = level->raise_high <= parameter->maximum; /* false for NAN */
     bool by_low = level->raise_low >= parameter->minimum;
     if (!by_high && !by_low) {
-        config_complain_at(node, "raise",
-                           "\"raise\" can never be met: %s lies between %g and %g, and a reading "
-                           "outside fails",
-                           parameter->name.data, parameter->minimum, parameter->maximum);
+        loader_warn(loader, config_at(node, "raise"),
+                    "\"raise\" can never be met: %s lies between %g and %g, and a reading "
+                    "outside fails",
+                    parameter->name.data, parameter->minimum, parameter->maximum);
     }
 }
 
@@ -126,8 +126,8 @@ static bool check_no_limits(const struct config_node *node)
 }
 
 /* The limits of a level; those that do not apply are NaN. */
-static bool set_limits(const struct config_node *node, const struct rule *rule,
-                       struct level_read *read, struct rule_level *level)
+static bool set_limits(struct loader *loader, const struct config_node *node,
+                       const struct rule *rule, struct level_read *read, struct rule_level *level)
 {
     if (rule->subject == RULE_MISSING) {
         return check_no_limits(node);
@@ -139,7 +139,7 @@ static bool set_limits(const struct config_node *node, const struct rule *rule,
         return false;
     }
     check_clear(node, level);
-    check_reachable(node, rule, level);
+    check_reachable(loader, node, rule, level);
     return true;
 }
 
@@ -162,7 +162,7 @@ static void insert_level(struct rule *rule, const struct rule_level *level)
     rule->levels[place] = *level;
 }
 
-static void read_level(const struct config_node *node, struct rule *rule)
+static void read_level(struct loader *loader, const struct config_node *node, struct rule *rule)
 {
     struct level_read read = { 0 };
     if (!config_read_group(node, &schema_level, &read)) {
@@ -180,41 +180,60 @@ static void read_level(const struct config_node *node, struct rule *rule)
                            severity_name(level.severity));
         return;
     }
-    if (set_limits(node, rule, &read, &level)) {
+    if (set_limits(loader, node, rule, &read, &level)) {
         insert_level(rule, &level);
     }
 }
 
-/* True if the graver one begins before the lower, by its limits or its time, and never after. Two
- * that are the same begin at once: odd, but in order. */
-static bool hides(const struct rule_level *graver, const struct rule_level *lower)
+/* Whether one pair of limits lies beyond the other on any side; a limit that does not apply (NaN)
+ * lies nowhere. */
+static bool lies_farther(double low, double high, double other_low, double other_high)
 {
-    bool farther = graver->raise_high > lower->raise_high || /* all false for NaN */
-                   graver->raise_low < lower->raise_low;
-    bool nearer = graver->raise_high < lower->raise_high || graver->raise_low > lower->raise_low;
-    return !farther && graver->for_ns <= lower->for_ns &&
-           (nearer || graver->for_ns < lower->for_ns);
+    return high > other_high || low < other_low;
 }
 
-static void check_told(const struct config_list *list, const struct rule *rule)
+/* True if the graver one is active whenever the lower is: what is beyond the lower's `raise` is
+ * beyond its own, what is good for it is good for the lower, and it waits no longer to begin and no
+ * shorter to end. That runs begin anew after each change makes no difference: the reading at which
+ * the graver ends is good for the lower, so no run toward the lower holds it; and the one at which
+ * the lower begins is beyond for the graver, so no run toward the graver's end holds that. */
+static bool hides(const struct rule_level *graver, const struct rule_level *lower)
 {
-    for (size_t i = 1; i < rule->level_count; i++) {
-        const struct rule_level *lower = &rule->levels[i - 1], *graver = &rule->levels[i];
-        if (hides(graver, lower)) {
-            config_complain(list->node,
-                            "level \"%s\" can never be told, since \"%s\" begins before it; give "
-                            "\"%s\" a limit farther out, or a longer \"for\"",
-                            severity_name(lower->severity), severity_name(graver->severity),
-                            severity_name(graver->severity));
+    bool begins_first =
+        !lies_farther(graver->raise_low, graver->raise_high, lower->raise_low, lower->raise_high) &&
+        graver->for_ns <= lower->for_ns;
+    bool ends_last =
+        !lies_farther(graver->clear_low, graver->clear_high, lower->clear_low, lower->clear_high) &&
+        graver->clear_for_ns >= lower->clear_for_ns;
+    return begins_first && ends_last;
+}
+
+/* At once is as good as before: of several the gravest is told. */
+static void check_told(struct loader *loader, const struct config_node *levels,
+                       const struct rule *rule)
+{
+    for (size_t i = 0; i < rule->level_count; i++) {
+        const struct rule_level *lower = &rule->levels[i];
+        size_t graver = i + 1;
+        while (graver < rule->level_count && !hides(&rule->levels[graver], lower)) {
+            graver++;
+        }
+        if (graver < rule->level_count) {
+            const char *hidden = severity_name(lower->severity);
+            const char *by = severity_name(rule->levels[graver].severity);
+            loader_warn(loader, levels,
+                        "level \"%s\" can never be told, since \"%s\" begins no later and ends "
+                        "no sooner; give \"%s\" a limit farther out, or a longer \"for\"",
+                        hidden, by, by);
         }
     }
 }
 
-void load_levels(const struct config_list *list, struct rule *rule)
+void load_levels(struct loader *loader, const struct config_list *list, struct rule *rule)
 {
     rule->level_count = 0;
     for (size_t i = 0; i < list->count; i++) {
-        read_level(config_element(list->node, i), rule);
+        read_level(loader, config_element(list->node, i), rule);
     }
-    check_told(list, rule);
+    check_told(loader, list->node, rule);
 }

@@ -154,10 +154,11 @@ static void set_window(struct loader *loader, const struct config_node *node,
     }
     int64_t step_ns = rule_window_step_ns(&rule->window);
     if (read->max_gap_ns > 0 && read->max_gap_ns < step_ns) {
-        config_complain_at(node, "max_gap",
-                           "\"max_gap\" is shorter than the windows lie apart; write \"%lldh\" or "
-                           "more",
-                           (long long)(step_ns / (3600 * SECOND_NS)));
+        loader_warn(loader, config_at(node, "max_gap"),
+                    "\"max_gap\" is shorter than the windows lie apart, so each is a run of its "
+                    "own: no \"for\" or \"clear_for\" above 0s is ever reached, and no rate known; "
+                    "write \"%lldh\" or more",
+                    (long long)(step_ns / (3600 * SECOND_NS)));
     }
 }
 
@@ -386,7 +387,7 @@ static void fill_rule(struct loader *loader, const struct gathering *gathering,
     load_rule_escalation(loader, read->escalate, &rule->escalation);
     load_rule_inhibitors(loader, &read->inhibited_by, rule);
     if (set_subject(node, read, rule)) {
-        load_levels(&read->levels, rule);
+        load_levels(loader, &read->levels, rule);
     }
 }
 
@@ -448,7 +449,7 @@ static void read_override(struct loader *loader, struct gathering *gathering, si
     added->rule.station_count = count;
     added->rule.except = NULL;
     added->rule.except_count = 0;
-    load_levels(&read.levels, &added->rule);
+    load_levels(loader, &read.levels, &added->rule);
 }
 
 static size_t count_override_stations(const struct config_list *overrides)

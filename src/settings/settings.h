@@ -20,7 +20,8 @@
 #include "settings/subscriber.h"
 #include "settings/template.h"
 
-#define SETTINGS_ERRORS_MAX 200 /* mistakes reported in one check; the rest is counted */
+#define SETTINGS_ERRORS_MAX   200 /* mistakes reported in one check; the rest is counted */
+#define SETTINGS_WARNINGS_MAX 200 /* the same of warnings */
 
 enum store_kind { STORE_VICTORIA, STORE_INFLUXDB1, STORE_INFLUXDB2 };
 enum gzip_choice { GZIP_AUTO, GZIP_ON, GZIP_OFF }; /* auto: on unless the store is on loopback */
@@ -132,6 +133,13 @@ enum severity maintenance_severity(enum maintenance which);
 /* The maintenance alarm of that id; -1 if it is none. */
 int maintenance_find(const struct maintenance_settings *maintenance, const char *rule);
 
+/* What is in order, and counts, but can hardly be meant. */
+struct settings_warnings {
+    const char *const *items; /* "file:line: warning: what, and what would be right", as found */
+    size_t count;             /* kept, at most SETTINGS_WARNINGS_MAX */
+    size_t dropped;           /* found beyond that */
+};
+
 struct settings {
     const char *file;     /* the path given */
     const char *stations; /* the file or folder that holds the registry; NULL = not asked for */
@@ -152,6 +160,7 @@ struct settings {
     size_t channel_count;
     struct template_book templates;
     struct subscribers subscribers;
+    struct settings_warnings warnings;
 };
 
 /* What is loaded and checked: each tool asks for no more than it uses. */
@@ -187,5 +196,7 @@ void settings_free(struct settings *settings);
 
 void settings_errors_print(const struct settings_errors *errors, FILE *out);
 void settings_errors_clear(struct settings_errors *errors);
+
+void settings_warnings_print(const struct settings_warnings *warnings, FILE *out);
 
 #endif

@@ -108,9 +108,11 @@ def test_reload(stage):
     until(lambda: stage.collector.metric("phusa_messages_total") == 1, "it came")
     good_rules = stage.rules_file.read_text()
 
-    stage.rules_file.write_text(OTHER_RULE)
+    stage.rules_file.write_text(OTHER_RULE.replace("} );", '}, { severity = "severe"; raise = 300.0; } );', 1))
     stage.collector.sighup()
     until(lambda: stage.collector.metric("phusa_configuration_loads_total") == 1, "the rules are loaded again")
+    told = log_lines(stage.collector, "rules.cfg:3: warning: ", "can never be met")
+    assert len(told) == 1, stage.collector.tail()
     sender.send(report(second + 1, 32.0, "temp"))
     assert [(a["rule"], a["to"]) for a in stage.webhook.wait_alarms(1)] == [("warm", "minor")]
 

@@ -178,6 +178,8 @@ static struct settings *load(const char *path)
     settings_errors_print(&errors, stderr);
     settings_errors_clear(&errors);
     assert_int_equal(status, SETTINGS_OK);
+    settings_warnings_print(&settings->warnings, stderr);
+    assert_int_equal(settings->warnings.count, 0);
     return settings;
 }
 

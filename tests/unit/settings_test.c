@@ -1,7 +1,7 @@
 /*
  * The settings: the smallest configuration, what is asked for and what not, each
- * broken configuration of tests/data/broken with exactly its expected messages, and
- * what is shipped under config/. Runs from the project's root.
+ * configuration of tests/data/broken and tests/data/warned with exactly its expected messages,
+ * and what is shipped under config/. Runs from the project's root.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,6 +23,7 @@
 
 #define PATH_CHARS 512
 #define BROKEN     "tests/data/broken"
+#define WARNED     "tests/data/warned"
 #define MINUTE_NS  INT64_C(60000000000)
 #define COUNT(a)   (sizeof(a) / sizeof *(a))
 
@@ -144,6 +145,8 @@ static void load_good(struct fixture *fixture, unsigned need)
     assert_int_equal(status, SETTINGS_OK);
     assert_int_equal(fixture->errors.count, 0);
     assert_non_null(fixture->settings);
+    settings_warnings_print(&fixture->settings->warnings, stderr);
+    assert_int_equal(fixture->settings->warnings.count, 0);
 }
 
 /* ---- what is read ---- */
@@ -933,24 +936,74 @@ static void check_broken(struct fixture *fixture, const char *name)
     }
 }
 
-static void each_broken_configuration_gives_its_messages(void **state)
+static void check_warned(struct fixture *fixture, const char *name)
+{
+    struct expected expected;
+    read_expected(name, &expected);
+    settings_free(fixture->settings);
+    assert_int_equal(settings_load(name, SETTINGS_ALL, &fixture->settings, &fixture->errors),
+                     SETTINGS_OK);
+    const struct settings_warnings *warnings = &fixture->settings->warnings;
+    for (size_t i = 0; i < warnings->count && i < expected.count; i++) {
+        assert_string_equal(warnings->items[i], expected.lines[i]);
+    }
+    assert_int_equal(warnings->count, expected.count);
+    assert_int_equal(warnings->dropped, 0);
+}
+
+/* Checks each *.cfg file of a folder, from within; returns how many. */
+static size_t check_each(struct fixture *fixture, const char *path,
+                         void (*check)(struct fixture *, const char *))
 {
     char here[PATH_CHARS];
     size_t count = 0;
     assert_non_null(getcwd(here, sizeof here));
-    assert_int_equal(chdir(BROKEN), 0);
+    assert_int_equal(chdir(path), 0);
     DIR *folder = opendir(".");
     assert_non_null(folder);
     for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
         size_t length = strlen(entry->d_name);
         if (length > 4 && strcmp(entry->d_name + length - 4, ".cfg") == 0) {
-            check_broken(*state, entry->d_name);
+            check(fixture, entry->d_name);
             count++;
         }
     }
     assert_int_equal(closedir(folder), 0);
     assert_int_equal(chdir(here), 0);
-    assert_true(count >= 30);
+    return count;
+}
+
+static void each_broken_configuration_gives_its_messages(void **state)
+{
+    assert_true(check_each(*state, BROKEN, check_broken) >= 30);
+}
+
+static void what_can_hardly_be_meant_is_loaded_and_told(void **state)
+{
+    assert_true(check_each(*state, WARNED, check_warned) >= 3);
+}
+
+static void warnings_are_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[PATH_CHARS + 64];
+    (void)snprintf(path, sizeof path, "%s/rules/a.cfg", fixture->folder);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    (void)fputs("rules : (\n", file);
+    for (int i = 0; i < SETTINGS_WARNINGS_MAX + 7; i++) {
+        (void)fprintf(file,
+                      "%s{ id = \"r%d\"; kind = \"water\"; parameter = \"salinity\"; direction ="
+                      " \"above\"; max_gap = \"1h\"; levels = ( { severity = \"minor\";"
+                      " raise = 99; } ); }\n",
+                      i == 0 ? "" : ",", i);
+    }
+    (void)fputs(");\n", file);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(load(fixture, SETTINGS_RULES), SETTINGS_OK);
+    assert_int_equal(fixture->settings->warnings.count, SETTINGS_WARNINGS_MAX);
+    assert_int_equal(fixture->settings->warnings.dropped, 7);
+    assert_int_equal(fixture->settings->rulebook.count, SETTINGS_WARNINGS_MAX + 7);
 }
 
 static char *read_text(const char *path)
@@ -972,6 +1025,7 @@ static void load_file(struct fixture *fixture, const char *file)
         settings_load(file, SETTINGS_ALL, &fixture->settings, &fixture->errors);
     settings_errors_print(&fixture->errors, stderr);
     assert_int_equal(status, SETTINGS_OK);
+    assert_int_equal(fixture->settings->warnings.count, 0);
 }
 
 static const struct channel_settings *find_channel(const struct fixture *fixture, const char *id)
@@ -1326,6 +1380,7 @@ static void the_shipped_configuration_is_right(void **state)
         settings_load("config/phusa.cfg", SETTINGS_ALL, &fixture->settings, &fixture->errors);
     settings_errors_print(&fixture->errors, stderr);
     assert_int_equal(status, SETTINGS_OK);
+    assert_int_equal(fixture->settings->warnings.count, 0);
     static const char *const names[] = {
         "salinity", "temp", "level", "ph",  "do",  "do_sat", "tss", "nh4",  "pm25",  "pm10",
         "o3",       "no2",  "so2",   "co",  "cod", "tp",     "tn",  "toc",  "cl",    "rh",
@@ -1486,6 +1541,8 @@ int main(void)
         WITH_FOLDER(secrets_are_never_repeated),
         WITH_FOLDER(twenty_thousand_stations_load),
         WITH_FOLDER(each_broken_configuration_gives_its_messages),
+        WITH_FOLDER(what_can_hardly_be_meant_is_loaded_and_told),
+        WITH_FOLDER(warnings_are_bounded),
         WITH_FOLDER(channels_have_what_their_kind_needs),
         WITH_FOLDER(servers_of_channels_are_normalised),
         WITH_FOLDER(rules_have_more_than_levels),
