@@ -64,8 +64,9 @@ void load_stations(struct loader *loader, const struct config_node *phusa, const
 void load_rules(struct loader *loader, const struct config_node *phusa, const char *name);
 
 /* A group `qc` of what is judged reading by reading, over what stands in qc; complaints go to its
- * file. A test without a limit is none. */
-void load_stream_qc(const struct config_node *group, struct qc_settings *qc);
+ * file. A test without a limit is none. Of the parameter its name and range are set. */
+void load_stream_qc(struct loader *loader, const struct config_node *group,
+                    const struct phusa_parameter *parameter, struct qc_settings *qc);
 
 /* The files of the key `quality`, before the stations; name NULL or "" = none. */
 void load_quality(struct loader *loader, const struct config_node *phusa, const char *name);

@@ -312,7 +312,7 @@ static void read_parameter(struct loader *loader, struct gathering *gathering,
     };
     set_units(loader, gathering, &read, &entry->parameter);
     if (read.qc != NULL) {
-        load_stream_qc(read.qc, &entry->qc);
+        load_stream_qc(loader, read.qc, &entry->parameter, &entry->qc);
     }
 }
 

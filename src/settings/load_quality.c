@@ -85,9 +85,29 @@ static bool has_test(const struct qc_settings *qc)
            qc->attenuated.given;
 }
 
-void load_stream_qc(const struct config_node *group, struct qc_settings *qc)
+/* The catalogue's range holds beside every gross range: one that reaches beyond it says less than
+ * it seems to. */
+static void check_span(struct loader *loader, const struct config_node *gross, const char *key,
+                       const struct qc_span *span, const struct phusa_parameter *parameter)
 {
-    (void)load_qc(group, qc);
+    if (span->low < parameter->minimum || span->high > parameter->maximum) {
+        loader_warn(loader, config_at(gross, key),
+                    "\"%s\" is %g to %g, but a reading of \"%s\" outside of %g to %g fails "
+                    "whatever stands here; stay within, or widen \"min\" and \"max\" of the "
+                    "parameter",
+                    key, span->low, span->high, parameter->name.data, parameter->minimum,
+                    parameter->maximum);
+    }
+}
+
+void load_stream_qc(struct loader *loader, const struct config_node *group,
+                    const struct phusa_parameter *parameter, struct qc_settings *qc)
+{
+    const struct config_node *gross = config_at(group, "gross");
+    if (load_qc(group, qc) && gross != group) {
+        check_span(loader, gross, "fail", &qc->gross.fail, parameter);
+        check_span(loader, gross, "suspect", &qc->gross.suspect, parameter);
+    }
     drop_empty(qc);
     if (qc->attenuated.given && !(qc->attenuated.period_s > 0)) {
         config_complain_at(group, "attenuated",
@@ -134,7 +154,7 @@ static void read_quality(struct loader *loader, struct gathering *gathering,
                                .qc = loader_qc(loader, "", parameter),
                                .file = loader->open_file,
                                .line = config_line(node) };
-    load_stream_qc(read.qc, &group->qc);
+    load_stream_qc(loader, read.qc, parameter, &group->qc);
 }
 
 static const struct kind_stuck *find_stuck(const struct kind_stuck *stuck, size_t count,
@@ -275,7 +295,7 @@ static void read_station_qc(struct loader *loader, const struct config_node *nod
         config_complain(at, "\"%s\" is listed twice; keep one", read.parameter);
     } else {
         given[qc - all] = true;
-        load_stream_qc(read.qc, &qc->qc);
+        load_stream_qc(loader, read.qc, parameter, &qc->qc);
     }
 }
 
