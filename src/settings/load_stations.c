@@ -43,7 +43,7 @@ static const struct config_key station_keys[] = {
     { "stuck_bus", CONFIG_DURATION, AT(stuck_ns), .least = "0s", .most = "30d", .example = "6h" },
     { "index", CONFIG_BOOL, AT(index), .fallback = "true" },
     { "derive", CONFIG_GROUPS, AT(derive), .most = "4",
-      .example = "( { parameter = \"salinity\"; from = \"ec\"; } )" },
+      .example = "( { parameter = \"salinity\"; from = \"ec\"; }, { parameter = \"ec25\"; } )" },
     { "trap", CONFIG_GROUP, AT(trap), .example = "{ species = [\"bph\"]; }" },
 };
 #undef AT
