@@ -310,8 +310,8 @@ static int look(const struct request *request)
         return CLI_GOOD;
     }
     (void)fprintf(stderr,
-                  "phusa journal: all other records can be read; \"phusa journal repair %s\" moves "
-                  "damaged bytes into side files, while phusad is stopped\n",
+                  "phusa journal: all records outside of the damage can be read; \"phusa journal "
+                  "repair %s\" moves damaged bytes into side files, while phusad is stopped\n",
                   request->path);
     return CLI_BAD;
 }

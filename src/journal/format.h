@@ -31,9 +31,11 @@
  *  - A record is valid if its header is plausible, its checksum is right and its
  *    position is above the one before. The salt makes sure that bytes of a
  *    payload, even of a whole journal sent as a payload, are never taken for one.
+ *  - Padding that is not zero is damage: readers (`phusa journal verify`) and recovery name and
+ *    count it. The record before it is whole and is read. A repair writes zeros there.
  *  - A valid record counts if its position is below the first position of the next
  *    segment: a segment supersedes what those before it hold at and above its name.
- *    Superseded records are no damage.
+ *    Superseded records are no damage, nor is anything behind the first of them.
  *  - Only the newest segment is written to, and only by appending. A segment is
  *    never written to again after a restart.
  *  - Records are written in the order of their positions. Some wait in memory before that, but
@@ -121,7 +123,7 @@ enum record_check {
 /*
  * Reads the record at bytes[0..available), which is invalid unless its position is at least `from`
  * and closer to it than SEGMENT_RECORDS_MAX: that is cheap to see, and spares most checksums over
- * bytes that only look like a record. Texts point into bytes.
+ * bytes that only look like a record. Padding may hold anything. Texts point into bytes.
  */
 enum record_check record_read(const uint8_t *bytes, size_t available, uint32_t salt, uint64_t from,
                               struct journal_record *record, size_t *needed);

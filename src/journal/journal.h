@@ -189,7 +189,7 @@ void journal_reader_close(struct journal_reader *reader);
 enum journal_status journal_next(struct journal_reader *reader, struct journal_record *record);
 
 enum journal_damage_kind {
-    JOURNAL_DAMAGED_BYTES,
+    JOURNAL_DAMAGED_BYTES,  /* no record, or up to 7 bytes of padding behind one that is whole */
     JOURNAL_DAMAGED_HEADER, /* of a segment, so nothing of it can be read: all of it */
     JOURNAL_MISNAMED        /* the segment's header says another first position; no bytes */
 };
@@ -205,7 +205,7 @@ void journal_reader_watch(struct journal_reader *reader,
                           void (*found)(void *context, const struct journal_damage *damage),
                           void *context);
 
-/* Bytes that were no record, so far. */
+/* Bytes that were no record or its padding, so far. */
 uint64_t journal_reader_damaged(const struct journal_reader *reader);
 
 /* --- repair --------------------------------------------------------------- */

@@ -29,7 +29,7 @@ enum scan_result scan_open(struct scan *scan, const struct file_ops *files, cons
     scan->superseded = false;
     scan->filled = 0;
     scan->base = 0;
-    scan->offset = scan->end = SEGMENT_HEADER_BYTES;
+    scan->offset = scan->end = scan->padded = SEGMENT_HEADER_BYTES;
     scan->fd = files->open(files->context, path, O_RDONLY, 0);
     if (scan->fd < 0) {
         return SCAN_FAILED;
@@ -177,6 +177,22 @@ static enum scan_result look_again(struct scan *scan, struct journal_record *rec
     return check == RECORD_VALID ? SCAN_RECORD : resynchronise(scan, record, needed);
 }
 
+/* The checksum leaves out the padding. A record before a padding that is not zero is whole, but
+ * somebody has changed the file. */
+static void check_padding(struct scan *scan, const struct journal_record *record, size_t length)
+{
+    size_t available, used = RECORD_HEADER_BYTES + record->topic.length + record->payload.length;
+    const uint8_t *bytes = here(scan, &available);
+    bool zero = true;
+    for (size_t i = used; i < length; i++) {
+        zero = zero && bytes[i] == 0;
+    }
+    if (!zero && scan->offset >= scan->padded) {
+        pass_over(scan, scan->offset + (int64_t)used, (int64_t)(length - used));
+    }
+    scan->padded = scan->offset + (int64_t)length;
+}
+
 enum scan_result scan_next(struct scan *scan, struct journal_record *record)
 {
     if (scan->fd < 0) {
@@ -204,6 +220,7 @@ enum scan_result scan_next(struct scan *scan, struct journal_record *record)
         scan->superseded = true;
         return SCAN_END;
     }
+    check_padding(scan, record, needed);
     scan->offset += (int64_t)needed;
     scan->last = record->position;
     return SCAN_RECORD;

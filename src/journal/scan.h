@@ -16,8 +16,9 @@ struct scan {
     bool superseded;  /* such a record has been met: what stands behind it does not count */
     int64_t offset;   /* of the next record in the file */
     int64_t end;      /* the file's size when scan_next last said SCAN_END */
+    int64_t padded;   /* up to here padding has been looked at: a reader may step back */
     uint64_t last;    /* highest position read so far: a valid record lies above it */
-    uint64_t damaged; /* bytes passed over */
+    uint64_t damaged; /* bytes passed over, padding that is not zero among them */
     /* NULL, or is told of damaged bytes as they are passed over. */
     void (*on_damage)(void *context, const struct scan *scan, int64_t offset, int64_t length);
     void *context;

@@ -77,6 +77,25 @@ def test_verify_names_each_place(journal):
     assert f"phusa journal repair {journal}" in err
 
 
+def test_padding_that_is_not_zero_is_damage_and_costs_no_record(journal):
+    padding, end = 7, 64 + len(record(1, 0))
+    segment = journal / (NAME % 1)
+    whole = segment.read_bytes()
+    for offset in range(end - padding, end):
+        damage(segment, offset)
+        code, out, err = phusa("journal", "verify", "--json", journal)
+        verdict = json.loads(out)
+        assert (code, verdict["records"], verdict["damaged_bytes"]) == (1, 15, padding)
+        assert f"{NAME % 1}: {padding} damaged bytes at offset {end - padding}\n" in err
+        segment.write_bytes(whole)
+    damaged = damage(segment, end - 1)
+    dump = phusa("journal", "dump", journal, check=0)[1]
+    repaired = json.loads(phusa("journal", "repair", "--json", journal, check=0)[1])
+    assert repaired == {"segments": 3, "segments_rewritten": 1, "records": 15, "damaged_bytes": padding}
+    assert (journal / f"{1:016x}-{end - padding:08x}.damaged").read_bytes() == damaged[end - padding:end]
+    assert phusa("journal", "verify", journal)[0] == 0 and phusa("journal", "dump", journal, check=0)[1] == dump
+
+
 def test_repair(journal):
     size = len(record(1, 0))
     damaged = damage(journal / (NAME % 1), 70)
