@@ -9,8 +9,8 @@
  *       expect = [ "2026-03-01T06:30:00+07:00 salinity-durian my-tho-1 normal moderate" ]; } );
  *
  * A line of input is a time, a station, a parameter and values; with `every` each further value is
- * so much later. Words are separated by blanks; a value may be followed by "!1" or "!2", the
- * device state of TT 10/2021. Expected are all transitions, in any order.
+ * so much later. Words are separated by blanks; "!1" or "!2" right behind a value is the device
+ * state of TT 10/2021. Expected are all transitions, in any order.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -65,7 +65,7 @@ static int help(void)
                 "                     (default: the shipped one)\n"
                 "  -h, --help         print this\n"
                 "Runs rule tests written as data: what goes in, which transitions are expected;\n"
-                "see phusa(1). Prints a line for each test, and what differs.\n",
+                "see phusa(1). Prints a line for each test, and below it what differs.\n",
                 stdout);
     return CLI_GOOD;
 }
@@ -114,12 +114,25 @@ static bool read_value(const char *word, double *value, enum phusa_device_state 
     return *end == '\0';
 }
 
+/* True for "5 !1". */
+static bool has_loose_state(const struct line *line)
+{
+    bool loose = false;
+    for (size_t i = 0; i < line->count; i++) {
+        loose = loose || line->words[i][0] == '!';
+    }
+    return loose;
+}
+
 /* NULL or what is wrong. */
 static const char *add_series(struct past *past, const struct line *line)
 {
     int64_t time_ns = 0, every_ns = 0;
     if (line->count < 4 || !iso_time_parse(phusa_text_of(line->words[0]), &time_ns)) {
         return "a line of input is: time with offset, station, parameter, values";
+    }
+    if (has_loose_state(line)) {
+        return "the device's state stands right behind its value, without a blank: 0.5!1";
     }
     size_t at = 1;
     if (strcmp(line->words[1], "every") == 0) {
@@ -262,30 +275,31 @@ static bool strike_out(const struct test *test, const struct line *line, struct 
     return false;
 }
 
-static void print_unexpected(const struct notice *notice, int32_t utc_offset_s)
+static void print_unexpected(FILE *out, const struct notice *notice, int32_t utc_offset_s)
 {
     char time[CLI_TIME_MAX];
     cli_local_time(notice->time_ns, utc_offset_s, time);
-    (void)printf("  not expected: %s %s %s %s %s  (%g)\n", time, notice->rule->id,
-                 notice->station->id, severity_name(notice->from), severity_name(notice->to),
-                 notice->value);
+    (void)fprintf(out, "  not expected: %s %s %s %s %s  (%g)\n", time, notice->rule->id,
+                  notice->station->id, severity_name(notice->from), severity_name(notice->to),
+                  notice->value);
 }
 
+/* True if all that was expected came, and nothing else; `out` receives what differs. */
 static bool compare(const struct test *test, struct verdicts *verdicts, struct line *line,
-                    int32_t utc_offset_s)
+                    int32_t utc_offset_s, FILE *out)
 {
     bool good = true;
     bool *struck = calloc(verdicts->count + 1, sizeof *struck);
     for (size_t i = 0; struck != NULL && i < test->expect.count; i++) {
         const char *text = config_string_at(&test->expect, i);
         if (!split(text, line) || !strike_out(test, line, verdicts, struck)) {
-            (void)printf("  did not come: %s\n", text);
+            (void)fprintf(out, "  did not come: %s\n", text);
             good = false;
         }
     }
     for (size_t i = 0; struck != NULL && i < verdicts->count; i++) {
         if (!struck[i] && is_asked(test, &verdicts->notices[i])) {
-            print_unexpected(&verdicts->notices[i], utc_offset_s);
+            print_unexpected(out, &verdicts->notices[i], utc_offset_s);
             good = false;
         }
     }
@@ -306,17 +320,36 @@ struct run {
     char **kept; /* strings of the files */
 };
 
-static bool run_test(struct run *run, const struct test *test)
+/* What differs from what was expected goes to `differences`; mistakes of the test are reported. */
+static bool run_test(struct run *run, const struct test *test, FILE *differences)
 {
     struct past *past = past_create(run->settings);
     struct verdicts verdicts = { 0 };
     bool good = past != NULL && know_words(test, run->settings, run->line) &&
                 read_input(test, past, run->line) &&
                 past_judge(past, run->settings, false, &verdicts) &&
-                compare(test, &verdicts, run->line, run->settings->utc_offset_s);
+                compare(test, &verdicts, run->line, run->settings->utc_offset_s, differences);
     verdicts_free(&verdicts);
     past_free(past);
     return good;
+}
+
+/* Prints the verdict, and below it what differs. */
+static void judge_test(struct run *run, const struct config_node *node)
+{
+    struct test test = { .name = "" };
+    char *text = NULL;
+    size_t length = 0;
+    FILE *differences = open_memstream(&text, &length);
+    bool read = config_read_group(node, &schema_test, &test);
+    bool good = read && differences != NULL && run_test(run, &test, differences);
+    (void)printf("%s  %s\n", good ? "PASS" : "FAIL", test.name == NULL ? "" : test.name);
+    if (differences != NULL && fclose(differences) == 0) {
+        (void)fputs(text, stdout);
+    }
+    free(text);
+    run->passed += good ? 1 : 0;
+    run->failed += good ? 0 : 1;
 }
 
 static void run_tests(struct run *run, const struct config *config)
@@ -327,12 +360,7 @@ static void run_tests(struct run *run, const struct config *config)
         return;
     }
     for (size_t i = 0; i < file.tests.count; i++) {
-        struct test test = { .name = "" };
-        bool read = config_read_group(config_element(file.tests.node, i), &schema_test, &test);
-        bool good = read && run_test(run, &test);
-        (void)printf("%s  %s\n", good ? "PASS" : "FAIL", test.name == NULL ? "" : test.name);
-        run->passed += good ? 1 : 0;
-        run->failed += good ? 0 : 1;
+        judge_test(run, config_element(file.tests.node, i));
     }
 }
 

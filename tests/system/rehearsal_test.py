@@ -87,11 +87,13 @@ def test_rules_that_fail(place):
                       '"2026-03-12T08:00:00+07:00 salt s1 normal minor", "2026-03-12T08:00:00+07:00 salt s1 normal minor" ]; } );',
                       "more.cfg")
     assert phusa("rules", "test", "-c", place.config("a", rules(1.0)), tests, more) == (1, (
+        "FAIL  wrong\n"
         "  did not come: 2026-03-12T08:00:00+07:00 salt s1 normal severe\n"
         "  not expected: 2026-03-12T08:00:00+07:00 salt s1 normal minor  (1.5)\n"
-        "FAIL  wrong\nPASS  right\n"
+        "PASS  right\n"
+        "FAIL  twice the same\n"
         "  did not come: 2026-03-12T08:00:00+07:00 salt s1 normal minor\n"
-        "FAIL  twice the same\n1 passed, 2 failed\n"), "")
+        "1 passed, 2 failed\n"), "")
 
 
 TIME = "2026-03-12T08:00:00+07:00"
@@ -104,6 +106,8 @@ TIME = "2026-03-12T08:00:00+07:00"
     (f"{TIME} every soon s1 salinity 1", '"every" is followed by a time such as 15m'),
     (f"{TIME} s1 salinity much", "a value is a number, or one with the device's state such as 0.5!1"),
     (f"{TIME} s1 salinity 1!3", "a value is a number, or one with the device's state such as 0.5!1"),
+    (f"{TIME} s1 salinity 5 !1", "the device's state stands right behind its value, without a blank: 0.5!1"),
+    (f"{TIME} every 15m s1 salinity 5 !2 6", "the device's state stands right behind its value, without a blank: 0.5!1"),
     (f"{TIME} s1 salinity nan", "a value is a number, or one with the device's state such as 0.5!1"),
     (f"{TIME} nobody salinity 1", 'the registry has no station "nobody"'),
     (f"{TIME} s1 gold 1", 'the catalogue has no parameter "gold"'),
