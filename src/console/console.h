@@ -347,7 +347,7 @@ struct console_source {
     /* What stands in the Authorization header of a request that changes something, after "Bearer ";
      * "" = there is none, nothing can be changed. */
     const char *token;
-    const char *cap_folder; /* of the files below /cap/ (files.h); NULL = there are none */
+    const char *cap_folder; /* of the files below /cap/ (files.h); NULL = an empty feed */
     /* Puts back what lies at these positions of the quarantine: 1 to CONSOLE_REQUEUE_MAX of them,
      * ascending, none twice. problem says what is wrong. NULL when there is no token. */
     enum console_requeue (*requeue)(void *context, const uint64_t *positions,

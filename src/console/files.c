@@ -13,6 +13,21 @@
 #define MESSAGE_END ".xml"
 #define TAG_MAX     64
 #define DATE_MAX    40
+#define FEED_TYPE   "application/atom+xml; charset=utf-8"
+
+/* RFC 4287, section 4.1.1. It is the same everywhere and at all times, and so are its id and its
+ * time. Not const only since the library wants it so; it does not write there. */
+static char empty_feed[] =
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+    "<feed xmlns=\"http://www.w3.org/2005/Atom\" xml:lang=\"vi-VN\">\n"
+    "<id>urn:uuid:5a3c7ed6-b1f2-4bd7-9464-1f83584229fa</id>\n"
+    "<title>Cảnh báo</title>\n"
+    "<subtitle>Chưa có kênh CAP nào – no channel of kind cap is configured</subtitle>\n"
+    "<updated>1970-01-01T00:00:00Z</updated>\n"
+    "<author><name>Phù Sa</name></author>\n"
+    "<link rel=\"self\" type=\"application/atom+xml\" href=\"" FEED "\"/>\n"
+    "<generator>Phù Sa</generator>\n"
+    "</feed>\n";
 
 /* What an answer says about a file. */
 struct facts {
@@ -25,7 +40,7 @@ struct facts {
 static const char *type_of(const char *name)
 {
     if (strcmp(name, FEED) == 0) {
-        return "application/atom+xml; charset=utf-8";
+        return FEED_TYPE;
     }
     size_t length = strspn(name, "0123456789abcdef-");
     return length > 0 && length <= FILES_NAME_MAX && strcmp(name + length, MESSAGE_END) == 0
@@ -85,22 +100,43 @@ static void describe(struct MHD_Response *response, const struct facts *facts)
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
 }
 
+static struct MHD_Response *respond_empty(struct MHD_Connection *connection, struct facts *facts,
+                                          bool *known)
+{
+    *facts = (struct facts){ .type = FEED_TYPE,
+                             .tag = "\"empty\"",
+                             .modified = "Thu, 01 Jan 1970 00:00:00 GMT" };
+    *known = has_it(connection, facts);
+    return MHD_create_response_from_buffer(*known ? 0 : sizeof empty_feed - 1, empty_feed,
+                                           MHD_RESPMEM_PERSISTENT);
+}
+
+static struct MHD_Response *respond_file(struct MHD_Connection *connection, int fd,
+                                         const struct facts *facts, bool *known)
+{
+    *known = has_it(connection, facts);
+    struct MHD_Response *response =
+        *known ? MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT)
+               : MHD_create_response_from_fd(facts->size, fd);
+    if (*known || response == NULL) { /* else the response closes it */
+        (void)close(fd);
+    }
+    return response;
+}
+
 struct MHD_Response *files_respond(const char *folder, const char *path,
                                    struct MHD_Connection *connection, unsigned *code)
 {
+    const char *name = path + strlen(FILES_PATH);
     struct facts facts = { .type = NULL };
-    int fd = open_file(folder, path + strlen(FILES_PATH), &facts);
-    if (fd < 0) {
+    bool empty = folder == NULL && strcmp(name, FEED) == 0, known = false;
+    int fd = empty ? -1 : open_file(folder, name, &facts);
+    if (!empty && fd < 0) {
         *code = MHD_HTTP_NOT_FOUND;
         return NULL;
     }
-    bool known = has_it(connection, &facts);
-    struct MHD_Response *response =
-        known ? MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT)
-              : MHD_create_response_from_fd(facts.size, fd);
-    if (known || response == NULL) { /* else the response closes it */
-        (void)close(fd);
-    }
+    struct MHD_Response *response = empty ? respond_empty(connection, &facts, &known)
+                                          : respond_file(connection, fd, &facts, &known);
     *code = response == NULL ? MHD_HTTP_INTERNAL_SERVER_ERROR
             : known          ? MHD_HTTP_NOT_MODIFIED
                              : MHD_HTTP_OK;

@@ -2,6 +2,7 @@
  * Files that other rooms make, served as they are: the CAP messages and their feed, under /cap/.
  * Only names that such a file can have are looked for: "alerts.atom" and [0-9a-f-]+.xml; no
  * links are followed. A file is replaced as a whole by who makes it, so what is open stays whole.
+ * Where nobody makes them the feed is there all the same, and empty.
  */
 #ifndef CONSOLE_FILES_H
 #define CONSOLE_FILES_H
@@ -16,7 +17,7 @@
  * The response to a request for a path below FILES_PATH, with Content-Type, ETag, Last-Modified and
  * Cache-Control; *code receives its status, which is 304 when the request's conditions say
  * that the client has it. NULL with 404 when there is no such file, with 500 when out of memory.
- * folder may be NULL: there are none.
+ * folder may be NULL: there is only the empty feed.
  */
 struct MHD_Response *files_respond(const char *folder, const char *path,
                                    struct MHD_Connection *connection, unsigned *code);

@@ -3,6 +3,7 @@ import json
 import signal
 import subprocess
 import time
+from xml.etree import ElementTree
 
 import pytest
 
@@ -243,6 +244,10 @@ def test_pages(stage):
     assert stage.collector.get("/healthz")[0] == 200
     assert stage.collector.get("/readyz")[0] == 200
     assert stage.collector.get("/nothing")[0] == 404
+    code, feed = stage.collector.get("/cap/alerts.atom")  # there is no channel of kind cap
+    atom = "{http://www.w3.org/2005/Atom}"
+    assert code == 200 and {"id", "title", "updated", "author"} <= {
+        child.tag.removeprefix(atom) for child in ElementTree.fromstring(feed)} and "<entry" not in feed
     assert phusarun.http_request(stage.collector.port, "POST", "/", b"x=1")[0] == 405
 
 

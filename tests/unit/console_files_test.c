@@ -204,13 +204,25 @@ static void links_and_folders_are_no_files(void **state)
     assert_int_equal(ask("GET", "/cap/aa.xml", ""), 404);
 }
 
-static void without_a_channel_there_is_nothing(void **state)
+static void without_a_channel_the_feed_is_empty(void **state)
 {
     struct console *kept = console;
     (void)state;
     console = serve(NULL);
     assert_non_null(console);
-    assert_int_equal(ask("GET", "/cap/alerts.atom", ""), 404);
+    assert_int_equal(ask("GET", "/cap/alerts.atom", ""), 200);
+    assert_true(has("\r\nContent-Type: application/atom+xml; charset=utf-8\r\n"));
+    assert_true(has("\r\nETag: \"empty\"\r\n"));
+    assert_true(has("\r\nLast-Modified: Thu, 01 Jan 1970 00:00:00 GMT\r\n"));
+    assert_true(has("<feed xmlns=\"http://www.w3.org/2005/Atom\" xml:lang=\"vi-VN\">\n<id>"));
+    assert_true(has("</feed>\n") && !has("<entry"));
+    assert_int_equal(ask("GET", "/cap/alerts.atom", "If-None-Match: \"empty\"\r\n"), 304);
+    assert_false(has("<feed"));
+    assert_int_equal(ask("HEAD", "/cap/alerts.atom", ""), 200);
+    assert_false(has("<feed") || has("\r\nContent-Length: 0\r\n"));
+    assert_int_equal(ask("POST", "/cap/alerts.atom", "Content-Length: 0\r\n"), 405);
+    assert_int_equal(ask("GET", "/cap/" MESSAGE, ""), 404);
+    assert_int_equal(ask("GET", "/cap/", ""), 404);
     console_free(console);
     console = kept;
 }
@@ -222,7 +234,7 @@ int main(void)
         cmocka_unit_test(who_has_it_is_told_so),
         cmocka_unit_test(nothing_else_is_served),
         cmocka_unit_test(links_and_folders_are_no_files),
-        cmocka_unit_test(without_a_channel_there_is_nothing),
+        cmocka_unit_test(without_a_channel_the_feed_is_empty),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
