@@ -200,8 +200,9 @@ struct pipeline_counters {
 };
 void pipeline_read_counters(const struct pipeline *pipeline, struct pipeline_counters *counters);
 
-/* Fills stations and alarms of a view (not its totals); now_ns for "quiet". False when out of
- * memory; pipeline_view_free frees what it made. */
+/* Fills stations and alarms of a view (not its totals); now_ns for "quiet", and for shelvings that
+ * have ended since the last tick. False when out of memory; pipeline_view_free frees what it made.
+ */
 bool pipeline_fill_view(const struct pipeline *pipeline, int64_t now_ns, struct console_view *view);
 void pipeline_view_free(struct console_view *view);
 

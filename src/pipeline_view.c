@@ -330,15 +330,19 @@ static bool copy_station(const struct pipeline *pipeline, const struct station_s
 struct alarm_list {
     struct console_alarm *to;
     size_t count;
+    int64_t now_ns;
 };
 
 static void list_alarm(struct alarm_list *list, const struct station *station,
                        const struct alarm_slot *slot)
 {
-    static const struct alarm_life plain = { 0 };
-    const struct alarm_life *life = slot->life == NULL ? &plain : slot->life;
+    struct alarm_life life = { 0 };
+    if (slot->life != NULL) {
+        life = *slot->life;
+    }
+    (void)alarm_life_unshelves(&life, list->now_ns); /* as the next tick will find it */
     enum severity severity = slot->state.live.state;
-    enum alarm_life_state state = alarm_life_state(life, severity, slot->state.told);
+    enum alarm_life_state state = alarm_life_state(&life, severity, slot->state.told);
     if (state == ALARM_NORMAL || (state == ALARM_SUPPRESSED && severity == SEVERITY_NORMAL)) {
         return;
     }
@@ -349,8 +353,8 @@ static void list_alarm(struct alarm_list *list, const struct station *station,
                                                         .since_ns = slot->state.live.since_ns,
                                                         .value = slot->state.value,
                                                         .life = alarm_life_name(state),
-                                                        .shelved_until_ns = life->shelved_until_ns,
-                                                        .flapping = life->flapping,
+                                                        .shelved_until_ns = life.shelved_until_ns,
+                                                        .flapping = life.flapping,
                                                         .told = slot->state.told };
     }
     list->count++;
@@ -383,15 +387,15 @@ static void list_alarms(const struct pipeline *pipeline, struct alarm_list *list
     }
 }
 
-static bool copy_alarms(const struct pipeline *pipeline, struct console_view *view)
+static bool copy_alarms(const struct pipeline *pipeline, int64_t now_ns, struct console_view *view)
 {
-    struct alarm_list list = { NULL, 0 };
+    struct alarm_list list = { NULL, 0, now_ns };
     list_alarms(pipeline, &list);
     view->alarms = calloc(list.count + 1, sizeof *view->alarms);
     if (view->alarms == NULL) {
         return false;
     }
-    list = (struct alarm_list){ view->alarms, 0 };
+    list = (struct alarm_list){ view->alarms, 0, now_ns };
     list_alarms(pipeline, &list);
     view->alarm_count = list.count;
     qsort(view->alarms, view->alarm_count, sizeof *view->alarms, by_gravity);
@@ -412,7 +416,7 @@ bool pipeline_fill_view(const struct pipeline *pipeline, int64_t now_ns, struct 
         }
     }
     qsort(view->stations, view->station_count, sizeof *view->stations, by_site);
-    return copy_alarms(pipeline, view);
+    return copy_alarms(pipeline, now_ns, view);
 }
 
 static void free_station(struct console_station *station)

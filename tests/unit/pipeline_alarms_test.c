@@ -378,6 +378,43 @@ static void what_is_shelved_is_told_by_the_first_live_reading_after_its_end(void
     EXPECT("");
 }
 
+/* The state of the only alarm that is listed at this moment, "" if none is. */
+static const char *listed_at(double minute, int64_t *shelved_until_ns)
+{
+    struct console_view view = { 0 };
+    int64_t now_ns = BEGIN_NS + (int64_t)(minute * 60) * SECOND_NS;
+    assert_true(pipeline_fill_view(world.pipeline, now_ns, &view));
+    assert_true(view.alarm_count <= 1);
+    const char *life = view.alarm_count > 0 ? view.alarms[0].life : "";
+    *shelved_until_ns = view.alarm_count > 0 ? view.alarms[0].shelved_until_ns : 0;
+    pipeline_view_free(&view);
+    return life;
+}
+
+static void a_shelving_that_is_over_is_listed_as_over_before_the_tick(void **state)
+{
+    int64_t until_ns;
+    (void)state;
+    add_rule("high", &parameters[0]);
+    begin();
+    level(0, 3);
+    at(1);
+    does("shelve", "high", "s1", "sensor swapped", 12);
+    assert_string_equal(listed_at(11.9, &until_ns), "SHLVD");
+    assert_int_equal(until_ns, BEGIN_NS + 12 * MINUTE_NS);
+    assert_string_equal(listed_at(12, &until_ns), ""); /* nothing is wrong: not listed */
+    level(10, 7);
+    assert_string_equal(listed_at(11.9, &until_ns), "SHLVD");
+    assert_string_equal(listed_at(12, &until_ns), "UNACK");
+    assert_int_equal(until_ns, 0);
+    EXPECT("high s1 shelve @1 SHLVD lan: sensor swapped until 12\n"
+           "high s1 normal>severe @10 SHLVD\n"); /* looking ended nothing */
+    assert_string_equal(listed_at(11, &until_ns), "SHLVD");
+    tick_until(13);
+    EXPECT("high s1 unshelve @12 UNACK\n");
+    assert_string_equal(listed_at(13, &until_ns), "UNACK");
+}
+
 static void what_was_over_before_the_shelving_ended_is_not_told_at_all(void **state)
 {
     (void)state;
@@ -1302,6 +1339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_is_acknowledged_is_known),
         TEST(what_is_shelved_is_told_by_the_first_live_reading_after_its_end),
+        TEST(a_shelving_that_is_over_is_listed_as_over_before_the_tick),
         TEST(what_was_over_before_the_shelving_ended_is_not_told_at_all),
         TEST(what_is_out_of_service_waits_for_somebody),
         TEST(what_makes_no_sense_is_refused_and_does_nothing),
