@@ -426,21 +426,30 @@ static void add_listed(struct loader *loader, void *context, const struct config
     }
 }
 
-/* What a station measures it can have calibrated, and then sends what it was before, too. */
-static void add_raw_values(struct loader *loader, const struct config_node *node,
-                           struct gathering *gathering)
+static void add_to_listed(struct loader *loader, const struct config_node *node,
+                          struct gathering *gathering, const struct statistic *statistic)
 {
-    const struct statistic *raw = statistic_of("_raw");
     size_t count = gathering->count;
     for (size_t i = 0; i < count && gathering->count < PHUSA_PARAMETERS_MAX; i++) {
         char name[PHUSA_NAME_MAX + 1];
         const struct entry *entry = &gathering->entries[i];
-        int length = snprintf(name, sizeof name, "%s%s", entry->parameter.name.data, raw->suffix);
+        int length = snprintf(name, sizeof name, "%s%s", entry->parameter.name.data, statistic->suffix);
         if (entry->listed && length <= PHUSA_NAME_MAX &&
             find_entry(gathering, phusa_text_of(name)) == NULL) {
-            add_beside(loader, gathering, node, raw, entry);
+            add_beside(loader, gathering, node, statistic, entry);
         }
     }
+}
+
+/*
+ * What a station sends without anybody changing the registry: what a value was before a calibration
+ * and what a check says of it, both as soon as a command has switched them on.
+ */
+static void add_unasked(struct loader *loader, const struct config_node *node,
+                        struct gathering *gathering)
+{
+    add_to_listed(loader, node, gathering, statistic_of("_raw"));
+    add_to_listed(loader, node, gathering, statistic_of("_check"));
 }
 
 /* ---- the catalogue ---- */
@@ -497,7 +506,7 @@ void load_parameters(struct loader *loader, const struct config_node *phusa, con
     loader->catalogue_whole = loader->catalogue_whole && whole;
     if (stations != NULL) {
         load_listed_names(loader, phusa, stations, add_listed, &gathering);
-        add_raw_values(loader, phusa, &gathering);
+        add_unasked(loader, phusa, &gathering);
     }
     fill_catalogue(loader, &gathering);
 }

@@ -116,6 +116,17 @@ def test_settings_prove_themselves(scene, tmp_path):
     assert reports(scene, 2)[-1]["temp_n"]["v"] == 2, "two samples a report again"
 
 
+def test_local_checks_reach_the_store(scene):
+    """Nobody lists `salinity_check`: the collector knows it of what is listed."""
+    assert "salinity_check" not in reports(scene, 1)[-1]
+    good(scene.ask("set", "salinity.low=-2", "salinity.high=-1", "--trial", "60"))
+    assert reports(scene, 2)[-1]["salinity_check"]["v"] == 1, "out of range"
+    until(lambda: any(name == "water_salinity_check" for name, _, _ in scene.store.export()), "the check in the store")
+    assert not any(s["quarantined"] for s in scene.collector.ledger()["stations"])
+    good(scene.ask("set", "salinity.low=0", "salinity.high=0", "--trial", "60"))
+    assert "salinity_check" not in reports(scene, 2)[-1]
+
+
 def test_a_broker_that_cannot_be_reached_is_rolled_back(scene):
     err = refused(scene.ask("set", "broker.host=127.0.0.1", f"broker.port={free_port()}", "--trial", "30"))
     assert err.splitlines()[-1] == f"phusa station: {STATION}: rolled back: no receipt came in time"

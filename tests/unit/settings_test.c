@@ -210,7 +210,7 @@ static void statistics_follow_their_parameter(void **state)
         " { id = \"s2\"; site = \"x\"; kind = \"water\"; every = \"5m\";"
         " parameters = [\"temp\", \"temp_min\"]; } );");
     load_good(fixture, SETTINGS_STATIONS);
-    assert_int_equal(fixture->settings->catalogue.count, 3 + 5 + 1);
+    assert_int_equal(fixture->settings->catalogue.count, 3 + 5 + 2);
     const struct phusa_parameter *found = parameter_named(fixture, "temp_min");
     double value = 300;
     assert_string_equal(found->label_vi, "Nhiệt độ, nhỏ nhất");
@@ -226,7 +226,9 @@ static void statistics_follow_their_parameter(void **state)
     assert_true(parameter_named(fixture, "temp_check")->maximum == 15);
     assert_true(parameter_named(fixture, "temp_raw")->maximum == 60);
     assert_true(parameter_named(fixture, "level_raw")->maximum == 5); /* not listed, but level is */
+    assert_true(parameter_named(fixture, "level_check")->maximum == 15);
     assert_null(parameter_named(fixture, "level_max_raw"));
+    assert_null(parameter_named(fixture, "level_max_check"));
     assert_string_equal(parameter_named(fixture, "level_max")->label_en, "Peak"); /* its own */
     assert_null(parameter_named(fixture, "level_min"));                           /* not listed */
     const struct station *s2 = registry_find(&fixture->settings->registry, PHUSA_TEXT("s2"));
