@@ -9,10 +9,11 @@
 #include <stdint.h>
 
 /* Bits of <parameter>_check. */
-#define CHECK_RANGE 1u /* outside low .. high */
-#define CHECK_STEP  2u /* further than `step` from the sample before */
-#define CHECK_FLAT  4u /* within `flat` for at least flat_s */
-#define CHECK_STUCK 8u /* the very same number for at least stuck_s */
+#define CHECK_RANGE 1u  /* outside low .. high */
+#define CHECK_STEP  2u  /* further than `step` from the sample before */
+#define CHECK_FLAT  4u  /* within `flat` for at least flat_s */
+#define CHECK_STUCK 8u  /* the very same number for at least stuck_s */
+#define CHECK_LEAST 16u /* of an amount: its counter could not follow, it is a least one */
 
 /* In the channel's unit and seconds. Zero in flat_s, stuck_s, step, or low = high: not checked. */
 struct check_limits {

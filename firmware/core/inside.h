@@ -58,8 +58,8 @@ void orders_step(struct station_core *station, struct hal_time now);
  * valid. */
 bool trial_begin(struct station_core *station);
 
-/* Reports hold what the calibrations in force want. */
-void trial_calibrated(struct station_core *station);
+/* Reports hold what nobody asked for: raw values of what is calibrated, checks of least amounts. */
+void trial_add_unasked(struct station_core *station);
 
 /* The distance of the schedule's moments by the settings in force. */
 int64_t settings_tick_ns(const struct station_core *station);

@@ -27,7 +27,8 @@ bool observe_enough(const struct observation *observation, uint32_t expected, ui
            (uint64_t)observation->count * 100u >= (uint64_t)expected * share;
 }
 
-void observe_amount(struct amount *amount, double value, double raw, uint8_t state, int64_t at_ns)
+void observe_amount(struct amount *amount, double value, double raw, uint8_t state, bool least,
+                    int64_t at_ns)
 {
     double sum = amount->sum + value, raw_sum = amount->raw + raw;
     if (isfinite(sum) && isfinite(raw_sum)) { /* larger ones are no amounts of anything */
@@ -35,6 +36,7 @@ void observe_amount(struct amount *amount, double value, double raw, uint8_t sta
         amount->raw = raw_sum;
     }
     amount->state = state > amount->state ? state : amount->state;
+    amount->least |= least;
     amount->reached_ns = at_ns;
 }
 

@@ -20,6 +20,7 @@
 struct amount {
     double sum, raw;    /* after and before calibration */
     uint8_t state;      /* worst device state of its samples */
+    bool least;         /* some of them are least amounts */
     int64_t reached_ns; /* the moment of the latest of them */
 };
 
@@ -40,8 +41,9 @@ void observe_add(struct observation *observation, double value, double raw, uint
 /* True if count is at least share percent of the samples expected, and not nothing. */
 bool observe_enough(const struct observation *observation, uint32_t expected, uint32_t share);
 
-/* Adds what came up to a moment; value and raw are finite. */
-void observe_amount(struct amount *amount, double value, double raw, uint8_t state, int64_t at_ns);
+/* Adds what came up to a moment; value and raw are finite. least: there may have been more. */
+void observe_amount(struct amount *amount, double value, double raw, uint8_t state, bool least,
+                    int64_t at_ns);
 
 /*
  * What adding some thousand numbers of at most six decimals gave, as one adds on paper: 0.3, not

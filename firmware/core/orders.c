@@ -480,7 +480,7 @@ static const char *keep_calibration(struct order *order, size_t channel, unsigne
         return "the calibration could not be kept";
     }
     use_calibration(order->station, channel, calibration);
-    trial_calibrated(order->station);
+    trial_add_unasked(order->station);
     end_procedure(order->station);
     print_change(order->print, calibration);
     return NULL;

@@ -25,8 +25,20 @@ static bool has_value(const struct station_channel_settings *channel, unsigned k
     return (channel->statistics >> (kind - REPORT_MINIMUM) & 1u) != 0;
 }
 
+/* A value of the channels in bits that do not have it yet, as far as there is room. */
+static size_t add_unasked(const struct station_settings *settings, uint32_t bits,
+                          enum report_kind kind, struct station_value *values, size_t count)
+{
+    for (unsigned i = 0; bits >> i != 0 && count < STATION_CHANNELS_MAX; i++) {
+        if ((bits >> i & 1u) != 0 && !has_value(&settings->channels[i], kind)) {
+            values[count++] = (struct station_value){ (uint8_t)i, (uint8_t)kind };
+        }
+    }
+    return count;
+}
+
 size_t report_values(const struct station_settings *settings, size_t channels, uint32_t raw,
-                     struct station_value values[STATION_CHANNELS_MAX])
+                     uint32_t least, struct station_value values[STATION_CHANNELS_MAX])
 {
     size_t count = 0;
     for (size_t i = 0; i < channels; i++) {
@@ -39,13 +51,8 @@ size_t report_values(const struct station_settings *settings, size_t channels, u
             }
         }
     }
-    for (size_t i = 0; i < channels; i++) {
-        bool lacking = (raw >> i & 1u) != 0 && !has_value(&settings->channels[i], REPORT_RAW);
-        if (lacking && count < STATION_CHANNELS_MAX) {
-            values[count++] = (struct station_value){ (uint8_t)i, REPORT_RAW };
-        }
-    }
-    return count;
+    count = add_unasked(settings, raw, REPORT_RAW, values, count);
+    return add_unasked(settings, least, REPORT_CHECK, values, count);
 }
 
 /* A text and what follows it. */

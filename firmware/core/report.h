@@ -22,11 +22,11 @@ struct report_channels {
 
 /*
  * The values of a report: first of all channels the mean or sum, then what each channel has beside
- * it by its settings, then the raw value of those in `raw` (bits) that have none yet, as far as
- * there is room.
+ * it by its settings, then the raw value of those in `raw` (bits) and the check of those in `least`
+ * that have none yet, as far as there is room.
  */
 size_t report_values(const struct station_settings *settings, size_t channels, uint32_t raw,
-                     struct station_value values[STATION_CHANNELS_MAX]);
+                     uint32_t least, struct station_value values[STATION_CHANNELS_MAX]);
 
 /* Names and units as they are kept with each block of the log. Returns the bytes, 0 if too many. */
 size_t report_layout(const struct station_channel *channels, const struct station_value *values,

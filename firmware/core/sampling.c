@@ -157,8 +157,9 @@ static void put_value(struct station_record *record, size_t place, double value,
     record->fault |= state == PHUSA_DEVICE_FAULT ? bit_of(place) : 0;
 }
 
-/* A value of an observation; false if it has none of that kind. */
-static bool value_of(const struct observation *observation, uint8_t kind, double *value)
+/* A value of an observation of which `checks` is said; false if it has none of that kind. */
+static bool value_of(const struct observation *observation, uint8_t kind, unsigned checks,
+                     double *value)
 {
     switch ((enum report_kind)kind) {
     case REPORT_MEAN:
@@ -179,10 +180,15 @@ static bool value_of(const struct observation *observation, uint8_t kind, double
         *value = observation->raw;
         return true;
     case REPORT_CHECK:
-        *value = (double)observation->checks;
-        return observation->checks != 0;
+        *value = (double)checks;
+        return checks != 0;
     }
     return false;
+}
+
+static unsigned check_of_sum(const struct amount *amount)
+{
+    return amount->least ? CHECK_LEAST : 0;
 }
 
 /* A wanted value and its state; false if it has none. */
@@ -198,7 +204,7 @@ static bool find_value(const struct station_core *station, const struct station_
         return true;
     }
     *state = observation->state;
-    return value_of(observation, wanted->kind, value);
+    return value_of(observation, wanted->kind, observation->checks | check_of_sum(amount), value);
 }
 
 static bool has_enough(const struct station_core *station, size_t channel)
@@ -377,6 +383,8 @@ static void report_event(struct station_core *station, struct hal_time now)
             sampling->reported_known |= bit_of(channel);
         } else if (station->values[i].kind == REPORT_RAW) {
             put_value(&record, i, event_raw(station, channel), event_state(station, channel));
+        } else if (station->values[i].kind == REPORT_CHECK && sampling->amounts[channel].least) {
+            put_value(&record, i, CHECK_LEAST, event_state(station, channel));
         }
     }
     station->fresh_at_ns = now.mono_ns;
@@ -396,6 +404,15 @@ static uint8_t state_of(const struct station_core *station, size_t channel, uint
     return calibrating ? PHUSA_DEVICE_CALIBRATING : said;
 }
 
+/* A channel gave a least amount: its reports can tell so from now on. */
+static void note_least(struct station_core *station, size_t channel)
+{
+    if ((station->sampling.least & bit_of(channel)) == 0) {
+        station->sampling.least |= bit_of(channel);
+        trial_add_unasked(station);
+    }
+}
+
 static void take_number(struct station_core *station, size_t channel, struct hal_sample sample)
 {
     struct sampling *sampling = &station->sampling;
@@ -411,7 +428,10 @@ static void take_number(struct station_core *station, size_t channel, struct hal
     sampling->fresh |= bit_of(channel);
     if (is_sum(station, channel)) {
         observe_amount(&sampling->amounts[channel], value, sample.value, sampling->states[channel],
-                       sampling->at_ns);
+                       sample.least, sampling->at_ns);
+        if (sample.least) {
+            note_least(station, channel);
+        }
     } else if (!falls_on(station, sampling->at_ns, station->settings.sample_every_ns)) {
         return;
     }

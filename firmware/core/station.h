@@ -132,6 +132,7 @@ struct sampling {
     bool period_wall;
     struct observation observations[STATION_CHANNELS_MAX];
     uint32_t sums;                               /* channels whose samples are amounts */
+    uint32_t least;                              /* of those, which gave a least one: they say so */
     struct amount amounts[STATION_CHANNELS_MAX]; /* of those, since the latest report */
     struct check_memory checks[STATION_CHANNELS_MAX];
     double raw[STATION_CHANNELS_MAX]; /* the latest sample */

@@ -70,11 +70,9 @@ int64_t settings_tick_ns(const struct station_core *station)
                                : station->settings.sample_every_ns;
 }
 
-/* The channels whose raw values are reported unasked: what a calibration changes is kept as it was.
- */
-static uint32_t raw_channels(const struct station_core *station)
+/* Those of some channels whose names leave room for a suffix. */
+static uint32_t suffixed(const struct station_core *station, uint32_t channels)
 {
-    uint32_t channels = station->orders.calibrated;
     for (size_t i = 0; i < station->options.channel_count; i++) {
         bool too_long = station->names[i].length > SETTINGS_STATISTIC_NAME_MAX;
         channels &= ~((uint32_t)too_long << i);
@@ -84,7 +82,7 @@ static uint32_t raw_channels(const struct station_core *station)
 
 /*
  * Names of the values in a report, for the log. False, and nothing is changed, if they do not fit;
- * raw values that nobody asked for are rather left out.
+ * raw values and checks that nobody asked for are rather left out.
  */
 static bool lay_out(struct station_core *station, const struct station_settings *settings)
 {
@@ -92,13 +90,14 @@ static bool lay_out(struct station_core *station, const struct station_settings 
     struct station_value values[STATION_CHANNELS_MAX];
     size_t count, length;
     bool fits, again;
-    uint32_t raw = raw_channels(station);
+    uint32_t raw = suffixed(station, station->orders.calibrated);
+    uint32_t least = suffixed(station, station->sampling.least);
     do {
-        count = report_values(settings, station->options.channel_count, raw, values);
+        count = report_values(settings, station->options.channel_count, raw, least, values);
         length = report_layout(station->options.channels, values, count, layout, sizeof layout);
         fits = length > 0 && station_log_layout_fits(&station->ports.flash, length);
-        again = !fits && raw != 0;
-        raw = 0;
+        again = !fits && (raw | least) != 0;
+        raw = least = 0;
     } while (again);
     if (!fits) {
         return false;
@@ -118,7 +117,7 @@ static bool lay_out_anew(struct station_core *station, const struct station_sett
                STATION_LOG_OK;
 }
 
-void trial_calibrated(struct station_core *station)
+void trial_add_unasked(struct station_core *station)
 {
     (void)lay_out_anew(station, &station->settings); /* these have room: they are in force */
 }

@@ -10,6 +10,7 @@
 #define WAIT_MAX        999   /* s; all that SDI-12 can say */
 #define INPUT_MAX       255
 #define DEBOUNCE_MAX    10000 /* ms */
+#define RATE_MAX        60000 /* a minute */
 #define BAUD_DEFAULT    9600
 #define BAUD_LEAST      1200
 #define BAUD_MAX        115200
@@ -438,6 +439,9 @@ static bool set_input(struct reader *reader, struct device_point *point)
     }
     if (is_key(reader, "debounce")) {
         return take_u16(reader, 0, DEBOUNCE_MAX, &point->debounce_ms, "is not 0 .. 10000 ms");
+    }
+    if (is_key(reader, "rate")) {
+        return take_u16(reader, 1, RATE_MAX, &point->rate, "is not 1 .. 60000 a minute");
     }
     if (is_key(reader, "zero")) {
         return take_real(reader, &point->zero);

@@ -15,7 +15,7 @@
  *   inputs
  *     device gauge
  *       channel level loop=0 zero=0 full=10 unit=m
- *       channel rain pulse=1 divide=5 debounce=100 unit=mm
+ *       channel rain pulse=1 divide=5 debounce=100 rate=40 unit=mm
  *
  * bus: the next of the port's buses, in their order. modbus: baud (9600), line (8N1: data bits,
  *   parity N E O, stop bits). sdi12: always 1200 7E1.
@@ -28,10 +28,10 @@
  *   the line), function (3), type (u16 s16 u32 s32 f32; u16), order (abcd cdab badc dcba; abcd); on
  *   sdi12 value (1 .. 20: which of those that the measurement gives); of inputs loop with zero
  *   and full (the values at 4 and 20 mA), or pulse, counted since the moment before, with debounce
- *   in ms (0: every edge is a pulse): an amount, of which reports have the sum, so it has neither
- *   offset nor decimals. The value is raw * multiply / divide + offset
- *   in unit (empty: the parameter's own), rounded to decimals if given. A raw value equal to
- *   absent means that the device has none.
+ *   in ms (0: every edge is a pulse) and rate (1 .. 60000 a minute; beyond it the amount is a least
+ *   one, and said to be): an amount, of which reports have the sum, so it has neither offset nor
+ *   decimals. The value is raw * multiply / divide + offset in unit (empty: the parameter's own),
+ *   rounded to decimals if given. A raw value equal to absent means that the device has none.
  *
  * Divide rather than multiply where the device sends whole numbers: 57 / 100 is 0.57 as everybody
  * writes it, 57 * 0.01 is not.
@@ -94,6 +94,7 @@ struct device_point {
     bool has_absent;
     uint16_t at;          /* register, value (from 0), input */
     uint16_t debounce_ms; /* of pulses */
+    uint16_t rate;        /* pulses a minute that are rightly counted; 0 = any */
     double multiply, divide, offset, absent;
     double zero, full; /* of a loop */
 };

@@ -5,9 +5,10 @@
 #include "current_loop.h"
 #include "hub_inside.h"
 
-#define MILLI  INT64_C(1000000)
-#define SECOND INT64_C(1000000000)
-#define POLL   MILLI /* while a line is in use: a character at 9,600 baud */
+#define MILLI     INT64_C(1000000)
+#define SECOND    INT64_C(1000000000)
+#define POLL      MILLI         /* while a line is in use: a character at 9,600 baud */
+#define RATE_POLL (10 * SECOND) /* of pulses that do not bounce */
 #define EXCHANGE_MAX                                                                               \
     (4 * SECOND) /* of Modbus beside its timeout: a busy line, sending, a babbler */
 #define COMMANDS_MAX (30 * SECOND) /* of SDI-12 beside the wait: 11 commands, all repeated */
@@ -500,7 +501,23 @@ static uint32_t edges_of(const struct hub *hub, const struct hub_pulse *pulse)
     return hub->pins->edges(hub->pins->context, hub->map->points[pulse->point].at);
 }
 
-/* Looks at the pulse inputs; returns when they must be looked at again, so as to tell bounces. */
+static void init_pulse(const struct hub *hub, struct hub_pulse *input)
+{
+    const struct device_point *point = &hub->map->points[input->point];
+    pulse_init(&input->pulse, point->debounce_ms * MILLI, edges_of(hub, input), hub->now.mono_ns);
+    input->rate = (struct pulse_rate){ .most = point->rate, .minute_ns = hub->now.mono_ns };
+}
+
+/* When an input must be looked at again, so as to tell bounces and what is too fast. */
+static int64_t look_again(const struct hub *hub, const struct device_point *point)
+{
+    if (point->debounce_ms > 0) {
+        return hub->now.mono_ns + point->debounce_ms * MILLI;
+    }
+    return point->rate > 0 ? hub->now.mono_ns + RATE_POLL : INT64_MAX;
+}
+
+/* Looks at the pulse inputs; returns when they must be looked at again. */
 static int64_t poll_pulses(struct hub *hub)
 {
     int64_t next = INT64_MAX;
@@ -508,12 +525,12 @@ static int64_t poll_pulses(struct hub *hub)
         struct hub_pulse *input = &hub->pulses[i];
         const struct device_point *point = &hub->map->points[input->point];
         if (!hub->stepped) {
-            pulse_init(&input->pulse, point->debounce_ms * MILLI, edges_of(hub, input),
-                       hub->now.mono_ns);
+            init_pulse(hub, input);
         }
-        (void)pulse_poll(&input->pulse, edges_of(hub, input), hub->now.mono_ns);
-        int64_t again = hub->now.mono_ns + point->debounce_ms * MILLI;
-        next = point->debounce_ms > 0 && again < next ? again : next;
+        uint32_t came = pulse_poll(&input->pulse, edges_of(hub, input), hub->now.mono_ns);
+        pulse_rate_poll(&input->rate, came, hub->now.mono_ns);
+        int64_t again = look_again(hub, point);
+        next = again < next ? again : next;
     }
     return next;
 }
@@ -525,8 +542,11 @@ static void read_pulses(struct hub *hub)
     for (size_t i = 0; i < hub->pulse_count; i++) {
         struct hub_pulse *input = &hub->pulses[i];
         const struct device_point *point = &hub->map->points[input->point];
+        struct hal_sample *sample = &hub->samples[input->point];
         input->begun = input->pulse.count;
-        hub->samples[input->point] = judge_raw(hub, point, input->begun - input->taken);
+        input->least_begun = input->rate.least;
+        *sample = judge_raw(hub, point, input->begun - input->taken);
+        sample->least = input->least_begun != input->least_taken;
     }
 }
 
@@ -617,6 +637,7 @@ static void give(struct hub *hub, size_t index)
     for (size_t i = 0; i < hub->pulse_count; i++) {
         if (hub->pulses[i].point == index) {
             hub->pulses[i].taken = hub->pulses[i].begun;
+            hub->pulses[i].least_taken = hub->pulses[i].least_begun;
         }
     }
 }

@@ -15,7 +15,8 @@
  * the past than late_max_ns cannot be measured any more: its channels are missing.
  *
  * Pulses are amounts: a value is what came since the round whose value was last asked for, so that
- * rounds that were missed, or in which nobody asked, lose none.
+ * rounds that were missed, or in which nobody asked, lose none. It is a least amount if some of
+ * them came faster than the counter can follow (rate= of the map).
  */
 #ifndef FIRMWARE_HUB_H
 #define FIRMWARE_HUB_H
@@ -82,8 +83,11 @@ struct hub_job {
 
 struct hub_pulse {
     struct pulse pulse;
-    uint32_t taken; /* its count when its value was last asked for */
-    uint32_t begun; /* its count at the round's begin */
+    struct pulse_rate rate;
+    uint32_t taken;       /* its count when its value was last asked for */
+    uint32_t begun;       /* its count at the round's begin */
+    uint32_t least_taken; /* of these, those in least amounts */
+    uint32_t least_begun;
     uint8_t point;
 };
 

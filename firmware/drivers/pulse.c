@@ -35,36 +35,35 @@ uint32_t pulse_poll(struct pulse *pulse, uint32_t edges, int64_t now_ns)
     return taken;
 }
 
+/* --- saturation --------------------------------------------------------------------- */
+
+void pulse_rate_poll(struct pulse_rate *rate, uint32_t came, int64_t now_ns)
+{
+    double minutes = (double)(now_ns - rate->minute_ns) / (double)MINUTE;
+    rate->came += came;
+    bool over = rate->most > 0 && rate->came > rate->most * (minutes > 1 ? minutes : 1);
+    rate->least += over || rate->crowded ? came : 0;
+    if (minutes >= 1) {
+        rate->crowded = over;
+        rate->came = 0;
+        rate->minute_ns = now_ns;
+    }
+}
+
 /* --- rain gauge --------------------------------------------------------------------- */
 
-void rain_gauge_init(struct rain_gauge *gauge, const struct rain_gauge_settings *settings,
-                     uint32_t edges, int64_t now_ns)
+void rain_gauge_init(struct rain_gauge *gauge, int64_t debounce_ns, uint32_t edges, int64_t now_ns)
 {
-    *gauge = (struct rain_gauge){ .settings = *settings, .minute_ns = now_ns };
-    pulse_init(&gauge->pulse, settings->debounce_ns, edges, now_ns);
+    *gauge = (struct rain_gauge){ .tipped = false };
+    pulse_init(&gauge->pulse, debounce_ns, edges, now_ns);
 }
 
 void rain_gauge_poll(struct rain_gauge *gauge, uint32_t edges, int64_t now_ns)
 {
-    if (now_ns - gauge->minute_ns >= MINUTE) {
-        gauge->minute_ns = now_ns;
-        gauge->minute_count = gauge->pulse.count;
-    }
     if (pulse_poll(&gauge->pulse, edges, now_ns) > 0) {
         gauge->tip_ns = now_ns;
         gauge->tipped = true;
     }
-    uint32_t limit = gauge->settings.tips_per_minute;
-    gauge->saturated |= limit > 0 && gauge->pulse.count - gauge->minute_count > limit;
-}
-
-double rain_gauge_take(struct rain_gauge *gauge, bool *saturated)
-{
-    uint32_t tips = gauge->pulse.count - gauge->taken;
-    gauge->taken = gauge->pulse.count;
-    *saturated = gauge->saturated;
-    gauge->saturated = false;
-    return tips * gauge->settings.mm_per_tip;
 }
 
 bool rain_gauge_wet(const struct rain_gauge *gauge, int64_t now_ns, int64_t within_ns)

@@ -8,6 +8,10 @@
  * that distance. Poll at least every debounce_ns: polled later, bounces of one pulse look like
  * several. Real pulses should lie at least two debounce_ns apart.
  *
+ * Saturation. A rain gauge loses water while its bucket tips: beyond the rate of its data sheet it
+ * says less than fell. A minute with more pulses than that is saturated; what is counted in it from
+ * then on, and in the minute after it, is a least count. Poll at least every ten seconds.
+ *
  * Dead time. While one insect is in the beam a second one is not seen. With m counted in a time T
  * and a dead time d for each, n = m / (1 - m d / T) passed: the model of a non-paralyzable counter
  * (Knoll, Radiation Detection and Measurement, chapter 4). Where m d / T passes a limit the
@@ -38,31 +42,32 @@ void pulse_init(struct pulse *pulse, int64_t debounce_ns, uint32_t edges, int64_
 /* Takes the counter's new state; returns how many pulses came since the last poll. */
 uint32_t pulse_poll(struct pulse *pulse, uint32_t edges, int64_t now_ns);
 
+/* --- saturation --------------------------------------------------------------------- */
+
+/* Zero-initialise but for the first two. Read least; change nothing. */
+struct pulse_rate {
+    uint32_t most;     /* pulses a minute that it can follow, of its data sheet; 0: no limit */
+    int64_t minute_ns; /* begin of the running minute */
+    uint32_t came;     /* in it */
+    bool crowded;      /* in the one before it there were too many */
+    uint32_t least;    /* pulses that came while there were too many: there may have been more */
+};
+
+/* came: what pulse_poll returned at this time. */
+void pulse_rate_poll(struct pulse_rate *rate, uint32_t came, int64_t now_ns);
+
 /* --- rain gauge --------------------------------------------------------------------- */
 
-struct rain_gauge_settings {
-    double mm_per_tip;        /* of its data sheet: 0.1, 0.2, 0.5 ... */
-    int64_t debounce_ns;      /* of its reed contact: about 100 ms */
-    uint32_t tips_per_minute; /* it tips no faster: beyond, it says less than fell. 0: no limit */
-};
-
+/* Whether it rains. How much is an amount of the device map (hub.h). */
 struct rain_gauge {
-    struct rain_gauge_settings settings;
     struct pulse pulse;
-    uint32_t taken;        /* count at the last rain_gauge_take */
-    uint32_t minute_count; /* count at the begin of the running minute */
-    int64_t minute_ns;     /* its begin */
-    int64_t tip_ns;        /* the last tip */
-    bool tipped;           /* there was one */
-    bool saturated;        /* since the last rain_gauge_take */
+    int64_t tip_ns; /* the last tip */
+    bool tipped;    /* there was one */
 };
 
-void rain_gauge_init(struct rain_gauge *gauge, const struct rain_gauge_settings *settings,
-                     uint32_t edges, int64_t now_ns);
+/* debounce_ns: of its reed contact, about 100 ms. */
+void rain_gauge_init(struct rain_gauge *gauge, int64_t debounce_ns, uint32_t edges, int64_t now_ns);
 void rain_gauge_poll(struct rain_gauge *gauge, uint32_t edges, int64_t now_ns);
-
-/* Millimetres since the last call. *saturated: it rained faster than it can tip in between. */
-double rain_gauge_take(struct rain_gauge *gauge, bool *saturated);
 
 /* True if it tipped within the last within_ns. */
 bool rain_gauge_wet(const struct rain_gauge *gauge, int64_t now_ns, int64_t within_ns);

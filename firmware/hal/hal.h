@@ -38,6 +38,7 @@ struct hal_sample {
     enum hal_sample_kind kind;
     double value;
     uint8_t state; /* TT 10/2021: 0 measuring, 1 calibrating, 2 fault */
+    bool least;    /* of an amount: there may have been more, the counter could not follow */
 };
 
 struct hal_sensors {

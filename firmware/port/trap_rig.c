@@ -27,7 +27,8 @@ bool trap_rig_init(struct trap_rig *rig, const struct trap_rig_settings *setting
         return false;
     }
     if (settings->has_gauge) {
-        rain_gauge_init(&rig->gauge, &settings->gauge, edges(rig, settings->gauge_input), at);
+        rain_gauge_init(&rig->gauge, settings->gauge_debounce_ns, edges(rig, settings->gauge_input),
+                        at);
     }
     if (settings->has_button) {
         pulse_init(&rig->button, settings->button_debounce_ns, edges(rig, settings->button_input),

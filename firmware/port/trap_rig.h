@@ -19,9 +19,9 @@ struct trap_rig_settings {
     struct beam_settings beam;
     unsigned beam_input, beam_pin; /* its edges; its level, on while interrupted */
     bool has_gauge;
-    struct rain_gauge_settings gauge;
     unsigned gauge_input;
-    int64_t wet_ns; /* after a tip it counts as raining so long */
+    int64_t gauge_debounce_ns; /* 100 ms is good */
+    int64_t wet_ns;            /* after a tip it counts as raining so long */
     bool has_rain_switch;
     unsigned rain_pin; /* on while wet */
     bool has_door;

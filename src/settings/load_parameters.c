@@ -347,7 +347,7 @@ static const struct statistic {
 };
 
 #define SAMPLES_MOST 86400.0 /* one a second for a day */
-#define CHECKS_MOST  15.0    /* the sum of all its bits */
+#define CHECKS_MOST  31.0    /* the sum of all its bits */
 
 static struct entry *find_entry(const struct gathering *gathering, struct phusa_text name)
 {
@@ -433,7 +433,8 @@ static void add_to_listed(struct loader *loader, const struct config_node *node,
     for (size_t i = 0; i < count && gathering->count < PHUSA_PARAMETERS_MAX; i++) {
         char name[PHUSA_NAME_MAX + 1];
         const struct entry *entry = &gathering->entries[i];
-        int length = snprintf(name, sizeof name, "%s%s", entry->parameter.name.data, statistic->suffix);
+        int length =
+            snprintf(name, sizeof name, "%s%s", entry->parameter.name.data, statistic->suffix);
         if (entry->listed && length <= PHUSA_NAME_MAX &&
             find_entry(gathering, phusa_text_of(name)) == NULL) {
             add_beside(loader, gathering, node, statistic, entry);

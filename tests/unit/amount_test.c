@@ -14,6 +14,10 @@
     "inputs\ndevice gauge\nchannel rain pulse=0 divide=5\n"                                        \
     "device beam\nchannel bph pulse=1\n"
 
+#define FAST_MAP                                                                                   \
+    "inputs\ndevice gauge\nchannel rain pulse=0 divide=5 rate=40\n"                                \
+    "device beam\nchannel bph pulse=1\n"
+
 /* --- a gauge and a beam at a station ---------------------------------------------------------- */
 
 static struct {
@@ -74,13 +78,13 @@ static void take(struct port *port, const struct port_report *report)
     assert_true(reached_s((uint32_t)site.told, now_s) <= at_s + LATE_MAX_S);
 }
 
-static void create(uint64_t seed)
+static void create_with(uint64_t seed, const char *map)
 {
     static const struct phusa_text names[2] = { { "rain", 4 }, { "bph", 3 } };
     struct device_map_error error;
     memset(&site, 0, sizeof site);
     site.edges[0] = (uint32_t)(0 - seed % 1000); /* it wraps on the way */
-    assert_true(device_map_parse(&site.map, PHUSA_TEXT(MAP), &error));
+    assert_true(device_map_parse(&site.map, phusa_text_of(map), &error));
     hub_init(&site.hub, &site.map, NULL, 0, &pins,
              &(struct hub_options){ .late_max_ns = LATE_MAX_S * SECOND_NS });
     assert_true(hub_bind(&site.hub, names, 2));
@@ -92,6 +96,11 @@ static void create(uint64_t seed)
     site.port->options.channels[1] = (struct station_channel){ .name = names[1] };
     site.port->options.sample_every_ns = MINUTE_NS;
     (void)hub_step(&site.hub, site.port->now);
+}
+
+static void create(uint64_t seed)
+{
+    create_with(seed, MAP);
 }
 
 static int64_t second(void)
@@ -201,6 +210,54 @@ static void a_shower_is_told_once(void **state)
 }
 
 /* A flash that fails and no link: what could be neither kept nor sent is in the next report. */
+/* The bucket tips 40 times a minute at most: the report of more says so, stays good, and the next
+ * does not. */
+static void rain_beyond_the_gauge_is_told_to_be(void **state)
+{
+    (void)state;
+    create_with(4, FAST_MAP);
+    assert_int_equal(port_boot(site.port), STATION_OK);
+    port_link(site.port, true);
+    run();
+    for (int i = 1; i <= 2700; i++) {
+        fall((i > 1200 && i <= 1320) || i % 10 == 0, 0); /* a cloudburst of two minutes */
+        run();
+        if (i % 900 == 0) {
+            const struct phusa_reading *rain = port_find(port_latest(site.port), "rain");
+            const struct phusa_reading *check = port_find(port_latest(site.port), "rain_check");
+            assert_true(rain->value == (i == 1800 ? 78 + 120 : 90) / 5.0);
+            assert_int_equal(rain->device_state, PHUSA_DEVICE_MEASURING);
+            assert_true(i == 1800 ? check != NULL && check->value == CHECK_LEAST : check == NULL);
+        }
+    }
+    assert_true(site.told == 90 + 198 + 90);
+    port_destroy(site.port);
+}
+
+/* A report at once that takes the least amount with it has the word of it, too. */
+static void a_shower_beyond_the_gauge_is_told_to_be(void **state)
+{
+    (void)state;
+    static const struct station_channel_settings settings[2] = { { .event_step = 2 } };
+    create_with(5, FAST_MAP);
+    site.port->options.fast_every_ns = 10 * SECOND_NS;
+    site.port->options.channel_settings = settings;
+    assert_int_equal(port_boot(site.port), STATION_OK);
+    port_link(site.port, true);
+    run();
+    for (int i = 1; i <= 900; i++) {
+        fall(i > 300 && i <= 355, 0);
+        run();
+        if (i == 360 || i == 900) {
+            assert_int_equal(site.rain_reports, 2 + (i == 900));
+            const struct phusa_reading *check = port_find(port_latest(site.port), "rain_check");
+            assert_true(port_find(port_latest(site.port), "rain")->value == (i == 360 ? 11 : 0));
+            assert_true(i == 360 ? check != NULL && check->value == CHECK_LEAST : check == NULL);
+        }
+    }
+    port_destroy(site.port);
+}
+
 static void a_report_that_was_lost_takes_nothing_with_it(void **state)
 {
     (void)state;
@@ -307,14 +364,14 @@ static void amounts_add_up_as_on_paper(void **state)
         for (uint64_t i = 1 + draw_below(&draws, 2000); i > 0; i--) {
             int64_t some = (int64_t)draw_below(&draws, 4000) - 100;
             units += some;
-            observe_amount(&amount, (double)some / (double)scale, 1, (uint8_t)(i % 2), 77);
+            observe_amount(&amount, (double)some / (double)scale, 1, (uint8_t)(i % 2), false, 77);
         }
         assert_true(observe_tidy(amount.sum) == (double)units / (double)scale);
         assert_int_equal(amount.reached_ns, 77);
         assert_int_equal(amount.state, 1);
     }
     struct amount amount = { .sum = 1e308 };
-    observe_amount(&amount, 1e308, 1e308, 2, 5);
+    observe_amount(&amount, 1e308, 1e308, 2, false, 5);
     assert_true(amount.sum == 1e308 && amount.state == 2);
     assert_true(observe_tidy(1e300) == 1e300);
 }
@@ -344,6 +401,8 @@ int main(void)
         cmocka_unit_test(a_report_has_the_sum_of_its_samples),
         cmocka_unit_test(what_stands_beside_a_sum),
         cmocka_unit_test(a_shower_is_told_once),
+        cmocka_unit_test(rain_beyond_the_gauge_is_told_to_be),
+        cmocka_unit_test(a_shower_beyond_the_gauge_is_told_to_be),
         cmocka_unit_test(a_report_that_was_lost_takes_nothing_with_it),
         cmocka_unit_test(seasons_add_up),
         cmocka_unit_test(amounts_add_up_as_on_paper),

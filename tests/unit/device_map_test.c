@@ -74,7 +74,7 @@ static void test_sdi12_and_inputs(void **state)
         parse("bus modbus\ndevice a address=1\nchannel ph register=1\n"
               "bus sdi12\ndevice probe address=z measure=CC3 wait=9\nchannel level value=20\n"
               "device other address=A\nchannel temp value=1\n"
-              "inputs\ndevice rain\nchannel rain pulse=255 divide=5 debounce=100 unit=mm\n"
+              "inputs\ndevice rain\nchannel rain pulse=255 divide=5 debounce=100 rate=40 unit=mm\n"
               "channel depth loop=0 zero=10 full=-10\n"));
     assert_int_equal(map.bus_count, 2);
     assert_int_equal(map.buses[0].line.baud, 9600);
@@ -93,6 +93,7 @@ static void test_sdi12_and_inputs(void **state)
     assert_int_equal(map.points[1].at, 19);
     assert_int_equal(map.points[3].source, DEVICE_PULSE);
     assert_int_equal(map.points[3].debounce_ms, 100);
+    assert_int_equal(map.points[3].rate, 40);
     assert_int_equal(map.pulse_count, 1);
     assert_int_equal(map.points[4].source, DEVICE_LOOP);
     assert_true(map.points[4].zero == 10 && map.points[4].full == -10);
@@ -172,6 +173,9 @@ static const struct {
       7, "e", "is one pulse input too many; at most 4" },
     { "inputs\ndevice a\nchannel rain pulse=0 debounce=1s\n", 3, "debounce",
       "is not 0 .. 10000 ms" },
+    { "inputs\ndevice a\nchannel rain pulse=0 rate=0\n", 3, "rate", "is not 1 .. 60000 a minute" },
+    { MODBUS "channel rain register=0 rate=40\n", 3, "rate",
+      "is unknown here; see the keys of a channel" },
 };
 
 static void test_refusals(void **state)

@@ -669,6 +669,48 @@ static void test_bounces(void **state)
     expect_kind(0, HAL_SAMPLE_FAILED);
 }
 
+/* More than its counter can follow is a least amount, until it was given once. */
+static void test_too_fast(void **state)
+{
+    (void)state;
+    struct fake_pins board = { .edges[1] = UINT32_MAX - 5 };
+    const struct hal_pins pins = fake_pins_hal(&board);
+    struct phusa_text name = PHUSA_TEXT("rain");
+    struct hal_sensors sensors = hub_sensors(&hub);
+    make_hub("inputs\ndevice rain\nchannel rain pulse=1 divide=5 rate=60\n", "rain");
+    hub_init(&hub, &map, NULL, 0, &pins, &OPTIONS);
+    assert_true(hub_bind(&hub, &name, 1));
+    assert_true(hub_step(&hub, now()) <= now_ns + 10 * SECOND);
+    board.edges[1] += 60;
+    (void)whole_round();
+    expect(0, 12);
+    assert_false(sample(0).least);
+    board.edges[1]++;
+    (void)whole_round();
+    (void)whole_round(); /* in the first nobody asked */
+    expect(0, 0.2);
+    assert_true(sample(0).least);
+    assert_int_equal(sample(0).state, 0);
+    board.edges[1]++;
+    sensors.begin(sensors.context, now_ns);
+    board.edges[1]++; /* behind the round's begin: of the next */
+    (void)hub_step(&hub, now());
+    expect(0, 0.2);
+    assert_true(sample(0).least);
+    (void)whole_round();
+    expect(0, 0.2);
+    assert_true(sample(0).least);
+    for (int i = 0; i < 2 * 60; i++) { /* the minute ends, and one without as many */
+        (void)whole_round();
+        expect(0, 0);
+        assert_false(sample(0).least);
+    }
+    board.edges[1]++;
+    (void)whole_round();
+    expect(0, 0.2);
+    assert_false(sample(0).least);
+}
+
 /* --- answers that come late --------------------------------------------------------- */
 
 static bool is_alone(void)
@@ -987,6 +1029,7 @@ int main(void)
         cmocka_unit_test_setup(test_ports_without_a_bus, make_buses),
         cmocka_unit_test_setup(test_inputs, make_buses),
         cmocka_unit_test_setup(test_bounces, make_buses),
+        cmocka_unit_test_setup(test_too_fast, make_buses),
         cmocka_unit_test_setup(test_late_answers_are_not_mistaken, make_buses),
         cmocka_unit_test_setup(test_asking_one_device, make_buses),
         cmocka_unit_test_setup(test_rounds_go_before, make_buses),

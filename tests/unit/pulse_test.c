@@ -13,6 +13,7 @@
 
 #define MS     INT64_C(1000000)
 #define SECOND (1000 * MS)
+#define MINUTE (60 * SECOND)
 #define HOUR   (3600 * SECOND)
 
 /* --- debounce and wrap ------------------------------------------------------------ */
@@ -85,41 +86,67 @@ static void bouncing_tips_are_counted_once(void **state)
     assert_true(tips > 1000);
 }
 
-/* --- rain gauge --------------------------------------------------------------------- */
+/* --- saturation --------------------------------------------------------------------- */
 
-static const struct rain_gauge_settings bucket = { 0.2, 100 * MS, 40 };
-
-static void rain_is_tips(void **state)
+/* Least pulses of so many minutes, with so many pulses in each, one evenly after the other. */
+static uint32_t least_of(struct pulse_rate *rate, const uint32_t *minutes, size_t count)
 {
-    (void)state;
-    struct rain_gauge gauge;
-    bool saturated;
-    rain_gauge_init(&gauge, &bucket, 7, 0);
-    assert_false(rain_gauge_wet(&gauge, 0, HOUR));
-    for (uint32_t tip = 1; tip <= 10; tip++) {
-        rain_gauge_poll(&gauge, 7 + tip, tip * 10 * SECOND);
+    uint32_t before = rate->least;
+    for (size_t i = 0; i < count; i++) {
+        for (uint32_t pulse = 1; pulse <= minutes[i]; pulse++) {
+            int64_t at = (int64_t)i * MINUTE + pulse * MINUTE / (minutes[i] + 1);
+            pulse_rate_poll(rate, 1, at);
+        }
+        pulse_rate_poll(rate, 0, (int64_t)(i + 1) * MINUTE);
     }
-    assert_true(rain_gauge_wet(&gauge, 400 * SECOND, 300 * SECOND));
-    assert_false(rain_gauge_wet(&gauge, 401 * SECOND, 300 * SECOND));
-    assert_true(fabs(rain_gauge_take(&gauge, &saturated) - 2.0) < 1e-12);
-    assert_false(saturated);
-    assert_true(rain_gauge_take(&gauge, &saturated) == 0);
+    return rate->least - before;
 }
 
-static void a_gauge_that_cannot_follow_says_so_once(void **state)
+static void what_comes_too_fast_is_a_least_count(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t most, minutes[4], least;
+    } cases[] = {
+        { 40, { 40, 40, 40, 40 }, 0 },        { 40, { 41, 0, 0, 0 }, 1 },
+        { 40, { 50, 7, 3, 0 }, 10 + 7 },      { 40, { 10, 60, 60, 5 }, 20 + 60 + 5 },
+        { 0, { 9999, 9999, 9999, 9999 }, 0 }, { 40, { 0, 0, 0, 1 }, 0 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct pulse_rate rate = { .most = cases[i].most };
+        assert_int_equal(least_of(&rate, cases[i].minutes, 4), cases[i].least);
+    }
+}
+
+/* Looked at seldom, it goes by the mean of the time since then. */
+static void a_long_time_is_no_minute(void **state)
+{
+    (void)state;
+    struct pulse_rate rate = { .most = 40 };
+    pulse_rate_poll(&rate, 400, 10 * MINUTE);
+    assert_int_equal(rate.least, 0);
+    pulse_rate_poll(&rate, 401, 20 * MINUTE);
+    assert_int_equal(rate.least, 401);
+    pulse_rate_poll(&rate, 3, 20 * MINUTE + SECOND);
+    assert_int_equal(rate.least, 404);
+    pulse_rate_poll(&rate, 0, 21 * MINUTE);
+    pulse_rate_poll(&rate, 3, 22 * MINUTE);
+    assert_int_equal(rate.least, 404);
+}
+
+/* --- rain gauge --------------------------------------------------------------------- */
+
+static void a_tip_is_rain_for_a_while(void **state)
 {
     (void)state;
     struct rain_gauge gauge;
-    bool saturated;
-    rain_gauge_init(&gauge, &bucket, 0, 0);
-    for (uint32_t tip = 1; tip <= 50; tip++) {
-        rain_gauge_poll(&gauge, tip, tip * SECOND);
-    }
-    assert_true(fabs(rain_gauge_take(&gauge, &saturated) - 10.0) < 1e-12);
-    assert_true(saturated);
-    rain_gauge_poll(&gauge, 51, 200 * SECOND);
-    assert_true(fabs(rain_gauge_take(&gauge, &saturated) - 0.2) < 1e-12);
-    assert_false(saturated);
+    rain_gauge_init(&gauge, 100 * MS, 7, 0);
+    rain_gauge_poll(&gauge, 7, SECOND);
+    assert_false(rain_gauge_wet(&gauge, SECOND, HOUR));
+    rain_gauge_poll(&gauge, 8, 100 * SECOND);
+    rain_gauge_poll(&gauge, 8, 200 * SECOND);
+    assert_true(rain_gauge_wet(&gauge, 400 * SECOND, 300 * SECOND));
+    assert_false(rain_gauge_wet(&gauge, 401 * SECOND, 300 * SECOND));
 }
 
 /* --- insect beam -------------------------------------------------------------------- */
@@ -222,8 +249,9 @@ int main(void)
         cmocka_unit_test(the_edge_counter_wraps),
         cmocka_unit_test(bounces_are_one_pulse),
         cmocka_unit_test(bouncing_tips_are_counted_once),
-        cmocka_unit_test(rain_is_tips),
-        cmocka_unit_test(a_gauge_that_cannot_follow_says_so_once),
+        cmocka_unit_test(what_comes_too_fast_is_a_least_count),
+        cmocka_unit_test(a_long_time_is_no_minute),
+        cmocka_unit_test(a_tip_is_rain_for_a_while),
         cmocka_unit_test(few_insects_are_counted_as_they_are),
         cmocka_unit_test(dead_time_is_corrected),
         cmocka_unit_test(a_crowd_is_a_least_count),

@@ -223,10 +223,10 @@ static void statistics_follow_their_parameter(void **state)
     assert_false(phusa_unit_convert(found, PHUSA_TEXT("K"), &value));
     found = parameter_named(fixture, "temp_n");
     assert_true(found->maximum == 86400 && found->unit.length == 0);
-    assert_true(parameter_named(fixture, "temp_check")->maximum == 15);
+    assert_true(parameter_named(fixture, "temp_check")->maximum == 31);
     assert_true(parameter_named(fixture, "temp_raw")->maximum == 60);
     assert_true(parameter_named(fixture, "level_raw")->maximum == 5); /* not listed, but level is */
-    assert_true(parameter_named(fixture, "level_check")->maximum == 15);
+    assert_true(parameter_named(fixture, "level_check")->maximum == 31);
     assert_null(parameter_named(fixture, "level_max_raw"));
     assert_null(parameter_named(fixture, "level_max_check"));
     assert_string_equal(parameter_named(fixture, "level_max")->label_en, "Peak"); /* its own */

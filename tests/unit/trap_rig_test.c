@@ -96,8 +96,8 @@ static void begin(bool classifier, int64_t wall_ns)
         .beam_input = BEAM_EDGES,
         .beam_pin = BEAM,
         .has_gauge = true,
-        .gauge = { 0.2, 100000000, 40 },
         .gauge_input = TIPS,
+        .gauge_debounce_ns = 100000000,
         .wet_ns = 10 * MINUTE,
         .has_rain_switch = true,
         .rain_pin = RAIN,
@@ -276,7 +276,7 @@ static void wind_and_battery_are_asked_each_minute(void **state)
     run_to(at(20, 21));
     assert_int_equal(board.rig.trap.reason, TRAP_BATTERY);
     board.core.sampling.under_way = false;
-    board.samples[BATTERY] = (struct hal_sample){ HAL_SAMPLE_VALUE, 13, 2 }; /* a fault */
+    board.samples[BATTERY] = (struct hal_sample){ HAL_SAMPLE_VALUE, 13, 2, false }; /* a fault */
     run_to(at(20, 23));
     assert_true(isnan(board.rig.joint.heard[NIGHT_BATTERY]));
     board.samples[BATTERY] = value(13);
