@@ -11,6 +11,8 @@ UNITS = {"s": 1, "m": 60, "h": 3600}
 MOMENTS = {"clock": 0, "dusk": 1, "dawn": 2}
 COUNTERS = {"beam": 0, "classifier": 1}
 WIRED = {"rain": 1, "gauge": 2, "door": 4, "button": 8}
+COUNTED = ("gauge", "button")  # of these edges are counted, which the board (firmware/port/mps2) cannot do
+OFFSET_MOST_S = 14 * 3600  # firmware/core/trap.c
 HORIZON = -50 / 60  # degrees: the sun's upper rim (firmware/core/sun.h)
 STALE_S = 3600
 # What a trap tells beside its species; firmware/core/trap.c.
@@ -70,28 +72,30 @@ def edge(text):
 
 def hours(text):
     try:
-        begin, end = text.split("..")
-        return edge(begin), edge(end)
+        begin, end = map(edge, text.split(".."))
     except ValueError:
         raise wrong(text, "FROM..UNTIL such as dusk+15m..22:00 or 19:00..dawn-1h") from None
+    if begin == end:
+        raise wrong(text, "FROM..UNTIL: it ends as it begins, and the lamp would never be lit")
+    return begin, end
 
 
-def spans(text, names):
+def spans(text, names, example):
     try:
         values = tuple(map(seconds, text.split(",")))
     except ValueError:
         values = ()
     if len(values) != len(names):
-        raise wrong(text, f"{','.join(names)} as three times up to 24h, such as 15m,10m,30m")
+        raise wrong(text, f"{','.join(names)} as three times up to 24h, such as {example}")
     return values
 
 
 def holds(text):
-    return spans(text, ("RAIN", "WIND", "BATTERY"))
+    return spans(text, ("RAIN", "WIND", "BATTERY"), "15m,10m,30m")
 
 
 def lamp_times(text):
-    return spans(text, ("START", "REST", "RETRY"))
+    return spans(text, ("START", "REST", "RETRY"), "5s,60s,10m")
 
 
 def gate(text, right, rising):
@@ -126,8 +130,8 @@ def wired(text):
 def offset(text):
     """Seconds of local time - UTC."""
     match = re.fullmatch(r"([+-])([0-9]{2}):([0-9]{2})", text)
-    if not match or int(match[2]) > 14 or int(match[3]) > 59:
-        raise wrong(text, "an offset from UTC such as +07:00")
+    if not match or int(match[3]) > 59 or int(match[2]) * 3600 + int(match[3]) * 60 > OFFSET_MOST_S:
+        raise wrong(text, "an offset from UTC such as +07:00, from -14:00 to +14:00")
     return (int(match[2]) * 3600 + int(match[3]) * 60) * (-1 if match[1] == "-" else 1)
 
 
@@ -175,6 +179,13 @@ def text_of(word):
     return bytes([len(word)]) + word.encode()
 
 
+def uncounted(arguments):
+    """What of the trap the board has no input for; None: it has all."""
+    names = ["--counter beam"] if arguments.counter == "beam" else []
+    names += [f"--wired {name}" for name in COUNTED if arguments.wired & WIRED[name]]
+    return f"{names[0]}: the board has no input that counts edges" if names else None
+
+
 def problem(arguments, channels, image):
     """What does not fit together; channels are the names of those reported. None: it does."""
     if not arguments.species:
@@ -186,8 +197,8 @@ def problem(arguments, channels, image):
         return "--species: a trap needs --place LAT,LON, for dusk and dawn"
     if len(arguments.species) > CLASSES_MOST or len(set(arguments.species)) < len(arguments.species):
         return f"--species: each once, at most {CLASSES_MOST}"
-    if arguments.counter == "beam" and len(arguments.species) > 1:
-        return "--counter beam: it tells nothing apart; one --species is expected"
+    if uncounted(arguments):
+        return uncounted(arguments)
     for name in arguments.species:
         if name not in channels:
             return f"--species {name}: is no channel of the station; add --channel {name}"

@@ -60,7 +60,9 @@ def test_what_it_reports_by_itself(bench):
     ([*TRAP, "--channel", "bph"], "--species glh: is no channel of the station; add --channel glh"),
     ([*TRAP, "--wind", "wind_speed"], "--wind wind_speed: is no channel of the station that a sensor gives"),
     ([*TRAP, "--battery", "lamp_minutes"], "--battery lamp_minutes: is no channel of the station that a sensor gives"),
-    ([*TRAP, "--counter", "beam"], "--counter beam: it tells nothing apart; one --species is expected"),
+    ([*TRAP, "--counter", "beam"], "--counter beam: the board has no input that counts edges"),
+    ([*TRAP, "--wired", "rain,gauge"], "--wired gauge: the board has no input that counts edges"),
+    ([*TRAP, "--wired", "button"], "--wired button: the board has no input that counts edges"),
     ([*TRAP, "--every", "7h"],
      "--every: a trap's night ends at noon, which must be a moment of its reports: 1d, 12h, 6h, 1h, 15m ..."),
     (["--channel", "level", "--place", "10,106"], "--place: is of a pest-light trap; add --species"),
@@ -84,6 +86,23 @@ def test_the_small_image_is_none(bench):
 def test_values_that_cannot_be(bench, words):
     code, said = bench.run(*LEAST, "--ca", "ca.pem", *TRAP, *words)
     assert code == 2 and f"argument {words[0]}: " in said
+
+
+@pytest.mark.parametrize("words, said", [
+    (["--utc-offset", "+14:01"], "an offset from UTC such as +07:00, from -14:00 to +14:00"),
+    (["--utc-offset", "-14:30"], "an offset from UTC such as +07:00, from -14:00 to +14:00"),
+    (["--lamp", "19:00..19:00"], "FROM..UNTIL: it ends as it begins, and the lamp would never be lit"),
+    (["--lamp-times", "1s,2s"], "START,REST,RETRY as three times up to 24h, such as 5s,60s,10m"),
+    (["--hold", "1s,2s"], "RAIN,WIND,BATTERY as three times up to 24h, such as 15m,10m,30m"),
+])
+def test_values_that_the_board_would_refuse(bench, words, said):
+    code, told = bench.run(*LEAST, "--ca", "ca.pem", *TRAP, "=".join(words))
+    assert code == 2 and told.endswith(f"argument {words[0]}: '{words[1]}' is not {said}\n")
+
+
+@pytest.mark.parametrize("offset, seconds", [("+14:00", 14 * 3600), ("-14:00", -14 * 3600)])
+def test_the_widest_offsets(bench, offset, seconds):
+    assert FIXED.unpack_from(write(bench, *TRAP, f"--utc-offset={offset}")["trap"])[2] == seconds
 
 
 def test_from_what_station_new_has_made(place, bench):
