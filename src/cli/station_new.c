@@ -7,6 +7,7 @@
 #include "cli/station_new.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -202,12 +203,30 @@ static void print_what_is_to_be_entered(const struct making *making)
     }
 }
 
+/* The first trap has none to take this from. */
+static void say_what_a_trap_lacks(const struct newcomer *newcomer)
+{
+    char place[48] = "LAT,LON";
+    if (strcmp(newcomer->kind, "trap") != 0 || newcomer->trap != NULL) {
+        return;
+    }
+    if (!isnan(newcomer->lat)) {
+        (void)snprintf(place, sizeof place, "%.6f,%.6f", newcomer->lat, newcomer->lon);
+    }
+    (void)fprintf(stderr,
+                  "phusa station: no trap to take its group `trap` from: write trap : { species = "
+                  "[\"bph\"]; }; or whatever it counts into its entry, and give tools/provision "
+                  "--species PARAMETER for each and --place %s\n",
+                  place);
+}
+
 static void say_what_was_made(const struct making *making)
 {
     const struct newcomer *newcomer = &making->newcomer;
     if (newcomer->like != NULL) {
         (void)fprintf(stderr, "phusa station: what was not said is as at %s\n", newcomer->like->id);
     }
+    say_what_a_trap_lacks(newcomer);
     for (size_t i = 0; i < making->made_count; i++) {
         (void)fprintf(stderr, "phusa station: made %s\n", making->made[i]);
     }

@@ -122,6 +122,23 @@ def test_a_trap_is_one(place):
     assert fields[-9:] == [("place", "10.300000,106.250000"), *(("species", name) for name in species)]
 
 
+@pytest.mark.parametrize("where, told", [
+    (["--lat", "10.3", "--lon", "106.25"], "10.300000,106.250000"),
+    ([], "LAT,LON"),
+])
+def test_the_first_trap_is_told_what_it_lacks(place, where, told):
+    for path in place.registry.iterdir():
+        if 'kind = "trap"' in path.read_text():
+            path.unlink()
+    code, _, err = place.new("--site", "cai-be", "--new-site", "--kind", "trap", "--new-kind", "--every", "1d",
+                             "--parameters", "bph,lamp_minutes", *where, "--out", place.out)
+    assert code == 0
+    assert err.splitlines()[0] == (
+        'phusa station: no trap to take its group `trap` from: write trap : { species = ["bph"]; }; or whatever it '
+        f"counts into its entry, and give tools/provision --species PARAMETER for each and --place {told}")
+    assert "species" not in place.out.read_text() + (place.registry / "x1.cfg").read_text()
+
+
 def test_to_stdout(place):
     assert place.new("--out", "-") == (1, "", "phusa station: --out -: the broker's entry would be printed too; add "
                                               "--broker-passwords FILE\n")
