@@ -830,8 +830,3 @@ enum station_lamp station_lamp(const struct station_core *station)
     }
     return station->orders.lamp_on ? STATION_LAMP_ON : STATION_LAMP_OFF;
 }
-
-bool station_in_maintenance(const struct station_core *station)
-{
-    return station->orders.maintenance;
-}

@@ -274,7 +274,4 @@ const struct station_counters *station_counters(const struct station_core *stati
 /* What the operator ordered of a lamp, for whoever switches it. */
 enum station_lamp station_lamp(const struct station_core *station);
 
-/* True while maintenance is on: readings carry device state 1. */
-bool station_in_maintenance(const struct station_core *station);
-
 #endif

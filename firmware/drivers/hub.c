@@ -728,16 +728,6 @@ int64_t hub_step(struct hub *hub, struct hal_time now)
     return next;
 }
 
-bool hub_idle(const struct hub *hub)
-{
-    for (size_t i = 0; i < hub->map->point_count; i++) {
-        if (hub->samples[i].kind == HAL_SAMPLE_PENDING) {
-            return false;
-        }
-    }
-    return true;
-}
-
 const struct hub_device *hub_device(const struct hub *hub, size_t device)
 {
     return &hub->devices[device];

@@ -148,9 +148,6 @@ struct hal_sensors hub_sensors(struct hub *hub);
  */
 int64_t hub_step(struct hub *hub, struct hal_time now);
 
-/* True if the round is over: no channel is pending. */
-bool hub_idle(const struct hub *hub);
-
 /*
  * No round takes longer than this, whatever the devices do: how long a station should wait for one
  * (sample_wait_ns). Nearly all take a small part of it.

@@ -412,21 +412,11 @@ enum sdi12_result sdi12_step(struct sdi12 *sdi12, int64_t mono_ns)
 
 /* --- commands ----------------------------------------------------------------------- */
 
-static void begin_text(struct sdi12 *sdi12, char address, const char *letters, int64_t mono_ns)
+void sdi12_ping(struct sdi12 *sdi12, char address, int64_t mono_ns)
 {
     sdi12->measurement = (struct sdi12_measurement){ .address = address };
     sdi12->phase = SDI12_PHASE_TEXT;
-    ask(sdi12, letters, 0, mono_ns);
-}
-
-void sdi12_ping(struct sdi12 *sdi12, char address, int64_t mono_ns)
-{
-    begin_text(sdi12, address, "", mono_ns);
-}
-
-void sdi12_identify(struct sdi12 *sdi12, char address, int64_t mono_ns)
-{
-    begin_text(sdi12, address, "I", mono_ns);
+    ask(sdi12, "", 0, mono_ns);
 }
 
 static void begin_measurement(struct sdi12 *sdi12, const struct sdi12_measurement *measurement)

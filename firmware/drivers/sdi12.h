@@ -21,7 +21,6 @@
 #define SDI12_PAGES      10 /* D0 .. D9 */
 #define SDI12_ATTEMPTS   3  /* after a break */
 #define SDI12_BREAKS     3
-#define SDI12_ADDRESSES  62 /* 0-9, A-Z, a-z */
 
 extern const struct hal_line SDI12_LINE;
 
@@ -108,13 +107,12 @@ void sdi12_init(struct sdi12 *sdi12, const struct hal_bus *bus, int64_t slack_ns
  * Each begins a command; the one before must have ended. Then sdi12_step until it is not
  * SDI12_BUSY any more.
  *
- * ping: a!, is there anybody? identify: aI!, see sdi12_text. start: aM! or aC!; a concurrent
+ * ping: a!, is there anybody? See sdi12_text. start: aM! or aC!; a concurrent
  * measurement ends with sdi12_wait_s and sdi12_expected and is to be collected after that time;
  * the other waits for the sensor's service request, or for the time it gave, fetches the values
  * and ends with them, the line being the sensor's for so long. collect: D0 ... D9.
  */
 void sdi12_ping(struct sdi12 *sdi12, char address, int64_t mono_ns);
-void sdi12_identify(struct sdi12 *sdi12, char address, int64_t mono_ns);
 void sdi12_start(struct sdi12 *sdi12, const struct sdi12_measurement *measurement,
                  unsigned wait_max_s, int64_t mono_ns);
 void sdi12_collect(struct sdi12 *sdi12, const struct sdi12_measurement *measurement,

@@ -424,20 +424,3 @@ enum check_end check_run(const struct check_port *port, struct check_tally *tall
     }
     return begin(&check, tally);
 }
-
-const char *check_item_name(size_t index)
-{
-    static const struct check_item *const lists[] = {
-        clock_items,        wall_items,          random_items,    board_items,
-        geometry_items,     check_flash_items,   check_bus_items, check_pin_items,
-        check_sensor_items, check_network_items, after_reset,     after_bite,
-    };
-    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
-        for (const struct check_item *item = lists[i]; item->name != NULL; item++) {
-            if (index-- == 0) {
-                return item->name;
-            }
-        }
-    }
-    return NULL;
-}

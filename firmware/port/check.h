@@ -66,7 +66,4 @@ enum check_end {
 /* Goes through the list. tally: of the whole list, the parts before a reset included. */
 enum check_end check_run(const struct check_port *port, struct check_tally *tally);
 
-/* Names of the items in their order, as they stand in the lines; NULL beyond the last. */
-const char *check_item_name(size_t index);
-
 #endif

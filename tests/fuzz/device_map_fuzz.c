@@ -1,6 +1,6 @@
 /* Device maps: one that is accepted is whole and makes a hub; one that is not says where and why.
  */
-#include "drivers/hub.h"
+#include "../unit/hub_round.h"
 #include "fuzz.h"
 
 static bool inside(struct phusa_text part, struct phusa_text whole)
@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     hub_init(&hub, &map, NULL, 0, NULL, &(struct hub_options){ 0, 0 });
     struct hal_sensors sensors = hub_sensors(&hub);
     sensors.begin(sensors.context, 0);
-    for (int steps = 0; !hub_idle(&hub); steps++) {
+    for (int steps = 0; !round_is_over(&hub); steps++) {
         ENSURE(steps < 1000);
         (void)hub_step(&hub, (struct hal_time){ 0 });
     }

@@ -12,6 +12,7 @@
 #include "draws.h"
 #include "drivers/ask.h"
 #include "drivers/hub.h"
+#include "hub_round.h"
 #include "port/fake/bus.h"
 #include "port/fake/pins.h"
 
@@ -206,7 +207,7 @@ static int64_t time_of(size_t channel)
 static int64_t finish_round(void)
 {
     int64_t begun = now_ns;
-    while (!hub_idle(&hub)) {
+    while (!round_is_over(&hub)) {
         assert_true(now_ns - begun < hub_round_max_ns(&hub));
         step();
     }
@@ -739,7 +740,7 @@ static void test_late_answers_are_not_mistaken(void **state)
         if (asking) {
             ask_begin(&ask, &hub, 0);
         }
-        while (!hub_idle(&hub)) {
+        while (!round_is_over(&hub)) {
             slaves[1].delay_ms = 1 + (int64_t)draw_below(&dice, 160);
             step();
         }
@@ -855,7 +856,7 @@ static void test_rounds_go_before(void **state)
     unsigned asked = slaves[1].asked;
     ask_begin(&ask, &hub, 0);
     int64_t begun = now_ns;
-    while (!hub_idle(&hub)) {
+    while (!round_is_over(&hub)) {
         assert_int_equal(ask_step(&ask), ASK_UNDER_WAY);
         step();
     }
@@ -896,7 +897,7 @@ static void test_a_line_that_is_never_free(void **state)
     while (ask_step(&ask) == ASK_UNDER_WAY) {
         assert_true(now_ns - begun < ASK_LINE_NS + SECOND);
         step();
-        if (hub_idle(&hub)) {
+        if (round_is_over(&hub)) {
             sensors.begin(sensors.context, now_ns);
         }
     }

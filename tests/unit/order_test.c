@@ -275,9 +275,9 @@ static void test_a_station_does_them(void **state)
     port_pass(port, 20 * SECOND_NS, SECOND_NS);
     assert_false(port->pins.level[PORT_LIGHT]);
     assert_string_equal(ask("maintenance on --minutes 90"), "");
-    assert_true(station_in_maintenance(&port->station));
+    assert_true(port->station.orders.maintenance);
     assert_string_equal(ask("maintenance off"), "");
-    assert_false(station_in_maintenance(&port->station));
+    assert_false(port->station.orders.maintenance);
     assert_string_equal(ask("lamp on --minutes 5"), "");
     assert_int_equal(station_lamp(&port->station), STATION_LAMP_ON);
     assert_string_equal(ask("lamp auto"), "");

@@ -235,9 +235,9 @@ static void test_maintenance_marks_readings_and_ends_by_itself(void **state)
     port_pass(port, 10 * MINUTE_NS, 5 * SECOND_NS);
     assert_int_equal(latest_state(), 0);
     boot_again();
-    assert_false(station_in_maintenance(&port->station));
+    assert_false(port->station.orders.maintenance);
     port_ask(port, "{\"id\":\"n\",\"do\":\"maintenance\",\"on\":true}");
-    assert_true(station_in_maintenance(&port->station));
+    assert_true(port->station.orders.maintenance);
     port_ask(port, "{\"id\":\"o\",\"do\":\"maintenance\",\"on\":false}");
     assert_int_equal(latest_state(), 0);
 }

@@ -1,6 +1,7 @@
 /* The technician's console at a station: it tells what is so. */
 #include "port/technician.h"
 
+#include "hub_round.h"
 #include "port/fake/bus.h"
 #include "station_port.h"
 
@@ -63,11 +64,11 @@ static void measure(void)
 {
     struct hal_sensors sensors = hub_sensors(&desk.hub);
     sensors.begin(sensors.context, desk.port->now.wall_ns);
-    for (int i = 0; i < 20000 && !hub_idle(&desk.hub); i++) {
+    for (int i = 0; i < 20000 && !round_is_over(&desk.hub); i++) {
         fake_clock_pass(&desk.port->now, SECOND_NS / 1000);
         turn();
     }
-    assert_true(hub_idle(&desk.hub));
+    assert_true(round_is_over(&desk.hub));
 }
 
 static void answer(struct fake_bus *bus, const uint8_t *bytes, size_t length)
