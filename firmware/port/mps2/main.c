@@ -31,7 +31,7 @@ static struct {
     struct provision provision;
     struct keep keep;
     struct station_core core;
-    uint32_t events; /* of the network, as told */
+    uint32_t events, dropped; /* of the network, as told */
     uint64_t covered;
 } station;
 
@@ -122,6 +122,16 @@ static void tell_link(int64_t mono_ns)
     say(" s");
 }
 
+static void tell_dropped(void)
+{
+    if (network_counters()->dropped != station.dropped) {
+        station.dropped = network_counters()->dropped;
+        console_text("link: messages too long, too many or cut, dropped: ");
+        console_number(station.dropped);
+        say("");
+    }
+}
+
 static void tell_receipt(int64_t mono_ns)
 {
     uint64_t covered = station_counters(&station.core)->covered;
@@ -150,6 +160,7 @@ static _Noreturn void run(void)
         desk_step(now);
         show_link();
         tell_link(now.mono_ns);
+        tell_dropped();
         tell_receipt(now.mono_ns);
         feed();
         if (next > now.mono_ns) {

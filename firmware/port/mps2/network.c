@@ -77,6 +77,7 @@ static struct {
     char cmd[TOPIC_BYTES];
 
     struct message *arriving;        /* where it goes, NULL = nowhere */
+    size_t announced;                /* its length */
     struct message receipt, command; /* a command that comes while one waits is dropped */
 } net;
 
@@ -144,6 +145,7 @@ static void on_arriving(void *context, const char *topic, u32_t length)
     bool taken = message != NULL && length <= message->capacity &&
                  (message == &net.receipt || !message->whole);
     net.arriving = taken ? message : NULL;
+    net.announced = length;
     if (taken) {
         message->whole = false;
         message->length = 0;
@@ -152,16 +154,24 @@ static void on_arriving(void *context, const char *topic, u32_t length)
     }
 }
 
+/* What is not as long as it was announced is nobody's: part of a receipt may look whole. */
 static void on_data(void *context, const u8_t *bytes, u16_t length, u8_t flags)
 {
     (void)context;
     struct message *message = net.arriving;
-    if (message == NULL || length > message->capacity - message->length) {
+    if (message == NULL) {
+        return;
+    }
+    bool last = (flags & MQTT_DATA_FLAG_LAST) != 0;
+    size_t left = net.announced - message->length;
+    if (length > left || (last && length < left)) {
+        net.arriving = NULL;
+        net.counters.dropped++;
         return;
     }
     memcpy(message->bytes + message->length, bytes, length);
     message->length += length;
-    if ((flags & MQTT_DATA_FLAG_LAST) != 0) {
+    if (last) {
         net.arriving = NULL;
         message->whole = true;
     }
