@@ -21,7 +21,6 @@
 #define CHUNK        64u
 #define NTP_PORT     123u
 #define STEP_MAX     1e12 /* as of a setting */
-#define SECOND       INT64_C(1000000000)
 
 enum tag {
     TAG_STATION = 1,

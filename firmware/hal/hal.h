@@ -128,7 +128,10 @@ struct hal_network {
      * password and authority stay. The texts are copied. NULL: the port has one broker.
      */
     void (*connect)(void *context, const char *host, uint16_t port);
-    /* How often it was met since the start. NULL: the port does not count. */
+    /*
+     * How often it was met since the start; a connection that connect() ended was not lost. NULL:
+     * the port does not count.
+     */
     uint32_t (*troubles)(void *context, enum hal_trouble which);
 };
 

@@ -209,6 +209,23 @@ def test_settings_that_would_cut_it_off_are_rolled_back(scene):
     until(lambda: receiver.work() or max(receiver.reports) > newest + 2, "reports as before")
 
 
+def test_a_connection_made_anew_is_no_trouble(scene):
+    """Settings on trial have the board connect again: no counter, light or line of the link calls that a failure."""
+    scene.broker = scene.add(phusarun.Broker(scene.folder / "broker", [STATION]))
+    station = board.Board(scene.folder / "board")
+    station.provision(STATION, f"{board.NAME}:{scene.broker.port}", *options(scene.broker, time_server(scene)))
+    scene.add(station)
+    receiver = Receiver(scene.client())
+    receiver.client.listen(f"phusa/1/{SITE}/{STATION}/rsp")
+    until(lambda: receiver.work() or receiver.reports, "a report")
+    receiver.client.send({"id": "s", "do": "set", "trial_s": 600, "settings": {"every": 2}}, f"phusa/1/{SITE}/{STATION}/cmd")
+    until(lambda: receiver.work() or answer_is(receiver.client, {"id": "s", "ok": True, "kept": True}), "the settings are kept")
+    receiver.client.send({"id": "r", "do": "report"}, f"phusa/1/{SITE}/{STATION}/cmd")
+    counters = until(lambda: answer(receiver.client, "r"), "the answer to report")["counters"]
+    assert counters["link_failed"] == 0 and station.lights() == board.LIGHT_LINK
+    assert station.says().count("connected from") == 2 and "next try in" not in station.says()
+
+
 def answer_is(client, wanted):
     return wanted in [json.loads(payload) for topic, payload, _ in client.heard if topic.endswith("/rsp")]
 
@@ -259,6 +276,7 @@ def test_without_a_clock_dates_are_checked_as_soon_as_there_is_one(scene, tls):
     station.wait_for("connected from")
     scene.add(server)
     station.wait_for("out of date")
+    assert "connection lost" not in station.says()
 
 
 def test_a_wrong_password_is_refused(scene, tls):

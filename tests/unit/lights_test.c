@@ -75,22 +75,32 @@ static void the_longest_report_fits(void **state)
     assert_non_null(strstr(answer, "\"link_failed\":4294967295}}"));
 }
 
-/* A port that does not say why still shows that a connection was lost. */
-static void a_port_may_count_nothing(void **state)
+/* A connection that ends because it is made anew, by a command, is no trouble. */
+static void a_new_connection_is_no_trouble(void **state)
 {
     (void)state;
     enum { LINK = 1, TROUBLE = 2 };
     struct fake_pins *pins = &port->pins;
     struct lights lights = { .link = LINK, .trouble = TROUBLE };
-    port->station.ports.network.troubles = NULL;
     port_link(port, true);
     show(&lights);
     assert_true(pins->level[LINK] && !pins->level[TROUBLE]);
-    assert_null(strstr(port_ask(port, "{\"id\":\"r\",\"do\":\"report\"}"), "refused_"));
-    assert_int_equal(port->answers, 1);
     port_link(port, false);
     show(&lights);
+    assert_false(pins->level[LINK] || pins->level[TROUBLE]);
+    fake_network_fail(&port->network, HAL_TROUBLE_LINK); /* but that it is not there is one */
+    show(&lights);
     assert_true(pins->level[TROUBLE] && !pins->level[LINK]);
+}
+
+/* A port that does not say why leaves the counters out. */
+static void a_port_may_count_nothing(void **state)
+{
+    (void)state;
+    port->station.ports.network.troubles = NULL;
+    port_link(port, true);
+    assert_null(strstr(port_ask(port, "{\"id\":\"r\",\"do\":\"report\"}"), "refused_"));
+    assert_int_equal(port->answers, 1);
 }
 
 int main(void)
@@ -98,6 +108,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(refusals_are_counted_and_lit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_longest_report_fits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_new_connection_is_no_trouble, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_port_may_count_nothing, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,8 +46,7 @@ enum state {
     RESOLVING,
     CONNECTING, /* until CONNACK */
     JOINING,    /* until both SUBACKs */
-    UP,
-    OVER /* said goodbye */
+    UP
 };
 
 struct message {
@@ -112,7 +111,7 @@ static void meet(enum network_trouble trouble)
 /* Down, until the backoff is over. */
 static void fall(enum network_trouble trouble)
 {
-    if (net.state == OVER || net.state == IDLE) {
+    if (net.state == IDLE) {
         return;
     }
     bool steady = net.state == UP && net.now_ns - net.up_since_ns >= STEADY_AFTER;
@@ -130,6 +129,16 @@ static void fall(enum network_trouble trouble)
 static void drop(enum network_trouble trouble)
 {
     fall(trouble);
+    mqtt_disconnect(&net.client);
+}
+
+/* Ends the connection because it is to be made anew, at once: nobody's trouble. */
+static void renew(void)
+{
+    net.state = IDLE;
+    net.connection = 0;
+    net.backoff_ns = 0;
+    net.next_attempt_ns = net.now_ns;
     mqtt_disconnect(&net.client);
 }
 
@@ -349,8 +358,7 @@ static void watch_connection(void)
     } else if (net.state == UP && !tls_sound(&net.client)) {
         drop(NETWORK_LOST);
     } else if (net.state == UP && net.dates_unchecked && wallclock_now().wall_set) {
-        drop(NETWORK_LOST); /* the next handshake checks them */
-        net.next_attempt_ns = net.now_ns;
+        renew(); /* the next handshake checks them */
     }
 }
 
@@ -470,13 +478,6 @@ const struct network_counters *network_counters(void)
     return &net.counters;
 }
 
-void network_goodbye(void)
-{
-    net.state = OVER;
-    net.connection = 0;
-    mqtt_disconnect(&net.client);
-}
-
 static uint32_t hal_connection(void *context)
 {
     (void)context;
@@ -542,8 +543,7 @@ static void hal_connect(void *context, const char *host, uint16_t port)
     }
     net.other_host[length] = '\0';
     net.other_port = port;
-    drop(NETWORK_LOST);
-    net.next_attempt_ns = net.now_ns;
+    renew();
 }
 
 static uint32_t hal_troubles(void *context, enum hal_trouble which)

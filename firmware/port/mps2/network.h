@@ -58,9 +58,6 @@ const char *network_address(void);
 
 const struct network_counters *network_counters(void);
 
-/* Ends the session in good order. */
-void network_goodbye(void);
-
 struct hal_network network_hal(void);
 
 #endif

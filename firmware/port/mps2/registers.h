@@ -18,7 +18,6 @@
 #define SYST_CVR      REGISTER(0xE000E018)
 #define NVIC_ISER     REGISTER(0xE000E100)
 #define SCB_AIRCR     REGISTER(0xE000ED0C)
-#define SCB_SHCSR     REGISTER(0xE000ED24)
 #define MPU_CTRL      REGISTER(0xE000ED94)
 #define MPU_RBAR      REGISTER(0xE000ED9C) /* a region's address; its number and that it is valid */
 #define MPU_RASR      REGISTER(0xE000EDA0)
@@ -67,7 +66,6 @@
 #define SCC_LEDS REGISTER(0x4002F004)
 
 /* --- memory -------------------------------------------------------------------------- */
-#define PSRAM_BASE  0x21000000u
-#define PSRAM_BYTES (16u << 20)
+#define PSRAM_BASE 0x21000000u
 
 #endif
