@@ -313,7 +313,7 @@ static void tell_receipt(const struct view *view, int language)
     tell(view->console, language, view->facts.receipted ? &last : &never, &words);
 }
 
-/* Why there is no connection, as often as each was met. */
+/* While there is no connection why, as often as each was met; and always what was dropped. */
 static void tell_troubles(const struct view *view, int language)
 {
     static const struct phrase troubles[] = {
@@ -331,8 +331,10 @@ static void tell_troubles(const struct view *view, int language)
                                     "; the broker refuses this station: % times" } },
         [HAL_TROUBLE_LINK] = { { "; không tới được máy chủ hoặc mất kết nối: % lần",
                                  "; no way to the broker, or lost: % times" } },
+        [HAL_TROUBLE_INBOX] = { { "; bản tin đến bị bỏ (quá dài, bị cắt, hết chỗ): % lần",
+                                  "; messages dropped (too long, cut, no room): % times" } },
     };
-    for (int i = 0; i < HAL_TROUBLES; i++) {
+    for (int i = view->facts.connected ? HAL_TROUBLE_INBOX : 0; i < HAL_TROUBLES; i++) {
         if (view->facts.troubles[i] > 0) {
             struct words words = { .count = 0 };
             add_number(&words, view->facts.troubles[i]);
@@ -352,9 +354,7 @@ static void tell_link(const struct view *view, int language)
     struct words words = { .count = 0 };
     add_number(&words, view->facts.connections);
     tell(view->console, language, view->facts.connected ? &up : &down, &words);
-    if (!view->facts.connected) {
-        tell_troubles(view, language);
-    }
+    tell_troubles(view, language);
 }
 
 static void (*const tellers[TOPICS])(const struct view *view, int language) = {

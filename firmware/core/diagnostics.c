@@ -120,7 +120,7 @@ static void print_starts(const struct station_core *station, struct print *print
     print_word(print, "}");
 }
 
-/* Who refused whom, and how often there was no way at all: more counters. */
+/* Who refused whom, how often there was no way at all, what was not taken in: more counters. */
 static void print_troubles(const struct hal_network *network, struct print *print)
 {
     static const char *const names[] = {
@@ -131,6 +131,7 @@ static void print_troubles(const struct hal_network *network, struct print *prin
         [HAL_TROUBLE_PASSWORD] = "refused_password",
         [HAL_TROUBLE_REFUSED] = "refused_station",
         [HAL_TROUBLE_LINK] = "link_failed",
+        [HAL_TROUBLE_INBOX] = "inbox_dropped",
     };
     for (int i = 0; network->troubles != NULL && i < HAL_TROUBLES; i++) {
         print_member(print, names[i]);

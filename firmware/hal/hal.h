@@ -95,7 +95,7 @@ struct hal_flash {
 enum hal_leaf { HAL_LEAF_OBS, HAL_LEAF_STATUS, HAL_LEAF_RSP };
 enum hal_inbound { HAL_INBOUND_NONE, HAL_INBOUND_ACK, HAL_INBOUND_CMD };
 
-/* Why there is no connection. */
+/* Why there is no connection, and, last, what goes wrong while there is one. */
 enum hal_trouble {
     HAL_TROUBLE_AUTHORITY, /* refused by us: the certificate is not of our authority */
     HAL_TROUBLE_HOST,      /* ... is for another host */
@@ -104,6 +104,7 @@ enum hal_trouble {
     HAL_TROUBLE_PASSWORD,  /* the broker refuses user or password */
     HAL_TROUBLE_REFUSED,   /* ... or the station for another reason */
     HAL_TROUBLE_LINK,      /* no way to the broker, no answer, the connection was lost */
+    HAL_TROUBLE_INBOX,     /* a receipt or command was dropped: too long, cut, no room */
     HAL_TROUBLES
 };
 

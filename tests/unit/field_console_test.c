@@ -464,6 +464,20 @@ static void the_link_is_told_unasked(void **state)
     assert_string_equal(world.out, "^C\r\n> ");
 }
 
+static void what_was_dropped_is_told_while_connected_too(void **state)
+{
+    (void)state;
+    begin();
+    world.facts.troubles[HAL_TROUBLE_AUTHORITY] = 3;
+    world.facts.troubles[HAL_TROUBLE_INBOX] = 4;
+    check("link", "[TỐT]   Đường truyền: đã nối (lần thứ 2); "
+                  "bản tin đến bị bỏ (quá dài, bị cắt, hết chỗ): 4 lần\r\n"
+                  "[good] Link: connected (time 2); "
+                  "messages dropped (too long, cut, no room): 4 times\r\n"
+                  "[TỐT]   Biên nhận của trung tâm: 42 giây trước\r\n"
+                  "[good] Receipt: 42 s ago\r\n");
+}
+
 static void nonsense_is_answered_and_harmless(void **state)
 {
     (void)state;
@@ -537,6 +551,7 @@ int main(void)
         cmocka_unit_test(the_language_is_chosen),
         cmocka_unit_test(help_names_every_command),
         cmocka_unit_test(the_link_is_told_unasked),
+        cmocka_unit_test(what_was_dropped_is_told_while_connected_too),
         cmocka_unit_test(nonsense_is_answered_and_harmless),
         cmocka_unit_test(a_line_is_edited),
         cmocka_unit_test(a_line_too_long_is_refused_whole),

@@ -303,6 +303,7 @@ static void receipts_and_commands(void **state)
         assert_int_equal(text[0], i);
     }
     assert_int_equal(receive(text), HAL_INBOUND_NONE);
+    assert_int_equal(troubles(HAL_TROUBLE_INBOX), 3); /* too long, another's, one too many */
     publish_to(0, CMD_TOPIC, oversized, NETWORK_MESSAGE_MAX, 20); /* longer than the core's room */
     expect(0, 0x40);
     assert_int_equal(receive(text), HAL_INBOUND_CMD);

@@ -205,7 +205,6 @@ static void on_subscribed(void *context, err_t error)
     net.up_since_ns = net.now_ns;
     net.connections = net.connections == UINT32_MAX ? 1 : net.connections + 1;
     net.connection = net.connections;
-    net.counters.connections++;
     net.trouble = NETWORK_GOOD;
     net.dates_unchecked = tls_dates_unchecked();
     net.events++;
@@ -550,6 +549,9 @@ static uint32_t hal_troubles(void *context, enum hal_trouble which)
 {
     const uint32_t *met = net.counters.troubles;
     (void)context;
+    if (which == HAL_TROUBLE_INBOX) {
+        return net.counters.dropped;
+    }
     if (which != HAL_TROUBLE_LINK) {
         return met[NETWORK_WRONG_AUTHORITY + (int)which];
     }

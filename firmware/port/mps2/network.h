@@ -29,7 +29,7 @@ enum network_trouble {
 };
 
 struct network_counters {
-    uint32_t connections, dropped; /* dropped: messages too long, too many or cut */
+    uint32_t dropped; /* messages too long, too many or cut */
     uint32_t troubles[NETWORK_TROUBLES];
 };
 

@@ -509,15 +509,17 @@ static void keep(struct message *message, const struct mqtt_publish *from)
     memcpy(message->bytes, from->payload, from->length);
 }
 
-/* What the core has no place for is acknowledged and dropped. */
+/* What the core has no place for is acknowledged, counted and dropped. */
 static void keep_message(struct network *network, const struct mqtt_publish *publish)
 {
     char ack[PHUSA_TOPIC_MAX + 1], cmd[PHUSA_TOPIC_MAX + 1];
-    if (!publish->whole || publish->length == 0 || publish->length > NETWORK_MESSAGE_MAX ||
-        !make_topic(network, PHUSA_LEAF_ACK, ack) || !make_topic(network, PHUSA_LEAF_CMD, cmd)) {
-        return;
+    if (publish->length == 0) {
+        return; /* a retained one was taken away */
     }
-    if (phusa_text_equal(publish->topic, phusa_text_of(ack))) {
+    if (!publish->whole || publish->length > NETWORK_MESSAGE_MAX ||
+        !make_topic(network, PHUSA_LEAF_ACK, ack) || !make_topic(network, PHUSA_LEAF_CMD, cmd)) {
+        network->troubles[HAL_TROUBLE_INBOX]++;
+    } else if (phusa_text_equal(publish->topic, phusa_text_of(ack))) {
         keep(&network->receipt, publish);
         network->has_receipt = true;
         tell(network);
@@ -527,6 +529,8 @@ static void keep_message(struct network *network, const struct mqtt_publish *pub
         keep(&network->commands[last], publish);
         network->command_count++;
         tell(network);
+    } else {
+        network->troubles[HAL_TROUBLE_INBOX]++;
     }
 }
 
