@@ -646,26 +646,37 @@ bool field_console_step(struct field_console *console, struct hal_time now)
 /* --- other commands
  * -------------------------------------------------------------------------------- */
 
+/* A value without a remark reads the same in both languages, and is told once. */
+static void say_reading(const struct field_console *console, const struct field_reading *reading)
+{
+    static const struct phrase good = { { "  %: % %", "  %: % %" } },
+                               missing = { { "  %: không có", "  %: missing" } },
+                               calibrating = { { "  %: % % (đang hiệu chuẩn)",
+                                                 "  %: % % (calibrating)" } },
+                               fault = { { "  %: % % (báo lỗi)", "  %: % % (fault)" } };
+    struct words words = { .count = 0 };
+    add_text(&words, reading->name);
+    add_double(&words, reading->value);
+    add_text(&words, reading->unit);
+    if (!reading->present) {
+        say(console, &missing, &words);
+    } else if (reading->state == 0) {
+        tell(console, VI, &good, &words);
+        write_word(console, "\r\n");
+    } else {
+        say(console, reading->state == 1 ? &calibrating : &fault, &words);
+    }
+}
+
 static void say_last(const struct field_console *console)
 {
-    static const struct phrase none = { { "Chưa có bản tin nào.", "No report yet." } },
-                               missing = { { "  %: không có", "  %: missing" } };
-    static const struct phrase states[] = {
-        { { "  %: % %", "  %: % %" } },
-        { { "  %: % % (đang hiệu chuẩn)", "  %: % % (calibrating)" } },
-        { { "  %: % % (báo lỗi)", "  %: % % (fault)" } },
-    };
+    static const struct phrase none = { { "Chưa có bản tin nào.", "No report yet." } };
     struct field_reading reading = { .present = false };
     size_t count = 0;
     for (; count < FIELD_CONSOLE_READINGS_MAX &&
            console->port.last(console->port.context, count, &reading);
          count++) {
-        struct words words = { .count = 0 };
-        add_text(&words, reading.name);
-        add_double(&words, reading.value);
-        add_text(&words, reading.unit);
-        say(console, reading.present ? &states[reading.state <= 2 ? reading.state : 2] : &missing,
-            &words);
+        say_reading(console, &reading);
     }
     if (count == 0) {
         say(console, &none, NULL);
@@ -695,14 +706,21 @@ static uint32_t number_at(const struct arguments *arguments, size_t index, uint3
     return number <= most ? number : 0;
 }
 
+static void say_range(const struct field_console *console, const struct phrase *range,
+                      uint32_t most)
+{
+    struct words words = { .count = 0 };
+    add_number(&words, most);
+    say(console, range, &words);
+}
+
 static bool word_is(const struct arguments *arguments, size_t index, const char *word)
 {
     return index < arguments->count &&
            phusa_text_equal(arguments->words[index], phusa_text_of(word));
 }
 
-static bool do_lamp(struct field_console *console, const struct arguments *arguments,
-                    struct hal_time now)
+static void order_lamp(struct field_console *console, enum trap_order order, uint32_t minutes)
 {
     static const struct phrase results[] = {
         [FIELD_LAMP_ORDERED] = { { "Đã ra lệnh.", "Ordered." } },
@@ -710,6 +728,20 @@ static bool do_lamp(struct field_console *console, const struct arguments *argum
         [FIELD_LAMP_BATTERY] = { { "Không bật đèn: ắc quy yếu, hoặc chưa đo được.",
                                    "Refused: the battery is low, or not measured yet." } },
     };
+    static const struct phrase range = { { "Số phút phải từ 1 đến %.", "Minutes from 1 to %." } };
+    if (minutes == 0) {
+        say_range(console, &range, FIELD_CONSOLE_MINUTES_MAX);
+        return;
+    }
+    const struct field_port *port = &console->port;
+    enum field_lamp result =
+        port->lamp != NULL ? port->lamp(port->context, order, minutes) : FIELD_LAMP_NONE;
+    say(console, &results[result], NULL);
+}
+
+static bool do_lamp(struct field_console *console, const struct arguments *arguments,
+                    struct hal_time now)
+{
     static const struct {
         const char *word;
         enum trap_order order;
@@ -719,13 +751,9 @@ static bool do_lamp(struct field_console *console, const struct arguments *argum
         return true;
     }
     uint32_t minutes = number_at(arguments, 2, 10, FIELD_CONSOLE_MINUTES_MAX);
-    for (size_t i = 0; minutes > 0 && i < sizeof orders / sizeof orders[0]; i++) {
+    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
         if (word_is(arguments, 1, orders[i].word)) {
-            const struct field_port *port = &console->port;
-            enum field_lamp result = port->lamp != NULL
-                                         ? port->lamp(port->context, orders[i].order, minutes)
-                                         : FIELD_LAMP_NONE;
-            say(console, &results[result], NULL);
+            order_lamp(console, orders[i].order, minutes);
             return true;
         }
     }
@@ -737,11 +765,13 @@ static bool do_identify(struct field_console *console, const struct arguments *a
 {
     static const struct phrase none = { { "Trạm này không có đèn báo.",
                                           "This station has no light." } },
-                               done = { { "Đèn báo sáng % giây.", "The light is on for % s." } };
+                               done = { { "Đèn báo sáng % giây.", "The light is on for % s." } },
+                               range = { { "Số giây phải từ 1 đến %.", "Seconds from 1 to %." } };
     uint32_t seconds = number_at(arguments, 1, 30, FIELD_CONSOLE_SECONDS_MAX);
     (void)now;
     if (seconds == 0) {
-        return false;
+        say_range(console, &range, FIELD_CONSOLE_SECONDS_MAX);
+        return true;
     }
     if (console->port.identify == NULL) {
         say(console, &none, NULL);

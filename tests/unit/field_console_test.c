@@ -361,6 +361,14 @@ static void the_last_report_is_shown(void **state)
                   "  ph: 7 pH (đang hiệu chuẩn)\r\n"
                   "  temp: -3.5 Cel (báo lỗi)\r\n"
                   "  level: không có\r\n");
+    world.console.language = FIELD_BOTH; /* what reads the same is told once */
+    check("last", "  salinity: 1.25 /1000\r\n"
+                  "  ph: 7 pH (đang hiệu chuẩn)\r\n"
+                  "  ph: 7 pH (calibrating)\r\n"
+                  "  temp: -3.5 Cel (báo lỗi)\r\n"
+                  "  temp: -3.5 Cel (fault)\r\n"
+                  "  level: không có\r\n"
+                  "  level: missing\r\n");
 }
 
 static void the_lamp_is_shown_and_ordered(void **state)
@@ -482,19 +490,22 @@ static void nonsense_is_answered_and_harmless(void **state)
 {
     (void)state;
     static const char *const lines[] = {
-        "reboot",       "STATUS",
-        "status now",   "lamp blue",
-        "lamp on 0",    "lamp on 721",
-        "lamp on 10 1", "lamp on -1",
-        "identify 0",   "identify 601",
-        "identify x",   "language",
-        "language fr",  "lamp on 99999999999999999999",
+        "reboot", "STATUS", "status now", "lamp blue", "lamp on 10 1", "language", "language fr",
     };
+    static const char *const minutes[] = { "lamp on 0", "lamp on 721", "lamp on -1",
+                                           "lamp on 99999999999999999999" };
+    static const char *const seconds[] = { "identify 0", "identify 601", "identify x" };
     begin();
     world.facts.trap = &world.trap;
     world.console.language = FIELD_ENGLISH;
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         check(lines[i], NOT_UNDERSTOOD);
+    }
+    for (size_t i = 0; i < sizeof minutes / sizeof minutes[0]; i++) {
+        check(minutes[i], "Minutes from 1 to 720.\r\n");
+    }
+    for (size_t i = 0; i < sizeof seconds / sizeof seconds[0]; i++) {
+        check(seconds[i], "Seconds from 1 to 600.\r\n");
     }
     check("", "");
     check("   ", "");

@@ -8,7 +8,7 @@
 #include "uart.h"
 #include "wallclock.h"
 
-#define UTC_OFFSET_S  (7 * 3600) /* Việt Nam */
+#define UTC_OFFSET_S  (7 * 3600) /* Việt Nam; a trap's page may say otherwise */
 #define TYPED_AT_ONCE 32
 #define SETTLE        (INT64_C(20) * 1000000) /* until the core knows of the link, too */
 
@@ -26,6 +26,8 @@ static void write_out(void *context, const char *bytes, size_t length)
 
 void desk_start(const struct provision *provision, const struct station_core *station)
 {
+    const struct trap *trap = light_trap();
+    int32_t offset_s = trap != NULL ? trap->settings.utc_offset_s : UTC_OFFSET_S;
     struct technician_parts parts = { .station = station,
                                       .site = phusa_text_of(provision->site),
                                       .hub = sensors_hub(),
@@ -34,7 +36,7 @@ void desk_start(const struct provision *provision, const struct station_core *st
                                       .keep = station->ports.keep,
                                       .pins = board_pins(),
                                       .light = BOARD_PIN_IDENTIFY,
-                                      .utc_offset_s = UTC_OFFSET_S,
+                                      .utc_offset_s = offset_s,
                                       .write = write_out };
     console_listen();
     technician_init(&technician, &parts, wallclock_now());
