@@ -374,6 +374,64 @@ static void a_silent_broker_is_pinged_and_left(void **state)
     assert_reason("connection lost: no answer");
 }
 
+/* The broker talks all the time, and acknowledges nothing. */
+static void pass(int seconds)
+{
+    for (; seconds > 0; seconds -= 5) {
+        SAY(peer_count - 1, "\xd0\x00");
+        now_ns += 5 * SECOND_NS;
+        settle();
+    }
+}
+
+static void a_broker_that_acknowledges_nothing_is_left(void **state)
+{
+    (void)state;
+    make_here(1);
+    join();
+    pass(100); /* nothing waits */
+    assert_int_equal(publish("report", 6), HAL_OK);
+    pass(30);
+    assert_int_equal(publish("report", 6), HAL_OK);
+    pass(25);
+    SAY(0, "\x40\x02\x00\x02"); /* of the first: the second has all of the time again */
+    UNTIL(network_pending(stations[0]) == 1);
+    pass(30);
+    SAY(0, "\x40\x02\x00\x02"); /* of none */
+    pass(25);
+    assert_int_equal(connection(), 1);
+    assert_int_equal(network_pending(stations[0]), 1);
+    pass(5);
+    assert_int_equal(connection(), 0);
+    assert_reason("connection lost: no acknowledgement");
+    assert_int_equal(troubles(HAL_TROUBLE_LINK), 1);
+    now_ns += 15 * SECOND_NS - 1; /* half of the longest backoff */
+    settle();
+    assert_false(accept_on(listener));
+    now_ns += 15 * SECOND_NS + 1;
+    join();
+    assert_int_equal(publish("report", 6), HAL_OK);
+    assert_int_equal(network_pending(stations[0]), 1);
+}
+
+/* What is not taken, as all places are, begins no new wait. */
+static void refused_messages_do_not_keep_a_broker_that_acknowledges_nothing(void **state)
+{
+    (void)state;
+    make_here(1);
+    join();
+    for (int i = 0; i < NETWORK_PENDING_MAX; i++) {
+        assert_int_equal(publish("report", 6), HAL_OK);
+    }
+    for (int seconds = 0; seconds < 60; seconds += 5) {
+        assert_int_equal(publish("report", 6), HAL_AGAIN);
+        assert_int_equal(connection(), 1);
+        pass(5);
+    }
+    assert_int_equal(publish("report", 6), HAL_GONE);
+    assert_reason("connection lost: no acknowledgement");
+}
+
 static void a_full_house_says_when_there_is_room(void **state)
 {
     (void)state;
@@ -587,6 +645,8 @@ int main(void)
         TEST(a_refusal_is_told_and_tried_again_later),
         TEST(what_was_on_its_way_is_forgotten_with_the_connection),
         TEST(a_silent_broker_is_pinged_and_left),
+        TEST(a_broker_that_acknowledges_nothing_is_left),
+        TEST(refused_messages_do_not_keep_a_broker_that_acknowledges_nothing),
         TEST(a_full_house_says_when_there_is_room),
         TEST(a_socket_that_is_full),
         TEST(goodbye_waits_for_what_is_on_its_way),

@@ -38,6 +38,7 @@
 #define KEEPALIVE_S  30
 #define QUIET_MAX    (20 * SECOND_NS) /* without a packet one way or the other: a ping */
 #define ANSWER_MAX   (20 * SECOND_NS) /* of the broker to a ping */
+#define ACK_MAX      (60 * SECOND_NS) /* without an acknowledgement while messages wait for one */
 #define LOOK_EVERY   (5 * SECOND_NS)  /* between two looks at how long it was quiet */
 #define GOODBYE_MAX  (2 * SECOND_NS)
 #define READY_MAX    256   /* events of one call */
@@ -87,6 +88,7 @@ struct network {
     uint64_t in_flight[NETWORK_PENDING_MAX / WORD_BITS]; /* a bit for each message's id */
     struct outgoing out;
     int64_t attempt_ns, up_since_ns, backoff_ns, heard_ns, said_ns, ping_ns; /* 0 = not */
+    int64_t acked_ns; /* the latest acknowledgement, or the message that began to wait for one */
     unsigned turn, tries; /* of the broker's addresses: the next one; in this attempt */
     uint64_t random;
     char host[HOST_MAX], port[NAMES_PORT_MAX]; /* what the core asked for; empty = as created */
@@ -461,6 +463,9 @@ static uint16_t take_id(struct network *network)
         if (is_free != 0) {
             unsigned bit = (unsigned)__builtin_ctzll(is_free);
             network->in_flight[i] |= UINT64_C(1) << bit;
+            if (network->pending == 0) {
+                network->acked_ns = network->all->mono_ns;
+            }
             network->pending++;
             return (uint16_t)(i * WORD_BITS + bit + SUBSCRIBE_ID + 1);
         }
@@ -468,14 +473,17 @@ static uint16_t take_id(struct network *network)
     return 0;
 }
 
-static void give_back_id(struct network *network, uint16_t id)
+/* False when no message has it. */
+static bool give_back_id(struct network *network, uint16_t id)
 {
     unsigned index = (unsigned)id - SUBSCRIBE_ID - 1;
     uint64_t bit = UINT64_C(1) << (index % WORD_BITS);
-    if (index < NETWORK_PENDING_MAX && (network->in_flight[index / WORD_BITS] & bit) != 0) {
-        network->in_flight[index / WORD_BITS] &= ~bit;
-        network->pending--;
+    if (index >= NETWORK_PENDING_MAX || (network->in_flight[index / WORD_BITS] & bit) == 0) {
+        return false;
     }
+    network->in_flight[index / WORD_BITS] &= ~bit;
+    network->pending--;
+    return true;
 }
 
 /* The core is told that there is room again. */
@@ -496,7 +504,9 @@ static void take_puback(struct network *network, const struct mqtt_packet *packe
         fail(network, stage(network), "this is no MQTT");
         return;
     }
-    give_back_id(network, id);
+    if (give_back_id(network, id)) {
+        network->acked_ns = network->all->mono_ns;
+    }
     feed(network);
     if (network->state == LEAVING && network->pending == 0) {
         part(network);
@@ -636,6 +646,18 @@ static void on_ready(struct network *network)
 
 /* --- what is due ---------------------------------------------------------------------------- */
 
+/*
+ * It takes all and acknowledges nothing: however long this connection stood, it was of no use. The
+ * next is made to the broker's next address, after a pause that is long enough to be told.
+ */
+static void leave_unheard(struct network *network)
+{
+    network->up_since_ns = 0;
+    network->backoff_ns = BACKOFF_MAX;
+    network->turn++;
+    fail(network, "connection lost", "no acknowledgement");
+}
+
 static void keep_alive(struct network *network)
 {
     int64_t now_ns = network->all->mono_ns;
@@ -645,6 +667,8 @@ static void keep_alive(struct network *network)
     set_due(network, now_ns + LOOK_EVERY);
     if (network->ping_ns != 0 && now_ns - network->ping_ns >= ANSWER_MAX) {
         fail(network, "connection lost", "no answer");
+    } else if (network->pending > 0 && now_ns - network->acked_ns >= ACK_MAX) {
+        leave_unheard(network);
     } else if (network->ping_ns == 0 && now_ns - quiet_since >= QUIET_MAX) {
         network->ping_ns = now_ns;
         send_packet(network, packet, mqtt_write_ping(packet, sizeof packet));
@@ -915,7 +939,7 @@ static enum hal_result hal_publish(void *context, enum hal_leaf leaf, const void
                              : mqtt_write_publish(id, leaf == HAL_LEAF_STATUS, phusa_text_of(topic),
                                                   length, head, sizeof head);
     if (head_length == 0 || !append(network, head, head_length, bytes, length)) {
-        give_back_id(network, id);
+        (void)give_back_id(network, id);
         network->starved = true;
         return HAL_AGAIN;
     }
