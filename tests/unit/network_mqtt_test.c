@@ -579,8 +579,30 @@ static void it_goes_to_another_broker_when_told_to(void **state)
     let_in(1);
     assert_int_equal(connection(), 2);
     hal.connect(hal.context, NULL, 0);
+    assert_reason("");
     join();
     assert_int_equal(connection(), 3);
+    assert_int_equal(troubles(HAL_TROUBLE_LINK), 0);
+}
+
+static void what_failed_before_is_not_told_of_another_broker(void **state)
+{
+    (void)state;
+    make_here(1);
+    struct hal_network hal = network_hal(stations[0]);
+    UNTIL(accept_on(listener));
+    hal.connect(hal.context, NULL, 0); /* while it connects */
+    UNTIL(accept_on(listener));
+    expect(1, 0x10);
+    SAY(1, "\x20\x02\x00\x03");
+    UNTIL(troubles(HAL_TROUBLE_REFUSED) == 1);
+    assert_reason("cannot connect: broker unavailable");
+    hal.connect(hal.context, "127.0.0.1", other_port);
+    assert_reason("");
+    UNTIL(accept_on(other_listener));
+    let_in(2);
+    assert_int_equal(troubles(HAL_TROUBLE_LINK), 0);
+    assert_int_equal(troubles(HAL_TROUBLE_REFUSED), 1);
 }
 
 /* Of several addresses the next one is tried; here the broker listens on one of two at most. */
@@ -654,6 +676,7 @@ int main(void)
         TEST(only_some_connect_at_once),
         TEST(who_does_not_answer_or_talks_nonsense_is_left),
         TEST(it_goes_to_another_broker_when_told_to),
+        TEST(what_failed_before_is_not_told_of_another_broker),
         TEST(a_name_is_looked_up),
         TEST(a_name_that_nobody_has),
         TEST(addresses_of_brokers),

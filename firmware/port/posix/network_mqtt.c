@@ -200,8 +200,8 @@ static void drop(struct network *network)
     memset(network->in_flight, 0, sizeof network->in_flight);
 }
 
-/* The connection, or the attempt at one, has failed. */
-static void fail(struct network *network, const char *what, const char *why)
+/* The connection, or the attempt at one, is over; the next one comes after a pause. */
+static void end_connection(struct network *network)
 {
     int64_t now_ns = network->all->mono_ns;
     drop(network);
@@ -214,12 +214,20 @@ static void fail(struct network *network, const char *what, const char *why)
         }
         enter(network, IDLE);
         set_due(network, now_ns + next_pause(network));
-        problem_set(&network->reason, "%s%s%s", what, why[0] == '\0' ? "" : ": ", why);
-        network->troubles[network->trouble]++;
     }
     network->trouble = HAL_TROUBLE_LINK;
     network->up_since_ns = 0;
     tell(network);
+}
+
+/* It is over because it has failed. */
+static void fail(struct network *network, const char *what, const char *why)
+{
+    if (network->state < LEAVING) {
+        problem_set(&network->reason, "%s%s%s", what, why[0] == '\0' ? "" : ": ", why);
+        network->troubles[network->trouble]++;
+    }
+    end_connection(network);
 }
 
 static void fail_for(struct network *network, enum hal_trouble trouble, const char *what,
@@ -973,7 +981,10 @@ static enum hal_inbound hal_receive(void *context, void *buffer, size_t capacity
     return HAL_INBOUND_NONE;
 }
 
-/* Says DISCONNECT, so that the old broker forgets the will. Security stays as it was. */
+/*
+ * Says DISCONNECT, so that the old broker forgets the will. Security stays as it was. What was
+ * asked for is no trouble.
+ */
 static void hal_connect(void *context, const char *host, uint16_t port)
 {
     struct network *network = context;
@@ -983,15 +994,14 @@ static void hal_connect(void *context, const char *host, uint16_t port)
         (void)snprintf(network->host, sizeof network->host, "%s", host);
         (void)snprintf(network->port, sizeof network->port, "%u", port);
     }
-    if (network->state == UP) {
-        send_packet(network, packet, mqtt_write_disconnect(packet, sizeof packet));
-        if (network->state == UP) {
-            flush(network);
-        }
+    if (network->state == UP &&
+        append(network, packet, mqtt_write_disconnect(packet, sizeof packet), NULL, 0)) {
+        flush(network);
     }
     if (network->state < LEAVING && network->state != IDLE && network->state != WAITING) {
-        fail(network, "made anew", "");
+        end_connection(network);
     }
+    network->reason.text[0] = '\0'; /* of the broker before */
     network->backoff_ns = BACKOFF_MIN;
     network->turn = 0;
     if (network->state == IDLE) {
