@@ -175,6 +175,9 @@ $(B)/fault/%: $(B)/obj/tests/fault/%.o $(B)/obj/tests/fault/disk.o $(B)/obj/test
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 $(B)/fault/allocation_fault: LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=strndup,--wrap=asprintf,--wrap=vasprintf
 
+# Names with the addresses that the test gives them.
+$(B)/tests/network_mqtt_test: LDFLAGS += -Wl,--wrap=names_find
+
 # Of commands of phusa's.
 $(B)/tests/enrol_test $(B)/tests/order_test: $(call object,$(filter-out src/cli/main.c,$(CLI)))
 

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "port/posix/mqtt_packet.h"
+#include "port/posix/names.h"
 #include "port/posix/network_mqtt.h"
 
 #define MANY        100
@@ -38,6 +39,36 @@ static int peers[MANY];
 static size_t peer_count;
 static int64_t now_ns;
 static size_t events[MANY];
+
+/* --- a name with two addresses -------------------------------------------------------------- */
+
+#define TWICE "twice.test"
+
+enum names_status __real_names_find(struct names *asked, const char *host, const char *at,
+                                    int64_t mono_ns, struct names_answer *answer,
+                                    struct problem *problem);
+enum names_status __wrap_names_find(struct names *asked, const char *host, const char *at,
+                                    int64_t mono_ns, struct names_answer *answer,
+                                    struct problem *problem);
+
+enum names_status __wrap_names_find(struct names *asked, const char *host, const char *at,
+                                    int64_t mono_ns, struct names_answer *answer,
+                                    struct problem *problem)
+{
+    if (strcmp(host, TWICE) != 0) {
+        return __real_names_find(asked, host, at, mono_ns, answer, problem);
+    }
+    const uint16_t ports[] = { port, other_port };
+    answer->count = 2;
+    for (size_t i = 0; i < answer->count; i++) {
+        const struct sockaddr_in address = { .sin_family = AF_INET,
+                                             .sin_port = htons(ports[i]),
+                                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        memcpy(&answer->addresses[i].address, &address, sizeof address);
+        answer->addresses[i].length = sizeof address;
+    }
+    return NAMES_DONE;
+}
 
 /* --- the broker ----------------------------------------------------------------------------- */
 
@@ -605,6 +636,42 @@ static void what_failed_before_is_not_told_of_another_broker(void **state)
     assert_int_equal(troubles(HAL_TROUBLE_REFUSED), 1);
 }
 
+/* A broker that refuses, or says nothing, is no reason to leave out its other addresses. */
+static void each_address_of_a_broker_gets_its_turn(void **state)
+{
+    (void)state;
+    make(1, "tcp://" TWICE ":1883");
+    UNTIL(accept_on(listener));
+    expect(0, 0x10);
+    SAY(0, "\x20\x02\x00\x03");
+    UNTIL(troubles(HAL_TROUBLE_REFUSED) == 1);
+    now_ns += SECOND_NS;
+    UNTIL(accept_on(other_listener));
+    expect(1, 0x10); /* it says nothing */
+    now_ns += 45 * SECOND_NS;
+    UNTIL(troubles(HAL_TROUBLE_LINK) == 1);
+    now_ns += SECOND_NS;
+    join();
+    (void)shutdown(peers[2], SHUT_RDWR);
+    UNTIL(connection() == 0);
+    now_ns += 2 * SECOND_NS;
+    join(); /* the one that was good has the first turn */
+}
+
+/* One that acknowledges nothing is not good. */
+static void the_next_address_follows_on_one_that_acknowledges_nothing(void **state)
+{
+    (void)state;
+    make(1, "tcp://" TWICE ":1883");
+    join();
+    assert_int_equal(publish("report", 6), HAL_OK);
+    pass(60);
+    assert_int_equal(connection(), 0);
+    now_ns += 30 * SECOND_NS;
+    UNTIL(accept_on(other_listener));
+    let_in(1);
+}
+
 /* Of several addresses the next one is tried; here the broker listens on one of two at most. */
 static void a_name_is_looked_up(void **state)
 {
@@ -677,6 +744,8 @@ int main(void)
         TEST(who_does_not_answer_or_talks_nonsense_is_left),
         TEST(it_goes_to_another_broker_when_told_to),
         TEST(what_failed_before_is_not_told_of_another_broker),
+        TEST(each_address_of_a_broker_gets_its_turn),
+        TEST(the_next_address_follows_on_one_that_acknowledges_nothing),
         TEST(a_name_is_looked_up),
         TEST(a_name_that_nobody_has),
         TEST(addresses_of_brokers),

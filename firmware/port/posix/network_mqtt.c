@@ -390,7 +390,6 @@ static void greet(struct network *network)
     (void)make_topic(network, PHUSA_LEAF_STATUS, status);
     connect.will_topic = phusa_text_of(status);
     enter(network, GREETING);
-    network->turn--; /* this address is good: the next attempt begins with it */
     send_packet(network, packet, mqtt_write_connect(&connect, packet, sizeof packet));
 }
 
@@ -455,6 +454,7 @@ static void take_suback(struct network *network, const struct mqtt_packet *packe
         fail_for(network, HAL_TROUBLE_REFUSED, "subscription refused", "");
     } else {
         enter(network, UP);
+        network->turn--; /* this address is good: the next attempt begins with it */
         network->connection = network->connection == UINT32_MAX ? 1 : network->connection + 1;
         network->up_since_ns = network->all->mono_ns;
         network->reason.text[0] = '\0';
