@@ -15,26 +15,32 @@ def openssl(folder, *words):
     subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
 
 
+def sign(folder, name, subject, *extensions):
+    openssl(folder, "req", *KEY, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={subject}")
+    openssl(folder, "x509", "-req", "-in", f"{name}.csr", "-CA", "ours.pem", "-CAkey", "ours.key", "-CAcreateserial",
+            "-out", f"{name}.pem", "-days", "2", *extensions)
+
+
 def make_certificates(folder):
-    """ours.pem signed broker.pem, for localhost and no address; theirs.pem has to do with nobody."""
+    """ours.pem signed broker.pem, for localhost and no address, and old.pem, which says so in its subject only;
+    theirs.pem has to do with nobody."""
     for name in ("ours", "theirs"):
         openssl(folder, "req", "-x509", *KEY, "-keyout", f"{name}.key", "-out",
                 f"{name}.pem", "-days", "2", "-subj", f"/CN={name}")
     (folder / "names").write_text("subjectAltName=DNS:localhost\n")
-    openssl(folder, "req", *KEY, "-keyout", "broker.key", "-out", "broker.csr", "-subj", "/CN=broker")
-    openssl(folder, "x509", "-req", "-in", "broker.csr", "-CA", "ours.pem", "-CAkey", "ours.key", "-CAcreateserial",
-            "-out", "broker.pem", "-days", "2", "-extfile", "names")
+    sign(folder, "broker", "broker", "-extfile", "names")
+    sign(folder, "old", "localhost")
 
 
-@pytest.fixture(name="broker")
-def tls_broker(tmp_path):
+@pytest.fixture(name="broker", params=["broker"])
+def tls_broker(request, tmp_path):
     make_certificates(tmp_path)
     broker = phusarun.Broker(tmp_path / "broker", [STATION])
     conf = tmp_path / "broker" / "mosquitto.conf"
     head, listener, rest = conf.read_text().partition(f"listener {broker.port} 127.0.0.1\n")
     assert listener, "config/mosquitto.conf has changed"
-    conf.write_text(f"{head}{listener}cafile {tmp_path}/ours.pem\ncertfile {tmp_path}/broker.pem\n"
-                    f"keyfile {tmp_path}/broker.key\n{rest}")
+    conf.write_text(f"{head}{listener}cafile {tmp_path}/ours.pem\ncertfile {tmp_path}/{request.param}.pem\n"
+                    f"keyfile {tmp_path}/{request.param}.key\n{rest}")
     broker.start()
     yield broker
     broker.stop()
@@ -96,4 +102,15 @@ def test_another_broker_gets_no_word(broker, tmp_path):
     finally:
         said = [station.stop() for station in stations]
     assert all("1 stations, 0 connected" in text for text in said)
+    assert "New client connected" not in broker.log.read_text()
+
+
+@pytest.mark.parametrize("broker", ["old"], indirect=True)
+def test_a_name_in_the_subject_does_not_count(broker, tmp_path):
+    station = Station(tmp_path / "station", broker, "localhost", tmp_path / "ours.pem")
+    try:
+        station.wait_for("the server's certificate: hostname mismatch")
+    finally:
+        said = station.stop()
+    assert "1 stations, 0 connected" in said
     assert "New client connected" not in broker.log.read_text()

@@ -31,8 +31,8 @@ enum stream_status {
 };
 
 /*
- * Begins to connect. authority NULL: without TLS; host is what the server's certificate must be
- * for, a name or an address.
+ * Begins to connect. authority NULL: without TLS; host, a name or an address, is what the
+ * subjectAltName of the server's certificate must hold.
  */
 enum stream_status stream_open(struct stream *stream, const struct sockaddr *address,
                                socklen_t length, const struct stream_authority *authority,
