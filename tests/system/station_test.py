@@ -141,15 +141,28 @@ def test_dump_leaves_a_running_station_alone(scene):
     (["--event-step", "temp"], 2, "--event-step temp: write PARAMETER=STEP, a number above 0, at most 64 times"),
 ], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
 def test_what_does_not_fit_is_told_in_one_line(tmp_path, words, code, why):
-    (tmp_path / "stations.cfg").write_text(
+    told(tmp_path, words, code, why)
+
+
+def told(folder, words, code, why):
+    """One line, that ends so, is all it says before it ends with this code."""
+    (folder / "stations.cfg").write_text(
         'stations : ( { id = "apacp"; site = "a"; kind = "water"; every = "15m"; parameters = ["temp"]; } );\n')
-    (tmp_path / "phusa.cfg").write_text(
+    (folder / "phusa.cfg").write_text(
         f'phusa : {{ parameters = "{ROOT}/config/parameters.cfg"; stations = "stations.cfg"; }};\n')
-    done = subprocess.run([PROGRAM, "-c", tmp_path / "phusa.cfg", "--station", "apacp", "--broker", "tcp://127.0.0.1:1",
-                           "--data", tmp_path / "data", *words], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([PROGRAM, "-c", folder / "phusa.cfg", "--station", "apacp", "--broker", "tcp://127.0.0.1:1",
+                           "--data", folder / "data", *words], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == code and not done.stdout
     line, = done.stderr.splitlines()
     assert line.endswith(why)
+
+
+@pytest.mark.parametrize("path, why", [
+    ("/dev/zero", "its first line holds a control character"), ("/dev/null", "its first line is to hold the password and is empty"),
+    ("/dev", "Is a directory"), ("/no/such/file", "No such file or directory"),
+])
+def test_a_file_without_a_password_is_refused(tmp_path, path, why):
+    told(tmp_path, ["--password-file", path], 2, f": --password-file {path}: {why}")
 
 
 def test_a_dump_of_what_is_no_log_says_so(tmp_path):

@@ -257,22 +257,53 @@ static bool add_station(struct options *options, const char *id)
     return true;
 }
 
+/* A line, or as much of it as there is room for; its length without its end, or -1 with errno. */
+static ssize_t read_line(int fd, char *line, size_t capacity)
+{
+    size_t length = 0;
+    ssize_t got = 1;
+    while (got > 0 && length < capacity && memchr(line, '\n', length) == NULL) {
+        got = read(fd, line + length, capacity - length); /* a pipe gives it in pieces */
+        length += got > 0 ? (size_t)got : 0;
+    }
+    const char *end = memchr(line, '\n', length);
+    length = end != NULL ? (size_t)(end - line) : length;
+    length -= length > 0 && line[length - 1] == '\r';
+    return got < 0 ? -1 : (ssize_t)length;
+}
+
+/* NULL if it is one. */
+static const char *why_no_password(const char *line, size_t length)
+{
+    if (length == 0) {
+        return "its first line is to hold the password and is empty";
+    }
+    for (size_t i = 0; i < length; i++) {
+        if ((unsigned char)line[i] < ' ' || line[i] == 0x7f) {
+            return "its first line holds a control character";
+        }
+    }
+    return length < OPTIONS_SECRET_MAX ? NULL : "its first line is longer than 511 bytes";
+}
+
 /* The first line of a file. */
 static bool read_password(struct options *options, const char *path, struct problem *problem)
 {
+    char line[OPTIONS_SECRET_MAX + 1] = ""; /* the longest, and the end of its line */
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? -1 : read(fd, options->password, sizeof options->password - 1);
-    if (length < 0) {
-        problem_set(problem, "--password-file %s: %s", path, strerror(errno));
+    ssize_t length = fd < 0 ? -1 : read_line(fd, line, sizeof line);
+    const char *why = length < 0 ? strerror(errno) : why_no_password(line, (size_t)length);
+    if (why != NULL) {
+        problem_set(problem, "--password-file %s: %s", path, why);
     } else {
+        memcpy(options->password, line, (size_t)length);
         options->password[length] = '\0';
-        options->password[strcspn(options->password, "\r\n")] = '\0';
         options->has_password = true;
     }
     if (fd >= 0) {
         close(fd);
     }
-    return length >= 0;
+    return why == NULL;
 }
 
 /* --- options ------------------------------------------------------------------------ */

@@ -12,7 +12,7 @@
 #define OPTIONS_STATIONS_MAX 1024 /* --station given */
 #define OPTIONS_MAPS_MAX     64   /* --map given, and --event-step */
 #define OPTIONS_STEP_MAX     1e12 /* the largest step; settings by command have the same */
-#define OPTIONS_SECRET_MAX   512  /* bytes of a password */
+#define OPTIONS_SECRET_MAX   512  /* bytes of a password, with its terminator */
 #define OPTIONS_BUSES_MAX    2    /* --bus given */
 
 enum options_source { SOURCE_SIM, SOURCE_REPLAY };
