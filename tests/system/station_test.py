@@ -139,6 +139,9 @@ def test_dump_leaves_a_running_station_alone(scene):
     (["--event-step", "chlorine=1"], 1, "--event-step chlorine=1: no station here reports that parameter"),
     (["--event-step", "temp=0"], 2, "--event-step temp=0: write PARAMETER=STEP, a number above 0, at most 64 times"),
     (["--event-step", "temp"], 2, "--event-step temp: write PARAMETER=STEP, a number above 0, at most 64 times"),
+    (["--broker", "tcp://a b:1"], 1, "tcp://a b:1: tcp://HOST:PORT or ssl://HOST:PORT expected"),
+    (["--broker", "ssl://[]:1"], 1, "ssl://[]:1: tcp://HOST:PORT or ssl://HOST:PORT expected"),
+    (["--broker", "ssl://localhost:1", "--ca", "/no/such.pem"], 1, "/no/such.pem: No such file or directory"),
 ], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
 def test_what_does_not_fit_is_told_in_one_line(tmp_path, words, code, why):
     told(tmp_path, words, code, why)

@@ -705,10 +705,29 @@ static void a_name_that_nobody_has(void **state)
 
 static void addresses_of_brokers(void **state)
 {
-    static const char *const bad[] = { "tcp://",        "tcp://:1883",   "tcp://host",
-                                       "tcp://host:",   "tcp://host:0",  "tcp://host:65536",
-                                       "tcp://host:1x", "mqtt://host:1", "tcp://host:123456",
-                                       "ssl://host:-1" };
+    static const char *const bad[] = { "tcp://",
+                                       "tcp://:1883",
+                                       "tcp://host",
+                                       "tcp://host:",
+                                       "tcp://host:0",
+                                       "tcp://host:65536",
+                                       "tcp://host:1x",
+                                       "mqtt://host:1",
+                                       "tcp://host:123456",
+                                       "ssl://host:-1",
+                                       "tcp://[]:1",
+                                       "tcp://a b:1",
+                                       "tcp://[:1",
+                                       "tcp://::1:1883",
+                                       "tcp://[host]:1",
+                                       "tcp://[::1%]:1",
+                                       "tcp://[::1:1",
+                                       "tcp://u@host:1",
+                                       "tcp://host/:1",
+                                       "",
+                                       "tcp:" };
+    static const char *const good[] = { "tcp://[::1]:1883", "ssl://[fe80::1%eth0]:8883",
+                                        "tcp://mqtt_1.example-2.vn.:1", "tcp://192.0.2.1:65535" };
     struct problem problem;
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -719,9 +738,12 @@ static void addresses_of_brokers(void **state)
         assert_string_equal(problem.text, expected);
     }
     assert_null(networks_create(1, "ssl://host:8883", "/no/such/file.pem", &problem));
-    assert_non_null(strstr(problem.text, "/no/such/file.pem: "));
-    networks = networks_create(1, "tcp://[::1]:1883", NULL, &problem);
-    assert_non_null(networks);
+    assert_string_equal(problem.text, "/no/such/file.pem: No such file or directory");
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        networks_free(networks);
+        networks = networks_create(1, good[i], NULL, &problem);
+        assert_non_null(networks);
+    }
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

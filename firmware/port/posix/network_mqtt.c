@@ -16,6 +16,7 @@
  */
 #include "network_mqtt.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -757,16 +758,38 @@ bool networks_take_event(struct networks *networks, size_t *number)
 
 /* --- making and ending ---------------------------------------------------------------------- */
 
+static bool is_name(const char *text)
+{
+    size_t length =
+        strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+    return length > 0 && text[length] == '\0';
+}
+
+/* RFC 4007, 11: the interface of an address that only holds on its link may stand behind it. */
+static bool is_ipv6(const char *text)
+{
+    char digits[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+    size_t length = strcspn(text, "%");
+    if (length >= sizeof digits || (text[length] == '%' && !is_name(text + length + 1))) {
+        return false;
+    }
+    memcpy(digits, text, length);
+    digits[length] = '\0';
+    return inet_pton(AF_INET6, digits, &address) == 1;
+}
+
 /* HOST:PORT or [ADDRESS]:PORT behind the scheme. */
 static bool split_uri(struct networks *networks, const char *uri)
 {
-    const char *rest = uri + strlen("tcp://"), *colon = strrchr(rest, ':');
     bool known = strncmp(uri, "tcp://", 6) == 0 || strncmp(uri, "ssl://", 6) == 0;
+    const char *rest = known ? uri + strlen("tcp://") : uri, *colon = strrchr(rest, ':');
     if (!known || colon == NULL || colon == rest) {
         return false;
     }
     size_t length = (size_t)(colon - rest), digits = strspn(colon + 1, "0123456789");
-    if (rest[0] == '[' && colon[-1] == ']' && length > 2) {
+    bool bracketed = length >= 2 && rest[0] == '[' && colon[-1] == ']';
+    if (bracketed) {
         rest++;
         length -= 2;
     }
@@ -776,7 +799,7 @@ static bool split_uri(struct networks *networks, const char *uri)
     }
     memcpy(networks->host, rest, length);
     memcpy(networks->port, colon + 1, digits);
-    return true;
+    return bracketed ? is_ipv6(networks->host) : is_name(networks->host);
 }
 
 static bool ring_open(struct ring *ring, size_t capacity)

@@ -25,10 +25,13 @@ static void set_system_problem(struct problem *problem, int error)
 static void set_tls_problem(const struct stream *stream, struct problem *problem)
 {
     long verdict = stream != NULL ? SSL_get_verify_result(stream->tls) : X509_V_OK;
-    const char *reason = ERR_reason_error_string(ERR_peek_error());
+    unsigned long error = ERR_peek_error();
+    const char *reason = ERR_reason_error_string(error);
     if (verdict != X509_V_OK) {
         problem_set(problem, "the server's certificate: %s",
                     X509_verify_cert_error_string(verdict));
+    } else if (ERR_SYSTEM_ERROR(error)) { /* it has no reason of its own */
+        set_system_problem(problem, ERR_GET_REASON(error));
     } else {
         problem_set(problem, "TLS: %s", reason != NULL ? reason : "failed");
     }
