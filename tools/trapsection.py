@@ -15,6 +15,7 @@ COUNTED = ("gauge", "button")  # of these edges are counted, which the board (fi
 OFFSET_MOST_S = 14 * 3600  # firmware/core/trap.c
 HORIZON = -50 / 60  # degrees: the sun's upper rim (firmware/core/sun.h)
 STALE_S = 3600
+HOLDS, LAMP_TIMES = "15m,10m,30m", "5s,60s,10m"  # when nobody says others
 # What a trap tells beside its species; firmware/core/trap.c.
 OF_NIGHT = ("lamp_minutes", "gate_minutes", "wind_minutes", "battery_minutes", "dark_minutes", "unsure_minutes",
             "watched_minutes", "strays", "trap_resets")
@@ -91,11 +92,11 @@ def spans(text, names, example):
 
 
 def holds(text):
-    return spans(text, ("RAIN", "WIND", "BATTERY"), "15m,10m,30m")
+    return spans(text, ("RAIN", "WIND", "BATTERY"), HOLDS)
 
 
 def lamp_times(text):
-    return spans(text, ("START", "REST", "RETRY"), "5s,60s,10m")
+    return spans(text, ("START", "REST", "RETRY"), LAMP_TIMES)
 
 
 def gate(text, right, rising):
@@ -153,15 +154,15 @@ def add_options(parser):
                       help="dark in wind, by this channel; m/s, default 8:6. Without it the wind does not matter")
     trap.add_argument("--battery", type=battery, metavar="PARAMETER[:LOW:GOOD]",
                       help="dark with a low battery, by this channel; V, default 11.6:12.4")
-    trap.add_argument("--hold", type=holds, metavar="RAIN,WIND,BATTERY", default="15m,10m,30m",
-                      help="good for so long before the lamp goes on again (15m,10m,30m)")
+    trap.add_argument("--hold", type=holds, metavar="RAIN,WIND,BATTERY", default=HOLDS,
+                      help=f"good for so long before the lamp goes on again ({HOLDS})")
     trap.add_argument("--wired", type=wired, metavar="WHAT,...", default=0,
                       help=f"of {', '.join(WIRED)}: switch of rain, rain gauge, door, button that says emptied")
     trap.add_argument("--counter", choices=COUNTERS, default="classifier", help="who counts (classifier)")
     trap.add_argument("--dead-time", type=dead_time, metavar="TIME", default="20ms",
                       help="how long an insect keeps the beam (20ms)")
-    trap.add_argument("--lamp-times", type=lamp_times, metavar="START,REST,RETRY", default="5s,60s,10m",
-                      help="how long it takes to light, is off at least, waits when it did not light (5s,60s,10m)")
+    trap.add_argument("--lamp-times", type=lamp_times, metavar="START,REST,RETRY", default=LAMP_TIMES,
+                      help=f"how long it takes to light, is off at least, waits when it did not light ({LAMP_TIMES})")
     trap.add_argument("--utc-offset", type=offset, metavar="+HH:MM", default="+07:00", help="local time (+07:00)")
 
 
