@@ -308,8 +308,7 @@ unsigned collector_port(const struct collector *collector)
     return console_port(collector->console);
 }
 
-/* --- stop ---------------------------------------------------------------------------------------
- */
+/* --- stop ----------------------------------------------------------------------------------- */
 
 static void join(pthread_t thread, bool *running)
 {

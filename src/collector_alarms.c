@@ -127,8 +127,7 @@ bool collector_messages(void *context, const struct console_messages_query *quer
     return outbox_each_message(collector->outbox, &filter, pass_message, &to);
 }
 
-/* --- what gateways report ----------------------------------------------------------------------
- */
+/* --- what gateways report ------------------------------------------------------------------- */
 
 /* The channel of that id that asks for reports; NULL if there is none. */
 static const struct channel_settings *reporting_channel(const struct settings *settings,

@@ -209,8 +209,7 @@ static void see_that_it_is_told(struct collector *collector, enum maintenance wh
     (void)pthread_mutex_unlock(&collector->watch_lock);
 }
 
-/* --- what the flow tells ------------------------------------------------------------------------
- */
+/* --- what the flow tells -------------------------------------------------------------------- */
 
 /* -1 if the notice is about none of them, or tells nobody. */
 static int told_by(const struct settings *settings, const struct notice *notice)
@@ -312,8 +311,7 @@ enum outbox_status conditions_commit(struct collector *collector, const struct s
     return status;
 }
 
-/* --- what is so ---------------------------------------------------------------------------------
- */
+/* --- what is so ----------------------------------------------------------------------------- */
 
 static bool is_event(enum maintenance which)
 {

@@ -193,8 +193,7 @@ static void spool_refused(void *context, struct phusa_text line, const char *why
     json_decref(text);
 }
 
-/* --- a full spool ------------------------------------------------------------------------------
- */
+/* --- a full spool --------------------------------------------------------------------------- */
 
 /* What goes of one station with a segment of the spool. */
 struct loss {

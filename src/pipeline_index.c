@@ -184,8 +184,7 @@ static struct vn_aqi of_day(const struct pipeline *pipeline, const struct statio
     return vn_aqi_of_day(&day);
 }
 
-/* --- telling -----------------------------------------------------------------------------------
- */
+/* --- telling -------------------------------------------------------------------------------- */
 
 /* One of the two: hours and days are told alike. */
 struct telling {

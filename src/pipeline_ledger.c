@@ -94,8 +94,7 @@ void ledger_enlist(struct pipeline *pipeline, struct station_state *station, boo
     }
 }
 
-/* --- reports and statuses ------------------------------------------------------------------------
- */
+/* --- reports and statuses ------------------------------------------------------------------- */
 
 bool ledger_note(struct pipeline *pipeline, struct station_state *station)
 {
@@ -181,8 +180,7 @@ void ledger_status(struct pipeline *pipeline, struct station_state *station,
     want_receipt(pipeline, station);
 }
 
-/* --- missing for too long
- * ------------------------------------------------------------------------- */
+/* --- missing for too long ------------------------------------------------------------------- */
 
 int64_t ledger_oldest_gap(const struct station_state *station, uint64_t *missing)
 {

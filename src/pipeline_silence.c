@@ -85,8 +85,7 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* --- one station -------------------------------------------------------------------------------
- */
+/* --- one station ---------------------------------------------------------------------------- */
 
 static int64_t quiet_after_ns(const struct pipeline *pipeline, const struct station *station)
 {
@@ -181,8 +180,7 @@ static void judge_station(struct pipeline *pipeline, struct station_state *state
     judge_clock(pipeline, state, &about);
 }
 
-/* --- a site -------------------------------------------------------------------------------------
- */
+/* --- a site --------------------------------------------------------------------------------- */
 
 /* A station that is half way to being silent would be told next: it counts as well, so that a site
  * that falls silent is told before its stations are. Once it was, whoever was not heard since
@@ -242,8 +240,7 @@ void silence_tick(struct pipeline *pipeline)
     }
 }
 
-/* --- rules with `missing` ------------------------------------------------------------------------
- */
+/* --- rules with `missing` ------------------------------------------------------------------- */
 
 /* A rule that is not in force does not miss anything. */
 static struct alarm_silence silence_of(const struct pipeline *pipeline,

@@ -57,8 +57,7 @@ enum section {
     SECTION_COUNT
 };
 
-/* --- numbers, the same way out and in -----------------------------------------------------------
- */
+/* --- numbers, the same way out and in ------------------------------------------------------- */
 
 #define COUNTERS (11 + PHUSA_FLAG_MISSING + 1)
 #define COUNTS   12
@@ -129,8 +128,7 @@ static int64_t load_time(struct state_reader *reader)
     return time_ns;
 }
 
-/* --- save --------------------------------------------------------------------------------------
- */
+/* --- save ----------------------------------------------------------------------------------- */
 
 static void save_ledger(const struct station_state *station, struct state_writer *writer)
 {
@@ -282,8 +280,7 @@ void pipeline_save(const struct pipeline *pipeline, struct state_writer *writer)
     state_writer_free(&scratch);
 }
 
-/* --- restore ------------------------------------------------------------------------------------
- */
+/* --- restore -------------------------------------------------------------------------------- */
 
 /*
  * Each function reads all of its part, whether or not it has a place (a NULL where it would

@@ -506,8 +506,7 @@ static void say_report(const struct field_console *console, struct hal_time now)
     }
 }
 
-/* --- the scan -----------------------------------------------------------------------------------
- */
+/* --- the scan ------------------------------------------------------------------------------- */
 
 static void begin_scan(struct field_console *console, bool reporting, struct hal_time now)
 {
@@ -643,8 +642,7 @@ bool field_console_step(struct field_console *console, struct hal_time now)
     return false;
 }
 
-/* --- other commands
- * -------------------------------------------------------------------------------- */
+/* --- other commands ------------------------------------------------------------------------- */
 
 /* A value without a remark reads the same in both languages, and is told once. */
 static void say_reading(const struct field_console *console, const struct field_reading *reading)
@@ -876,8 +874,7 @@ static bool do_last(struct field_console *console, const struct arguments *argum
     return true;
 }
 
-/* --- lines
- * ---------------------------------------------------------------------------------------- */
+/* --- lines ---------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;

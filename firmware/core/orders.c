@@ -262,8 +262,7 @@ static const char *do_lamp(struct order *order)
     return NULL;
 }
 
-/* --- settings, reports, start --------------------------------------------------------------------
- */
+/* --- settings, reports, start --------------------------------------------------------------- */
 
 static const char *do_set(struct order *order)
 {
@@ -326,8 +325,7 @@ static const char *do_report(struct order *order)
     return NULL;
 }
 
-/* --- calibration
- * ------------------------------------------------------------------------------------ */
+/* --- calibration ---------------------------------------------------------------------------- */
 
 static uint32_t bit_of(size_t channel)
 {
@@ -679,8 +677,7 @@ static const char *do_calibrate(struct order *order)
     return "step: begin, point, finish, cancel, set or show expected";
 }
 
-/* --- a command
- * ----------------------------------------------------------------------------------------- */
+/* --- a command ------------------------------------------------------------------------------ */
 
 static const struct {
     const char *name;
@@ -746,8 +743,7 @@ void orders_take(struct station_core *station, size_t length, struct hal_time no
     answer(&order, error);
 }
 
-/* --- in time
- * --------------------------------------------------------------------------------------------- */
+/* --- in time -------------------------------------------------------------------------------- */
 
 /* The end of a trial is told once it can be, and remembered as the answer to its command. */
 static void tell_trial(struct station_core *station)

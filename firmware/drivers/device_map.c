@@ -223,8 +223,7 @@ static bool read_bus(struct reader *reader)
     return read_end(reader, "is unknown here; SDI-12 is always 1200 7E1");
 }
 
-/* --- device -------------------------------------------------------------------------------------
- */
+/* --- device --------------------------------------------------------------------------------- */
 
 /* M, MC, C, CC, each with 1 .. 9 behind it or not. */
 static bool take_measure(struct reader *reader, struct sdi12_measurement *measurement)
@@ -326,8 +325,7 @@ static bool read_device(struct reader *reader)
     return addressed || refuse(reader, "has no address=");
 }
 
-/* --- points -------------------------------------------------------------------------------------
- */
+/* --- points --------------------------------------------------------------------------------- */
 
 /* Room for a point of the device under way; NULL if there is none. */
 static struct device_point *add_point(struct reader *reader)

@@ -139,8 +139,7 @@ static void fill_values(struct hub *hub, const struct hub_job *job, const double
     }
 }
 
-/* --- devices that answer and devices that do not -------------------------------------------------
- */
+/* --- devices that answer and devices that do not -------------------------------------------- */
 
 static void hear(struct hub *hub, const struct hub_job *job)
 {
@@ -209,8 +208,7 @@ static void refuse(struct hub *hub, struct hub_job *job, bool later)
     }
 }
 
-/* --- Modbus --------------------------------------------------------------------------------------
- */
+/* --- Modbus --------------------------------------------------------------------------------- */
 
 bool hub_is_tainted(const struct hub *hub, const struct hub_job *job)
 {
@@ -668,9 +666,7 @@ static bool is_sum(void *context, size_t channel)
            hub->map->points[hub->channels[channel]].source == DEVICE_PULSE;
 }
 
-/* --- the hub
- * -----------------------------------------------------------------------------------------------
- */
+/* --- the hub -------------------------------------------------------------------------------- */
 
 void hub_init(struct hub *hub, const struct device_map *map, const struct hal_bus *const *buses,
               size_t bus_count, const struct hal_pins *pins, const struct hub_options *options)

@@ -61,8 +61,7 @@ bool alarm_life_held(const struct alarm_life *life)
     return life->out_of_service || life->shelved_until_ns != 0 || life->suppressed;
 }
 
-/* --- chattering --------------------------------------------------------------------------------
- */
+/* --- chattering ----------------------------------------------------------------------------- */
 
 void alarm_life_changed(struct alarm_life *life, int64_t time_ns)
 {
@@ -103,8 +102,7 @@ bool alarm_life_calms(struct alarm_life *life, const struct rule_flapping *flapp
     return true;
 }
 
-/* --- telling -----------------------------------------------------------------------------------
- */
+/* --- telling -------------------------------------------------------------------------------- */
 
 /* While it flaps only what is graver than anything told of it since is told. */
 static bool is_drowned(const struct alarm_life *life, enum severity to)
@@ -142,8 +140,7 @@ enum alarm_telling alarm_life_tell(struct alarm_life *life, const struct rule_fl
     return ALARM_TELL_FLAPPING;
 }
 
-/* --- escalation --------------------------------------------------------------------------------
- */
+/* --- escalation ----------------------------------------------------------------------------- */
 
 int64_t alarm_life_escalation_ns(const struct alarm_life *life,
                                  const struct rule_escalation *escalation, enum severity severity)
@@ -166,8 +163,7 @@ bool alarm_life_escalates(struct alarm_life *life, const struct rule_escalation 
     return true;
 }
 
-/* --- what operators do -------------------------------------------------------------------------
- */
+/* --- what operators do ---------------------------------------------------------------------- */
 
 static enum alarm_verb_result turn(bool *what, bool on)
 {
@@ -224,8 +220,7 @@ bool alarm_life_unshelves(struct alarm_life *life, int64_t now_ns)
     return over;
 }
 
-/* --- kept over a restart -----------------------------------------------------------------------
- */
+/* --- kept over a restart -------------------------------------------------------------------- */
 
 void alarm_life_save(const struct alarm_life *life, struct state_writer *writer)
 {

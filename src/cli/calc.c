@@ -235,8 +235,7 @@ static int calc_values(const struct task *task)
     return CLI_GOOD;
 }
 
-/* --- a table -----------------------------------------------------------------------------------
- */
+/* --- a table -------------------------------------------------------------------------------- */
 
 /* The row's values; false, having refused it, if one is missing or no number. */
 static bool row_values(const struct task *task, struct calc_csv *csv, double *values)
@@ -323,8 +322,7 @@ static int calc_table(const struct task *task)
     return result;
 }
 
-/* --- options -------------------------------------------------------------------------------------
- */
+/* --- options -------------------------------------------------------------------------------- */
 
 static bool read_value(const struct task *task, const char *option, double *value)
 {

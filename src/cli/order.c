@@ -12,8 +12,7 @@
 #define NAME_COLUMNS     29
 #define BIT(option)      (1u << (option))
 
-/* --- building ----------------------------------------------------------------------------------
- */
+/* --- building ------------------------------------------------------------------------------- */
 
 struct building {
     const struct order *order;
@@ -92,8 +91,7 @@ static enum cli_exit build_resend(struct building *building)
     return CLI_GOOD;
 }
 
-/* --- set ----------------------------------------------------------------------------------------
- */
+/* --- set ------------------------------------------------------------------------------------ */
 
 /* The object of that name in another, made if it is not there yet. NULL if it is no object. */
 static json_t *object_in(json_t *outer, const char *name)
@@ -244,8 +242,7 @@ static enum cli_exit build_set(struct building *building)
     return CLI_GOOD;
 }
 
-/* --- calibrate ----------------------------------------------------------------------------------
- */
+/* --- calibrate ------------------------------------------------------------------------------ */
 
 static json_t *number_of(const struct building *building, const char *text)
 {
@@ -332,8 +329,7 @@ static enum cli_exit build_calibrate(struct building *building)
     return CLI_USAGE;
 }
 
-/* --- a command ----------------------------------------------------------------------------------
- */
+/* --- a command ------------------------------------------------------------------------------ */
 
 static const struct verb verbs[] = {
     { "report", 0, 0, 0, NULL, "" },
@@ -452,8 +448,7 @@ bool order_id_valid(const char *id)
     return length > 0 && length <= ORDER_ID_MAX;
 }
 
-/* --- answers -----------------------------------------------------------------------------------
- */
+/* --- answers -------------------------------------------------------------------------------- */
 
 json_t *order_answer_read(struct phusa_text payload, const char *id)
 {

@@ -63,8 +63,7 @@ static size_t print_differences(const struct verdicts verdicts[SIDES])
     return same;
 }
 
-/* --- messages ----------------------------------------------------------------------------------
- */
+/* --- messages ------------------------------------------------------------------------------- */
 
 /* A message that would have gone to somebody. */
 struct message {
@@ -180,8 +179,7 @@ static void print_recipients(struct messages *messages)
     }
 }
 
-/* --- all of it
- * ------------------------------------------------------------------------------------ */
+/* --- all of it ------------------------------------------------------------------------------ */
 
 static size_t count_transitions(const struct verdicts *verdicts)
 {

@@ -149,8 +149,7 @@ static void end_progress(const struct resend *resend)
     }
 }
 
-/* --- the temporary spool -----------------------------------------------------------------------
- */
+/* --- the temporary spool -------------------------------------------------------------------- */
 
 static void flush_batch(struct resend *resend)
 {
@@ -293,8 +292,7 @@ static void close_spool(struct resend *resend)
     }
 }
 
-/* --- sending ------------------------------------------------------------------------------------
- */
+/* --- sending -------------------------------------------------------------------------------- */
 
 static int spool_next(void *context, struct spool_item *item)
 {
@@ -421,8 +419,7 @@ static void send_spool(struct resend *resend)
     send_all(resend, sender);
 }
 
-/* --- the command -------------------------------------------------------------------------------
- */
+/* --- the command ---------------------------------------------------------------------------- */
 
 static int print_result(const struct resend *resend)
 {

@@ -308,8 +308,7 @@ static bool compare(const struct test *test, struct verdicts *verdicts, struct l
     return good;
 }
 
-/* --- running ------------------------------------------------------------------------------------
- */
+/* --- running -------------------------------------------------------------------------------- */
 
 struct run {
     const struct settings *settings;

@@ -92,8 +92,7 @@ void station_ask_help(void)
         stdout);
 }
 
-/* --- what comes in, in Paho's thread ------------------------------------------------------------
- */
+/* --- what comes in, in Paho's thread -------------------------------------------------------- */
 
 static void take_rsp(struct asking *asking, struct phusa_text payload)
 {
@@ -142,8 +141,7 @@ static void on_link(void *context, bool up, const char *why)
     asking->complained = !up;
 }
 
-/* --- the conversation ---------------------------------------------------------------------------
- */
+/* --- the conversation ----------------------------------------------------------------------- */
 
 enum outcome { GOES_ON, GOOD, BAD };
 
@@ -345,8 +343,7 @@ static int ask(struct asking *asking, const struct settings *settings)
     return result;
 }
 
-/* --- words --------------------------------------------------------------------------------------
- */
+/* --- words ---------------------------------------------------------------------------------- */
 
 static bool choose_id(const struct options *options, char id[ORDER_ID_MAX + 1])
 {

@@ -130,8 +130,7 @@ unsigned alarms_verb(const struct console_source *source, struct phusa_text body
     return UNAVAILABLE;
 }
 
-/* --- asking ------------------------------------------------------------------------------------
- */
+/* --- asking --------------------------------------------------------------------------------- */
 
 /* Epoch seconds or ISO 8601; fallback when there is none. False when it is neither. */
 static bool read_moment(const char *text, int64_t fallback_ns, int64_t *ns)
@@ -178,8 +177,7 @@ static bool read_span(const struct alarms_asked *asked, wall_time now, int64_t m
     return true;
 }
 
-/* --- history -----------------------------------------------------------------------------------
- */
+/* --- history -------------------------------------------------------------------------------- */
 
 struct listing {
     struct text_buffer *out;
@@ -244,8 +242,7 @@ unsigned alarms_history(const struct console_source *source, const struct alarms
     return !read ? UNAVAILABLE : listing.count > 0 ? OK : answer_nothing(source, asked, out);
 }
 
-/* --- load ----------------------------------------------------------------------------------------
- */
+/* --- load ----------------------------------------------------------------------------------- */
 
 static bool take_event(void *context, const struct console_event *event)
 {
@@ -342,8 +339,7 @@ unsigned alarms_load(const struct console_source *source, const struct alarms_as
     return !read ? UNAVAILABLE : nothing ? answer_nothing(source, asked, out) : OK;
 }
 
-/* --- messages ------------------------------------------------------------------------------------
- */
+/* --- messages ------------------------------------------------------------------------------- */
 
 static void list_message(void *context, const struct console_message *message)
 {

@@ -381,8 +381,7 @@ static void note_hour(struct station_clock *clock, const struct station_clock_re
     clock->hours[clock->hour_count++] = fresh;
 }
 
-/* --- differences -------------------------------------------------------------------------------
- */
+/* --- differences ---------------------------------------------------------------------------- */
 
 static void note_difference(struct station_clock *clock, int64_t difference)
 {
@@ -413,8 +412,7 @@ static int64_t newest_stamp(const struct station_clock_report *report)
     return report->has_plain ? report->plain_ns : report->unset_ns;
 }
 
-/* --- the verdict --------------------------------------------------------------------------------
- */
+/* --- the verdict ---------------------------------------------------------------------------- */
 
 static enum station_clock_kind kind_of(const struct station_clock_report *report, bool believed,
                                        int64_t behind_by)
@@ -532,8 +530,7 @@ struct station_clock_place station_clock_place(const struct station_clock_report
     return (struct station_clock_place){ time_ns, false, !relative };
 }
 
-/* --- state --------------------------------------------------------------------------------------
- */
+/* --- state ---------------------------------------------------------------------------------- */
 
 static void save_steady(const struct station_clock_steady *steady, struct state_writer *writer)
 {

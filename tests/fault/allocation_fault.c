@@ -347,8 +347,7 @@ static void test_kept(void **state)
     sweep_allocations("kept file", run_kept);
 }
 
-/* --- settings -----------------------------------------------------------------------------------
- */
+/* --- settings ------------------------------------------------------------------------------- */
 
 static const char *settings_path;
 
@@ -389,8 +388,7 @@ static void test_settings_for_people(void **state)
     sweep_allocations("settings for people", run_settings);
 }
 
-/* --- pipeline
- * -------------------------------------------------------------------------------------- */
+/* --- pipeline ------------------------------------------------------------------------------- */
 
 #define NOW          INT64_C(1700000000)
 #define OBS(station) "phusa/1/my-tho/" station "/obs"
@@ -682,8 +680,7 @@ static void test_pipeline(void **state)
     sweep_allocations("pipeline", run_pipeline);
 }
 
-/* --- outbox
- * -------------------------------------------------------------------------------------------- */
+/* --- outbox --------------------------------------------------------------------------------- */
 
 static void run_outbox(bool healthy)
 {
@@ -719,8 +716,7 @@ static void test_outbox(void **state)
     sweep_allocations("outbox", run_outbox);
 }
 
-/* --- people ------------------------------------------------------------------------------------
- */
+/* --- people --------------------------------------------------------------------------------- */
 
 #define NOTICES 4
 

@@ -215,8 +215,7 @@ static bool read_snapshots(struct life *life)
     return true;
 }
 
-/* --- one life ------------------------------------------------------------------------------------
- */
+/* --- one life ------------------------------------------------------------------------------- */
 
 static bool open_journal(const struct life *life, const char *path, uint64_t least,
                          struct journal **journal, struct journal_recovery *found)

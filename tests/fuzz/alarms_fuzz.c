@@ -209,8 +209,7 @@ static void note_condition(struct phusa_text body)
     pipeline_free(pipeline);
 }
 
-/* --- GET ---------------------------------------------------------------------------------------
- */
+/* --- GET ------------------------------------------------------------------------------------ */
 
 static const char *or_null(const char *text)
 {

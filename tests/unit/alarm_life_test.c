@@ -102,8 +102,7 @@ static void what_people_do_not_know_nobody_has_acknowledged(void **state)
     assert_int_equal(alarm_life_state(&life, SEVERITY_NORMAL, SEVERITY_SEVERE), ALARM_NORMAL);
 }
 
-/* --- what holds it ------------------------------------------------------------------------------
- */
+/* --- what holds it -------------------------------------------------------------------------- */
 
 static void nothing_is_told_while_something_holds_it(void **state)
 {
@@ -162,8 +161,7 @@ static void a_shelving_has_an_end(void **state)
     assert_false(alarm_life_held(&life));
 }
 
-/* --- escalation ---------------------------------------------------------------------------------
- */
+/* --- escalation ----------------------------------------------------------------------------- */
 
 static void it_escalates_once_for_each_raise(void **state)
 {
@@ -199,8 +197,7 @@ static void what_is_known_mild_held_or_over_does_not_escalate(void **state)
     assert_true(alarm_life_escalation_ns(&late, &escalates, SEVERITY_SEVERE) == INT64_MAX);
 }
 
-/* --- flapping ------------------------------------------------------------------------------------
- */
+/* --- flapping ------------------------------------------------------------------------------- */
 
 /* The state changes each `step` and is told, until the life says something else than TELL. */
 static int tell_until(struct alarm_life *life, int64_t *time_ns, int64_t step, int most,
@@ -291,8 +288,7 @@ static void calm_for_long_enough_it_begins_anew(void **state)
     assert_int_equal(tell_until(&life, &time_ns, MINUTE, 10, &last), 4);
 }
 
-/* --- a plain account
- * ------------------------------------------------------------------------------ */
+/* --- a plain account ------------------------------------------------------------------------ */
 
 #define PAST_MAX 4096
 

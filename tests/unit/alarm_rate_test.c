@@ -226,8 +226,7 @@ static void samples_that_do_not_ascend_are_damage(void **state)
     }
 }
 
-/* --- its limits ---------------------------------------------------------------------------------
- */
+/* --- its limits ----------------------------------------------------------------------------- */
 
 static size_t saved_bytes(const struct alarm_rate *rate)
 {

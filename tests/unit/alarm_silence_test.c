@@ -199,8 +199,7 @@ static void an_end_that_was_not_told_is_told_by_the_next_live_reading(void **sta
     assert_int_equal(change.since_ns, NOW + 3 * HOUR);
 }
 
-/* --- any series, looked at at any times
- * ------------------------------------------------------------ */
+/* --- any series, looked at at any times ----------------------------------------------------- */
 
 #define READINGS    200
 #define CHANGES_MAX (READINGS * 4)

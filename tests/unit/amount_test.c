@@ -126,8 +126,7 @@ static void run(void)
     (void)hub_step(&site.hub, site.port->now);
 }
 
-/* --- what is told is what fell -----------------------------------------------------------------
- */
+/* --- what is told is what fell -------------------------------------------------------------- */
 
 static void a_report_has_the_sum_of_its_samples(void **state)
 {
@@ -279,8 +278,7 @@ static void a_report_that_was_lost_takes_nothing_with_it(void **state)
     port_destroy(site.port);
 }
 
-/* --- seasons ------------------------------------------------------------------------------------
- */
+/* --- seasons -------------------------------------------------------------------------------- */
 
 struct weather {
     struct draws draws;
@@ -347,8 +345,7 @@ static void seasons_add_up(void **state)
     }
 }
 
-/* --- sums themselves ----------------------------------------------------------------------------
- */
+/* --- sums themselves ------------------------------------------------------------------------ */
 
 /* Amounts of so many decimals add up as on paper: counted in whole units of the last one. */
 static void amounts_add_up_as_on_paper(void **state)

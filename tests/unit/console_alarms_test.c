@@ -130,8 +130,7 @@ static void assert_error(unsigned code, unsigned expected, const char *error)
     out = (struct text_buffer){ 0 };
 }
 
-/* --- what is active -----------------------------------------------------------------------------
- */
+/* --- what is active ------------------------------------------------------------------------- */
 
 static void list_all(void)
 {
@@ -304,8 +303,7 @@ static void without_a_view_there_is_no_list(void **state)
     assert_error(alarms_list(&source, &asked, &out), 503, "out of memory");
 }
 
-/* --- what operators do ---------------------------------------------------------------------------
- */
+/* --- what operators do ---------------------------------------------------------------------- */
 
 static void a_verb_is_handed_on(void **state)
 {
@@ -325,8 +323,7 @@ static void a_verb_that_is_refused_says_why(void **state)
     assert_error(alarms_verb(&source, phusa_text_of("{}"), &out), 503, "say \"why\"");
 }
 
-/* --- history
- * ---------------------------------------------------------------------------------------- */
+/* --- history -------------------------------------------------------------------------------- */
 
 static void add_event(const char *event, enum severity from, enum severity to, int64_t ago_s)
 {
@@ -423,8 +420,7 @@ static void wrong_spans_are_refused(void **state)
     }
 }
 
-/* --- load
- * --------------------------------------------------------------------------------------------- */
+/* --- load ----------------------------------------------------------------------------------- */
 
 static json_t *load_of(const struct alarms_asked *asked)
 {
@@ -496,8 +492,7 @@ static void wrong_questions_about_load_are_refused(void **state)
                  "the history of alarms cannot be read");
 }
 
-/* --- messages
- * ------------------------------------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------------------------- */
 
 static void messages_are_listed(void **state)
 {

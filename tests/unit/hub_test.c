@@ -20,8 +20,7 @@
 #define STEP   FAKE_MILLI
 #define SLAVES 8
 
-/* --- slaves at the other end --------------------------------------------------------------------
- */
+/* --- slaves at the other end ---------------------------------------------------------------- */
 
 enum trouble { GOOD, DEAD, CRC_WRONG, SHORT, LONG, STRANGER, REFUSES, BUSY_ONCE, NOISY, LATE };
 

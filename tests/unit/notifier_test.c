@@ -308,8 +308,7 @@ static struct channel_settings channel(const char *id, const struct server *serv
 
 static const int fine[] = { 204 }, hanging[] = { HANG };
 
-/* --- what it does ------------------------------------------------------------------------------
- */
+/* --- what it does --------------------------------------------------------------------------- */
 
 static void posts_signed_json_with_a_key(void **state)
 {
@@ -540,8 +539,7 @@ static void tells_the_topic_when_the_broker_is_back(void **state)
     assert_string_equal(topics.published[1].payload, "");
 }
 
-/* --- the schedule (pure)
- * ---------------------------------------------------------------------------- */
+/* --- the schedule (pure) -------------------------------------------------------------------- */
 
 static mono_time at(int64_t seconds)
 {

@@ -233,8 +233,7 @@ static void one_that_failed_comes_again_three_times(void **state)
     assert_int_equal(reports().failed, 1); /* since it was opened last */
 }
 
-/* --- nothing stale -----------------------------------------------------------------------------
- */
+/* --- nothing stale -------------------------------------------------------------------------- */
 
 static void nothing_stale_is_sent_again(void **state)
 {
@@ -276,8 +275,7 @@ static void order_is_kept(void **state)
     assert_int_equal(counters().waiting, 4);
 }
 
-/* --- early, late, never --------------------------------------------------------------------------
- */
+/* --- early, late, never --------------------------------------------------------------------- */
 
 static void a_failure_may_come_before_the_mark(void **state)
 {
@@ -425,8 +423,7 @@ static void what_was_taken_survives_a_kill(void **state)
     assert_false(take(plus(day, 86400)));
 }
 
-/* --- digests -----------------------------------------------------------------------------------
- */
+/* --- digests -------------------------------------------------------------------------------- */
 
 static void a_digest_comes_again_together(void **state)
 {
@@ -458,8 +455,7 @@ static void a_digest_comes_again_together(void **state)
     assert_int_equal(reports().delivered, 2);
 }
 
-/* --- proofs --------------------------------------------------------------------------------------
- */
+/* --- proofs --------------------------------------------------------------------------------- */
 
 static void nothing_is_taken_without_its_proof(void **state)
 {
@@ -525,8 +521,7 @@ static void what_names_nothing_changes_nothing(void **state)
     assert_string_equal(list().line[0], "s1 sent ** ok*01234567890123456789012345|");
 }
 
-/* --- version 2
- * ------------------------------------------------------------------------------------ */
+/* --- version 2 ------------------------------------------------------------------------------ */
 
 static void version_2_is_made_over(void **state)
 {
@@ -559,8 +554,7 @@ static void version_2_is_made_over(void **state)
     assert_non_null(strstr(parcel.letters[0].body, "\"s2\""));
 }
 
-/* --- the address
- * ------------------------------------------------------------------------------------ */
+/* --- the address ---------------------------------------------------------------------------- */
 
 static void the_address_is_what_the_gateway_is_given(void **state)
 {

@@ -326,8 +326,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* --- operators ----------------------------------------------------------------------------------
- */
+/* --- operators ------------------------------------------------------------------------------ */
 
 static void what_is_acknowledged_is_known(void **state)
 {
@@ -557,8 +556,7 @@ static void a_site_called_like_its_station_has_verbs_of_its_own(void **state)
                    "there is no alarm of rule \"quiet\" at \"my-tho\"");
 }
 
-/* --- held by design ------------------------------------------------------------------------------
- */
+/* --- held by design ------------------------------------------------------------------------- */
 
 static void an_alarm_is_silent_while_another_explains_it(void **state)
 {
@@ -680,8 +678,7 @@ static void it_flaps_and_is_calm_again(void **state)
            "high s1 severe>minor @75 since 45 told UNACK\n");
 }
 
-/* --- escalation
- * ----------------------------------------------------------------------------------- */
+/* --- escalation ----------------------------------------------------------------------------- */
 
 static void what_nobody_acknowledges_is_escalated_once(void **state)
 {
@@ -777,8 +774,7 @@ static void what_was_explained_meanwhile_is_not_escalated(void **state)
     EXPECT("high s1 escalated @42 told escalated UNACK\n");
 }
 
-/* --- a backlog
- * ------------------------------------------------------------------------------------ */
+/* --- a backlog ------------------------------------------------------------------------------ */
 
 static void a_backlog_wakes_nobody(void **state)
 {
@@ -808,8 +804,7 @@ static void a_backlog_wakes_nobody(void **state)
     EXPECT("high s1 normal>severe @1470 since 60 told UNACK\n");
 }
 
-/* --- silence of stations
- * ---------------------------------------------------------------------------- */
+/* --- silence of stations -------------------------------------------------------------------- */
 
 static void a_station_is_quiet_until_it_is_heard(void **state)
 {
@@ -980,9 +975,7 @@ static void a_link_that_fails_does_not_end_what_was_found(void **state)
     EXPECT("");
 }
 
-/* --- what befalls the collector itself
- * ------------------------------------------------------------
- */
+/* --- what befalls the collector itself ------------------------------------------------------ */
 
 static void condition(const char *text)
 {
@@ -1146,8 +1139,7 @@ static void stations_that_stand_still_or_have_a_wrong_clock_are_found(void **sta
            "clock-wrong s2 minor>normal @92 told RTNUN\n");
 }
 
-/* --- rules with missing
- * ------------------------------------------------------------------------------ */
+/* --- rules with missing --------------------------------------------------------------------- */
 
 static void a_missing_series_is_found_at_its_moment(void **state)
 {
@@ -1258,8 +1250,7 @@ static void a_rule_misses_nothing_outside_its_dates(void **state)
     EXPECT("missing s1 minor>normal @200 told NORM\n"); /* with the rule */
 }
 
-/* --- rules with rate
- * ---------------------------------------------------------------------------------- */
+/* --- rules with rate ------------------------------------------------------------------------ */
 
 static void a_rate_is_judged_like_a_value(void **state)
 {
@@ -1288,8 +1279,7 @@ static void a_rate_is_judged_like_a_value(void **state)
     EXPECT("");
 }
 
-/* --- other settings
- * ------------------------------------------------------------------------------------ */
+/* --- other settings ------------------------------------------------------------------------- */
 
 /* Nobody was told of it, so nobody is told of its end; but what began in the records ends there. */
 static void a_rule_that_ends_ends_what_was_held_back(void **state)

@@ -411,8 +411,7 @@ static void over_restarts(void **state)
     run_variant((struct variant){ 6, 3 * LATENESS_S, 8, STORE_VICTORIA });
 }
 
-/* --- one by one ---------------------------------------------------------------------------------
- */
+/* --- one by one ----------------------------------------------------------------------------- */
 
 #define SPIKE_AT 30
 

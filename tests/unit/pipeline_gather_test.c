@@ -581,8 +581,7 @@ static void a_stuck_bus_is_suspect_and_raises_no_alarm(void **state)
     bed_end(&world.bed);
 }
 
-/* --- odd readings ------------------------------------------------------------------------------
- */
+/* --- odd readings --------------------------------------------------------------------------- */
 
 static void negative_and_conflicting_readings_are_kept_and_flagged(void **state)
 {

@@ -234,8 +234,7 @@ static void send_all(struct world *world)
     bed_until(&world->bed, world->bed.now_ns + 13 * HOUR_NS);
 }
 
-/* --- what was written --------------------------------------------------------------------------
- */
+/* --- what was written ----------------------------------------------------------------------- */
 
 static int written(const struct world *world, const char *head, const char *field, int64_t end_ns)
 {
@@ -309,8 +308,7 @@ static size_t expect_days(const struct world *world)
     return days;
 }
 
-/* --- tests --------------------------------------------------------------------------------------
- */
+/* --- tests ---------------------------------------------------------------------------------- */
 
 static void every_hour_is_that_of_the_decision(void **state)
 {

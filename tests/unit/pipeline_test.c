@@ -644,8 +644,7 @@ static void the_view_lists_what_is_missing(void **state)
     pipeline_view_free(&view);
 }
 
-/* --- reports missing for too long --------------------------------------------------------------
- */
+/* --- reports missing for too long ----------------------------------------------------------- */
 
 static void a_gap_that_stays_is_told_once_and_its_end_once(void **state)
 {
@@ -721,8 +720,7 @@ static void a_station_that_is_gone_takes_its_alarm_along(void **state)
     assert_true(pipeline_reconfigure(world->pipeline, &settings, NOW_NS + 7300 * SECOND_NS));
 }
 
-/* --- behind the pipeline ------------------------------------------------------------------------
- */
+/* --- behind the pipeline -------------------------------------------------------------------- */
 
 static void assert_balance(const struct world *world, uint64_t stored, uint64_t pending)
 {
@@ -763,8 +761,7 @@ static void every_reading_is_accounted_for(void **state)
     assert_int_equal(count(world).unknown_reasons[PHUSA_REASON_STORE], 4);
 }
 
-/* --- put back ------------------------------------------------------------------------------------
- */
+/* --- put back ------------------------------------------------------------------------------- */
 
 static void requeue(struct world *world, int64_t time_ns, const char *topic)
 {

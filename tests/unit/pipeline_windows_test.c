@@ -174,8 +174,7 @@ static bool is_told(const struct reference *reference, int kind, int64_t hour)
     return is_end(kind, hour) && expect(reference, 2, hour).count > 0;
 }
 
-/* --- what was written --------------------------------------------------------------------------
- */
+/* --- what was written ----------------------------------------------------------------------- */
 
 static double written(const struct world *world, const char *what, int kind, const char *field,
                       int64_t hour)
@@ -231,8 +230,7 @@ static double make_value(struct draws *draws)
     return (double)draw_below(draws, 80) / 4 - 4;
 }
 
-/* --- in order ------------------------------------------------------------------------------------
- */
+/* --- in order ------------------------------------------------------------------------------- */
 
 /* Over local midnights and the end of a year; some hours have too little. */
 static void every_window_is_told_once_and_exactly(void **state)
@@ -329,8 +327,7 @@ static void a_year_of_gap(void **state)
     bed_end(&world.bed);
 }
 
-/* --- late readings
- * -------------------------------------------------------------------------------- */
+/* --- late readings -------------------------------------------------------------------------- */
 
 #define LATE_MAX 1200
 
@@ -442,8 +439,7 @@ static void late_readings_bring_corrections(void **state)
     assert_true(corrections > 1000);
 }
 
-/* --- rules on windows
- * ------------------------------------------------------------------------------ */
+/* --- rules on windows ----------------------------------------------------------------------- */
 
 /* `count` readings of a value in the hour up to `end`, received at once at `now`. */
 static void send_hour(struct world *world, int64_t end, size_t count, double value, int64_t now)
@@ -517,8 +513,7 @@ static void a_window_that_is_filled_late_is_judged_once(void **state)
     bed_end(&world.bed);
 }
 
-/* --- rules with a time --------------------------------------------------------------------------
- */
+/* --- rules with a time ---------------------------------------------------------------------- */
 
 static void a_rule_is_in_force_from_and_until(void **state)
 {

@@ -354,8 +354,7 @@ static void oxygen_falls_with_heat_and_salt_and_rises_with_pressure(void **state
     }
 }
 
-/* --- limits ------------------------------------------------------------------------------------
- */
+/* --- limits --------------------------------------------------------------------------------- */
 
 static enum seawater_status salinity_4(const double *v, double *result)
 {

@@ -173,8 +173,7 @@ static void records_keep_their_distances(void **state)
     }
 }
 
-/* --- boot and up
- * ---------------------------------------------------------------------------------- */
+/* --- boot and up ---------------------------------------------------------------------------- */
 
 static void a_boot_is_dated_by_its_fastest_report(void **state)
 {
@@ -261,8 +260,7 @@ static void what_came_before_teaches_nothing(void **state)
     assert_memory_equal(&clock, &before, sizeof clock);
 }
 
-/* --- steadily behind ----------------------------------------------------------------------------
- */
+/* --- steadily behind ------------------------------------------------------------------------ */
 
 /* Reports each `step` whose difference begins at `difference` and grows by `by` each time; the
  * number of those that were not taken for behind. */
@@ -362,8 +360,7 @@ static void silence_ends_the_comparison(void **state)
     assert_int_equal(give(&clock, &now, 1, 5 * MINUTE, 3 * DAY, 0), 0);
 }
 
-/* --- the collector's clock -----------------------------------------------------------------------
- */
+/* --- the collector's clock ------------------------------------------------------------------ */
 
 static void a_collector_that_went_back_moves_nothing(void **state)
 {
@@ -389,8 +386,7 @@ static void a_collector_without_a_clock_moves_nothing(void **state)
     assert_false(clock.has_difference);
 }
 
-/* --- differences and drift
- * ------------------------------------------------------------------------ */
+/* --- differences and drift ------------------------------------------------------------------ */
 
 static void differences_are_kept_for_people(void **state)
 {
@@ -469,8 +465,7 @@ static void a_clock_that_was_set_drifts_no_more(void **state)
     assert_true(!clock.drifting && !clock.has_rate);
 }
 
-/* --- any times, and the state -------------------------------------------------------------------
- */
+/* --- any times, and the state --------------------------------------------------------------- */
 
 static int64_t any_time(struct draws *draws, int64_t now)
 {

@@ -89,8 +89,7 @@ static bool open_line(struct bus_tty *bus)
                                                            : open_device(bus);
 }
 
-/* --- the contract --------------------------------------------------------------------------------
- */
+/* --- the contract --------------------------------------------------------------------------- */
 
 static speed_t speed_of(uint32_t baud)
 {
