@@ -257,8 +257,8 @@ static bool add_station(struct options *options, const char *id)
     return true;
 }
 
-/* A line, or as much of it as there is room for; its length without its end, or -1 with errno. */
-static ssize_t read_line(int fd, char *line, size_t capacity)
+/* A line, or as much of it as there is room for, and its length without its end; or errno. */
+static bool read_line(int fd, char *line, size_t capacity, size_t *line_length)
 {
     size_t length = 0;
     ssize_t got = 1;
@@ -269,7 +269,8 @@ static ssize_t read_line(int fd, char *line, size_t capacity)
     const char *end = memchr(line, '\n', length);
     length = end != NULL ? (size_t)(end - line) : length;
     length -= length > 0 && line[length - 1] == '\r';
-    return got < 0 ? -1 : (ssize_t)length;
+    *line_length = length;
+    return got >= 0;
 }
 
 /* NULL if it is one. */
@@ -290,13 +291,14 @@ static const char *why_no_password(const char *line, size_t length)
 static bool read_password(struct options *options, const char *path, struct problem *problem)
 {
     char line[OPTIONS_SECRET_MAX + 1] = ""; /* the longest, and the end of its line */
+    size_t length = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? -1 : read_line(fd, line, sizeof line);
-    const char *why = length < 0 ? strerror(errno) : why_no_password(line, (size_t)length);
+    bool is_read = fd >= 0 && read_line(fd, line, sizeof line, &length);
+    const char *why = is_read ? why_no_password(line, length) : strerror(errno);
     if (why != NULL) {
         problem_set(problem, "--password-file %s: %s", path, why);
     } else {
-        memcpy(options->password, line, (size_t)length);
+        memcpy(options->password, line, length);
         options->password[length] = '\0';
         options->has_password = true;
     }
