@@ -528,25 +528,40 @@ static void keep(struct message *message, const struct mqtt_publish *from)
     memcpy(message->bytes, from->payload, from->length);
 }
 
-/* What the core has no place for is acknowledged, counted and dropped. */
-static void keep_message(struct network *network, const struct mqtt_publish *publish)
+static bool keep_command(struct network *network, const struct mqtt_publish *publish)
+{
+    if (network->command_count == NETWORK_COMMANDS_MAX) {
+        return false;
+    }
+    size_t last = (network->command_first + network->command_count) % NETWORK_COMMANDS_MAX;
+    keep(&network->commands[last], publish);
+    network->command_count++;
+    return true;
+}
+
+/* False if the core has no place for it. */
+static bool keep_message(struct network *network, const struct mqtt_publish *publish)
 {
     char ack[PHUSA_TOPIC_MAX + 1], cmd[PHUSA_TOPIC_MAX + 1];
+    if (!publish->whole || publish->length > NETWORK_MESSAGE_MAX ||
+        !make_topic(network, PHUSA_LEAF_ACK, ack) || !make_topic(network, PHUSA_LEAF_CMD, cmd)) {
+        return false;
+    }
+    if (phusa_text_equal(publish->topic, phusa_text_of(ack))) {
+        keep(&network->receipt, publish);
+        network->has_receipt = true;
+        return true;
+    }
+    return phusa_text_equal(publish->topic, phusa_text_of(cmd)) && keep_command(network, publish);
+}
+
+/* What there is no place for is acknowledged, counted and dropped. */
+static void take_message(struct network *network, const struct mqtt_publish *publish)
+{
     if (publish->length == 0) {
         return; /* a retained one was taken away */
     }
-    if (!publish->whole || publish->length > NETWORK_MESSAGE_MAX ||
-        !make_topic(network, PHUSA_LEAF_ACK, ack) || !make_topic(network, PHUSA_LEAF_CMD, cmd)) {
-        network->troubles[HAL_TROUBLE_INBOX]++;
-    } else if (phusa_text_equal(publish->topic, phusa_text_of(ack))) {
-        keep(&network->receipt, publish);
-        network->has_receipt = true;
-        tell(network);
-    } else if (phusa_text_equal(publish->topic, phusa_text_of(cmd)) &&
-               network->command_count < NETWORK_COMMANDS_MAX) {
-        size_t last = (network->command_first + network->command_count) % NETWORK_COMMANDS_MAX;
-        keep(&network->commands[last], publish);
-        network->command_count++;
+    if (keep_message(network, publish)) {
         tell(network);
     } else {
         network->troubles[HAL_TROUBLE_INBOX]++;
@@ -561,7 +576,7 @@ static void take_publish(struct network *network, const struct mqtt_packet *pack
         fail(network, stage(network), "this is no MQTT");
         return;
     }
-    keep_message(network, &publish);
+    take_message(network, &publish);
     if (publish.qos == 1) {
         send_packet(network, answer, mqtt_write_puback(publish.id, answer, sizeof answer));
     }
